@@ -1,0 +1,275 @@
+"""Classes by name, and the Builder that turns a config into objects.
+
+    @register
+    class PicoDet(nn.Layer):
+        def __init__(self, backbone: Component[nn.Layer], num_classes: Shared[int] = 80) -> None: ...
+
+    model = Builder(cfg).build("PicoDet")
+
+A class takes its parameters from, in this order: parts the caller hands to `build`, the inline mapping, the class's own
+top-level section, a shared top-level key (parameters marked `Shared`), and the constructor's default.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ppdet.core.config import Config, thaw
+from ppdet.core.errors import UserError, nearest
+from ppdet.core.settings import Settings
+from ppdet.core.typecheck import check_type, fits, is_sequence, is_union
+
+T = TypeVar("T")
+
+_SHARED = "shared"
+_COMPONENT = "component"
+Shared = Annotated[T, _SHARED]  # falls back to the top-level key of the same name
+Component = Annotated[T, _COMPONENT]  # built from the config before the constructor is called
+
+# Top-level keys that hold a spec of some class rather than the options of the class they name.
+SLOTS = ("TrainDataset", "EvalDataset", "TestDataset")
+# Top-level keys of published configs that have no meaning here; eval_* are only anchors for other values.
+IGNORED_KEYS = (
+    "eval_height",
+    "eval_width",
+    "eval_size",
+    "find_unused_parameters",
+    "print_flops",
+    "print_params",
+    "slim",
+)
+# Device switches that mean something only when they are on.
+DEVICE_SWITCHES = ("use_xpu", "use_mlu", "use_npu")
+
+_classes: dict[str, type] = {}  # the import-time class table, the only module state
+
+
+def register(cls: type[T]) -> type[T]:
+    """Class decorator: make `cls` nameable in configs.
+
+    Raises:
+        TypeError: the name is taken by another class, or the constructor takes *args or **kwargs.
+    """
+    taken = _classes.get(cls.__name__)  # the same class again is a re-import
+    if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise TypeError(f"two classes named {cls.__name__}: {taken.__module__} and {cls.__module__}")
+    for parameter in inspect.signature(cls).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"{cls.__name__}: a registered class names its parameters, found *{parameter.name}")
+    _classes[cls.__name__] = cls
+    return cls
+
+
+def registered() -> Mapping[str, type]:
+    """A read-only view of the class table."""
+    return MappingProxyType(_classes)
+
+
+# ---- what a class takes ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Option:
+    """One constructor parameter."""
+
+    name: str
+    annotation: Any
+    required: bool
+    shared: bool  # falls back to the top-level key of the same name
+    component: Literal["", "one", "many"]  # whether values are specs to build: no, one, a list of them
+    part: Any  # what a component has to be an instance of
+
+
+def options_of(cls: type) -> dict[str, Option]:
+    """The constructor parameters of `cls` by name, in order."""
+    hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]  # a class, not an instance
+    options = {}
+    for name, parameter in inspect.signature(cls).parameters.items():
+        hint = hints.get(name, Any)
+        required = parameter.default is parameter.empty
+        options[name] = Option(name, hint, required, _is_shared(hint), *_component(hint))
+    return options
+
+
+def _is_shared(annotation: Any) -> bool:
+    # Python 3.10 wraps the annotation of a parameter with the default None into Optional, mark and all
+    choices = get_args(annotation) if is_union(annotation) else (annotation,)
+    return any(_SHARED in getattr(choice, "__metadata__", ()) for choice in choices)
+
+
+def _component(annotation: Any) -> tuple[Literal["", "one", "many"], Any]:
+    """(component, part) of an Option."""
+    args = get_args(annotation)
+    if is_union(annotation):
+        return next((found for choice in args if (found := _component(choice))[0]), ("", None))
+    if _COMPONENT in getattr(annotation, "__metadata__", ()):
+        return "one", args[0]
+    if args and is_sequence(get_origin(annotation)):
+        inner, part = _component(args[0])
+        return ("many" if inner else ""), part
+    return "", None
+
+
+# ---- building -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """A class as the config names it, with its inline options; `path` is the dotted key those options stand under."""
+
+    name: str
+    cls: type
+    inline: Mapping[str, Any]
+    path: str
+
+
+class Builder:
+    """Builds the objects a config names. Holds the config, changes nothing: building twice gives two equal objects.
+
+    `classes` replaces the class table (for tests).
+    """
+
+    def __init__(self, cfg: Config, classes: Mapping[str, type] | None = None) -> None:
+        self.cfg = cfg
+        self.classes = registered() if classes is None else classes
+
+    def build(self, spec: str | Mapping[str, Any], path: str = "", **given: Any) -> Any:
+        """An object of the class that `spec` names: `"LCNet"`, `{name: LCNet, …}` or `{LCNet: {…}}`.
+
+        `path` is the dotted key of `spec`, for messages; `given` are finished constructor arguments, which win over
+        the config and are passed as they are. Values of the config arrive as plain dicts and lists.
+
+        Raises:
+            UserError: no such class or option, a value of the wrong type, or a required option that nobody gives.
+        """
+        return self._build(self._parse(spec, path), given, inside=())
+
+    def check(self) -> list[str]:
+        """Check every key of the config, whether or not this run uses it, without building anything.
+
+        Returns the dotted keys that are accepted for the sake of existing configs but have no effect. Whether required
+        options are there is left to `build`, since the caller may supply them.
+
+        Raises:
+            UserError: an unknown key or class, or a value of the wrong type.
+        """
+        self._parse(Settings.from_config(self.cfg).architecture, "architecture")
+        every = [option for cls in self.classes.values() for option in options_of(cls).values()]
+        shared = [option for option in every if option.shared]
+        return [ignored for key, value in self.cfg.items() for ignored in self._check_top_level(key, value, shared)]
+
+    def _build(self, spec: _Spec, given: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
+        arguments = dict(given)
+        for key, (value, path) in self._sources(spec).items():
+            option = self._option(spec.cls, key, path)
+            if option is None or key in given:
+                continue
+            if path in inside:
+                raise UserError(f"{path}: contains itself: {' -> '.join((*inside, path))}")
+            parts = [self._build(part, {}, (*inside, path)) for part in self._specs(value, option, path)]
+            finished = parts if option.component == "many" else parts[0] if parts else thaw(value)
+            arguments[key] = finished
+        for option in options_of(spec.cls).values():
+            if option.required and option.name not in arguments:
+                raise UserError(f"{spec.path}.{option.name}: required, not given")
+        return spec.cls(**arguments)
+
+    def _sources(self, spec: _Spec) -> dict[str, tuple[Any, str]]:
+        """What the config says about the options of `spec`: name -> (value, dotted key it stands under)."""
+        shared = [option.name for option in options_of(spec.cls).values() if option.shared and option.name in self.cfg]
+        found: dict[str, tuple[Any, str]] = {name: (self.cfg[name], name) for name in shared}
+        section = _mapping(self.cfg.get(spec.name), spec.name)
+        found |= {key: (value, f"{spec.name}.{key}") for key, value in section.items()}
+        return found | {key: (value, f"{spec.path}.{key}") for key, value in spec.inline.items()}
+
+    # -- reading specs and options --
+
+    def _parse(self, spec: Any, path: str) -> _Spec:
+        if isinstance(spec, str):
+            name, inline, where = spec, None, spec
+        elif isinstance(spec, Mapping) and "name" in spec:
+            name, where = spec["name"], path or str(spec["name"])
+            inline = {key: value for key, value in spec.items() if key != "name"}
+        elif isinstance(spec, Mapping) and len(spec) == 1:
+            ((name, inline),) = spec.items()
+            where = f"{path}.{name}" if path else name
+        else:
+            raise UserError(
+                f"{path or 'build'}: expected a class (Name, {{name: Name}} or {{Name: {{}}}}), found {spec!r}"
+            )
+        check_type(name, str, f"{path}.name" if path else "name")
+        if name not in self.classes:
+            raise UserError(f"{path or name}: no class {name!r} is registered{nearest(name, self.classes)}")
+        return _Spec(name, self.classes[name], _mapping(inline, where), where)
+
+    def _option(self, cls: type, key: str, path: str) -> Option | None:
+        """The option `key` of `cls`; None where the class accepts and ignores it."""
+        options = options_of(cls)
+        if key not in options and key not in _ignored_options(cls):
+            raise UserError(f"{path}: {cls.__name__} has no option {key!r}{nearest(key, options)}")
+        return options.get(key)
+
+    def _specs(self, value: Any, option: Option, path: str) -> list[_Spec]:
+        """The components that `value` names; none where it is a plain value, whose type is then checked."""
+        if option.component == "" or (value is None and fits(None, option.annotation)):
+            check_type(value, option.annotation, path)
+            return []
+        if option.component == "one":
+            return [self._parse_part(value, option, path)]
+        check_type(value, list, path)
+        return [self._parse_part(item, option, f"{path}.{index}") for index, item in enumerate(value)]
+
+    def _parse_part(self, value: Any, option: Option, path: str) -> _Spec:
+        spec = self._parse(value, path)
+        part = option.part
+        comparable = isinstance(part, type) and part is not Any and not getattr(part, "_is_protocol", False)
+        if comparable and not issubclass(spec.cls, part):
+            raise UserError(f"{path}: expected a {part.__name__}, found the class {spec.name!r}")
+        return spec
+
+    # -- checking --
+
+    def _check_top_level(self, key: str, value: Any, shared: Sequence[Option]) -> list[str]:
+        if key in SLOTS:
+            spec = self._parse(value, key)
+            return self._check_options(spec.cls, spec.inline, spec.path)
+        if key in self.classes:
+            return self._check_options(self.classes[key], _mapping(value, key), key)
+        same = [option for option in shared if option.name == key]
+        for option in same:
+            check_type(value, option.annotation, key)
+        if key in IGNORED_KEYS or (key in DEVICE_SWITCHES and not value):
+            return [] if same else [key]
+        known = {option.name for option in fields(Settings)} | {option.name for option in shared}
+        if key not in known:
+            what = "no class {!r} is registered" if isinstance(value, Mapping) else "no such key"
+            raise UserError(f"{key}: {what.format(key)}{nearest(key, {*known, *self.classes, *SLOTS, *IGNORED_KEYS})}")
+        return []
+
+    def _check_options(self, cls: type, values: Mapping[str, Any], path: str) -> list[str]:
+        ignored = []
+        for key, value in values.items():
+            where = f"{path}.{key}"
+            option = self._option(cls, key, where)
+            if option is None:
+                ignored.append(where)
+                continue
+            for part in self._specs(value, option, where):
+                ignored += self._check_options(part.cls, part.inline, part.path)
+        return ignored
+
+
+def _ignored_options(cls: type) -> Sequence[str]:
+    return getattr(cls, "ignored_options", ())
+
+
+def _mapping(section: Any, path: str) -> Mapping[str, Any]:
+    """A section of options; an empty one reads as null in YAML."""
+    if section is None:
+        return {}
+    check_type(section, dict, path)
+    return section  # type: ignore[no-any-return]  # checked above

@@ -1,0 +1,122 @@
+"""The flat run keys of a config (`epoch`, `use_ema`, `save_dir`, …), documented and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+
+from ppdet.core.config import Config
+from ppdet.core.errors import UserError, nearest
+from ppdet.core.typecheck import check_type, is_union
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Inclusive bounds of a number."""
+
+    low: float
+    high: float = float("inf")
+
+
+Count = Annotated[int, Range(0)]
+Positive = Annotated[int, Range(1)]
+Fraction = Annotated[float, Range(0, 1)]
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """The `export:` section: what the exported graph holds besides the network."""
+
+    post_process: bool = True  # decode boxes and scores inside the graph
+    nms: bool = True  # run NMS inside the graph
+    benchmark: bool = False  # network only, for speed tests: switches post_process and nms off
+    fuse_conv_bn: bool = False  # fold each norm into the convolution before it
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The run keys, one attribute per top-level key of the config."""
+
+    architecture: str  # the registered model class, as in `PicoDet`
+    epoch: Positive  # epochs to train
+
+    num_classes: Positive = 80
+    metric: Literal["COCO", "VOC"] = "COCO"
+    map_type: Literal["11point", "integral"] = "11point"  # VOC only: how the area under the curve is taken
+    classwise: bool = False  # report AP per class as well
+    output_eval: str | None = None  # folder for the detections of an evaluation; None: keep none
+
+    filename: str = "model"  # the run's name: outputs go to <save_dir>/<filename>
+    save_dir: str = "output"
+    weights: str | None = None  # path or URL for evaluation, inference and export
+    pretrain_weights: str | None = None  # path or URL training starts from
+    log_iter: Positive = 20  # steps between two log lines
+    snapshot_epoch: Positive = 1  # epochs between two checkpoints (and evaluations)
+    keep_best_weight: bool = True  # keep best_model beside the snapshots
+
+    use_ema: bool = False  # evaluate and save an exponential moving average of the weights
+    ema_decay: Fraction = 0.9998
+    ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
+    cycle_epoch: Annotated[int, Range(-1)] = -1  # restart the average every so many epochs; -1: never
+
+    device: str = "auto"  # auto, cpu, gpu, gpu:1, …; auto follows the use_* keys and what is there
+    use_gpu: bool = True
+    use_xpu: bool = False
+    use_mlu: bool = False
+    use_npu: bool = False
+    worker_num: Count = 2  # data loading processes per device; 0: load in the main process
+    seed: Count | None = None  # None: a new one each run
+    amp: bool = False  # automatic mixed precision
+    norm_type: Literal["bn", "sync_bn"] = "bn"
+    sync_bn: bool = False  # share batch statistics over all devices; the same as norm_type: sync_bn
+
+    export: ExportSettings = field(default_factory=ExportSettings)
+
+    @classmethod
+    def from_config(cls, cfg: Config) -> Settings:
+        """The run keys of `cfg`; its other top-level keys belong to classes and are checked by `Builder.check`.
+
+        Raises:
+            UserError: a required key is missing, or a value has the wrong type or is out of range.
+        """
+        names = {option.name for option in fields(cls)}
+        values = {key: value for key, value in cfg.items() if key in names}
+        if "export" in values:
+            values["export"] = _export_settings(values["export"])
+        if cfg.path is not None:
+            values.setdefault("filename", cfg.path.stem)
+        return _checked(cls, values, prefix="")
+
+
+def _export_settings(section: Any) -> ExportSettings:
+    check_type(section, dict, "export")
+    names = [option.name for option in fields(ExportSettings)]
+    for key in section:
+        if key not in names:
+            raise UserError(f"export.{key}: export has no option {key!r}{nearest(key, names)}")
+    return _checked(ExportSettings, section, prefix="export.")
+
+
+def _checked(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
+    hints = get_type_hints(cls, include_extras=True)
+    for option in fields(cls):  # type: ignore[arg-type]  # T is one of the dataclasses above
+        path = f"{prefix}{option.name}"
+        if option.name in values:
+            check_type(values[option.name], hints[option.name], path)
+            _check_range(values[option.name], hints[option.name], path)
+        elif option.default is MISSING and option.default_factory is MISSING:
+            raise UserError(f"{path}: required, not given")
+    return cls(**values)
+
+
+def _check_range(value: Any, annotation: Any, path: str) -> None:
+    if is_union(annotation):
+        for choice in get_args(annotation):
+            _check_range(value, choice, path)
+    for bounds in getattr(annotation, "__metadata__", ()):
+        if isinstance(value, (int, float)) and not bounds.low <= value <= bounds.high:
+            limit = f"at least {bounds.low:g}" if value < bounds.low else f"at most {bounds.high:g}"
+            raise UserError(f"{path}: expected {limit}, found {value!r}")

@@ -1,0 +1,17 @@
+"""Datasets: COCO JSON, Pascal VOC XML, and plain folders of images."""
+
+from .base import Category, Dataset, check_num_classes, default_categories
+from .coco import COCODataSet
+from .folder import ImageFolder, list_images
+from .voc import VOCDataSet
+
+__all__ = [
+    "COCODataSet",
+    "Category",
+    "Dataset",
+    "ImageFolder",
+    "VOCDataSet",
+    "check_num_classes",
+    "default_categories",
+    "list_images",
+]

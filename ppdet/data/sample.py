@@ -1,0 +1,98 @@
+"""What travels through the reader: a Record on disk becomes a Sample, samples become a Batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One image of a dataset and its annotation, as read from the annotation file.
+
+    im_file    path of the image
+    im_id      the dataset's own number for it (COCO image id; otherwise the position in the list)
+    size       annotated (height, width) in pixels; None where the annotation does not say
+    gt_bbox    [N, 4] float32, xyxy, pixels of the original image
+    gt_class   [N, 1] int32, index into the dataset's `categories`
+    difficult  [N, 1] int32, 1 for boxes that Pascal VOC marks as difficult
+    """
+
+    im_file: str
+    im_id: int
+    size: tuple[int, int] | None
+    gt_bbox: np.ndarray
+    gt_class: np.ndarray
+    difficult: np.ndarray
+
+
+@dataclass(slots=True, eq=False)
+class Sample:
+    """One image on its way through the transforms. Transforms return a new Sample and leave their input as it was.
+
+    im_file, im_id, annotated_size   as in Record (im_file, im_id, size)
+    image         [h, w, 3] RGB, uint8 as decoded, float32 (0..255) once resized or distorted; [3, h, w] after Permute.
+                  None before Decode
+    im_shape      [2] float32, (height, width) in pixels of the image that the network is given, without padding
+    scale_factor  [2] float32, (y, x): size now / size of the original
+    gt_bbox       [N, 4] float32, xyxy, pixels of `image`
+    gt_class      [N, 1] int32
+    pad_gt_mask   [N, 1] float32, 1 for a box and 0 for padding; None before PadGT (all are boxes)
+    """
+
+    im_file: str
+    im_id: int
+    annotated_size: tuple[int, int] | None
+    image: np.ndarray | None
+    im_shape: np.ndarray
+    scale_factor: np.ndarray
+    gt_bbox: np.ndarray
+    gt_class: np.ndarray
+    pad_gt_mask: np.ndarray | None = None
+
+    @classmethod
+    def from_record(cls, record: Record) -> Sample:
+        return cls(
+            im_file=record.im_file,
+            im_id=record.im_id,
+            annotated_size=record.size,
+            image=None,
+            im_shape=np.zeros(2, np.float32),
+            scale_factor=np.ones(2, np.float32),
+            gt_bbox=record.gt_bbox,
+            gt_class=record.gt_class,
+        )
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """The decoded image; every transform but Decode reads this."""
+        if self.image is None:
+            raise RuntimeError(f"{self.im_file}: the image is not decoded; `Decode` must be the first sample transform")
+        return self.image
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """What the model and the metrics are given: paddle tensors, B images padded to N >= 1 boxes each.
+
+    image         [B, 3, H, W] float32, normalised
+    im_shape      [B, 2] float32, (height, width) in pixels
+    scale_factor  [B, 2] float32, (y, x)
+    im_id         [B] int64
+    gt_bbox       [B, N, 4] float32, xyxy, pixels of `image`; zeros where padded
+    gt_class      [B, N, 1] int32; zeros where padded
+    pad_gt_mask   [B, N, 1] float32, 1 for a box and 0 for padding
+    """
+
+    image: Tensor
+    im_shape: Tensor
+    scale_factor: Tensor
+    im_id: Tensor
+    gt_bbox: Tensor
+    gt_class: Tensor
+    pad_gt_mask: Tensor

@@ -1,0 +1,1 @@
+"""Training, evaluation, inference, export, and what they stand on: devices, ranks, checkpoints."""

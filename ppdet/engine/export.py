@@ -1,0 +1,175 @@
+"""From a trained detector to a Paddle Inference model that gives boxes directly."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import yaml
+from paddle import nn
+from paddle.static import InputSpec
+
+from ppdet.core.errors import UserError
+from ppdet.core.settings import ExportSettings
+from ppdet.engine.infer import class_categories
+from ppdet.engine.run import Run
+from ppdet.engine.sample import sample_batch
+from ppdet.modeling import PicoDet
+from ppdet.modeling.layers import ConvNormAct
+from ppdet.modeling.picodet import to_original_pixels
+from ppdet.utils.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+_TOLERANCE = 1e-3  # of scores and of boxes relative to the image; optimised kernels add up in another order
+
+
+class ExportModel(nn.Layer):
+    """Composes the network and as much post-processing as asked for.
+
+    image [B, 3, H, W] float32, scale_factor [B, 2] float32 ->
+        nms                bbox [M, 6], bbox_num [B]
+        post_process only  boxes [B, L, 4] in original-image pixels, scores [B, C, L]
+        neither            each level's scores [B, h * w, C], then each level's box distributions
+                           [B, h * w, 4 * (reg_max + 1)]; takes no scale_factor
+    """
+
+    def __init__(self, model: PicoDet, settings: ExportSettings):
+        super().__init__()
+        self.model = model
+        self.raw = settings.benchmark or not settings.post_process
+        self.nms = settings.nms
+
+    def forward(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None = None) -> Sequence[paddle.Tensor]:
+        return self._outputs(image, scale_factor)
+
+    # Nothing in the network depends on the data's values, so that running it once as it is records the whole graph;
+    # without the mark Paddle rewrites the source of everything that is called from here.
+    @paddle.jit.not_to_static
+    def _outputs(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None) -> Sequence[paddle.Tensor]:
+        outputs = self.model(image)
+        head = self.model.head
+        if self.raw:
+            counts = list(outputs.grid.counts)
+            return [*head.probabilities(outputs.cls).split(counts, axis=1), *outputs.reg.split(counts, axis=1)]
+        if self.nms:
+            return self.model.predict(outputs, scale_factor)
+        scores, boxes = head.decode(outputs)
+        return to_original_pixels(boxes, scale_factor), scores
+
+
+def export(run: Run, output_dir: Path) -> Path:
+    """Write `<output_dir>/<filename>/model.*` and `infer_cfg.yml`, and check the result; returns the folder."""
+    model = run.load_model()
+    image_shape = run.builder.build("TestReader").inputs_def.get("image_shape")
+    if not image_shape or len(image_shape) != 4:
+        raise UserError("TestReader.inputs_def.image_shape: required for export, as [1, 3, height, width]")
+    if run.settings.export.fuse_conv_bn:
+        model = fuse_conv_norm(model)
+    wrapped = ExportModel(model, run.settings.export)
+    wrapped.eval()
+    specs = [InputSpec([None, *image_shape[1:]], "float32", "image")]
+    if not wrapped.raw:
+        specs.append(InputSpec([None, 2], "float32", "scale_factor"))
+    folder = output_dir / run.settings.filename
+    _save(wrapped, specs, folder)
+    with atomic_write(folder / "infer_cfg.yml") as file:
+        yaml.safe_dump(infer_config(run), file, sort_keys=False)
+    logger.info("%s: model and infer_cfg.yml written", folder)
+    _verify(wrapped, folder, sample_batch(run, tuple(image_shape[2:])))
+    return folder
+
+
+def _save(wrapped: ExportModel, specs: list[InputSpec], folder: Path) -> None:
+    """Written beside the final place first, so that a failure leaves an older export as it was."""
+    scratch = folder.with_name(f".{folder.name}.tmp")
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=specs, full_graph=True), str(scratch / "model"))
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in scratch.iterdir():
+            file.replace(folder / file.name)
+        scratch.rmdir()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
+
+
+def fuse_conv_norm(model: PicoDet) -> PicoDet:
+    """A copy with each batch norm folded into the convolution before it."""
+    model = copy.deepcopy(model)
+    for layer in model.sublayers(include_self=True):
+        if not isinstance(layer, ConvNormAct):
+            continue
+        conv, norm = layer.conv, layer.norm
+        scale = norm.weight / (norm._variance + norm._epsilon).sqrt()
+        fused = nn.Conv2D(conv._in_channels, conv._out_channels, conv._kernel_size, stride=conv._stride,
+                          padding=conv._padding, groups=conv._groups)  # fmt: skip
+        fused.weight.set_value(conv.weight * scale.reshape([-1, 1, 1, 1]))
+        fused.bias.set_value(norm.bias - norm._mean * scale)
+        layer.conv, layer.norm = fused, nn.Identity()
+    model.eval()
+    return model
+
+
+def infer_config(run: Run) -> dict[str, Any]:
+    """`infer_cfg.yml` in the published layout: all that a runtime needs to know besides the graph."""
+    preprocess = []
+    for transform in run.cfg["TestReader"]["sample_transforms"]:
+        ((name, options),) = transform.items()
+        if name != "Decode":
+            preprocess.append({"type": name, **(options.to_dict() if options else {})})
+    head = run.cfg["PicoDet"]["head"]
+    return {
+        "mode": "paddle",
+        "draw_threshold": 0.5,
+        "metric": run.settings.metric,
+        "use_dynamic_shape": False,
+        "arch": run.settings.architecture,
+        "min_subgraph_size": 3,
+        "Preprocess": preprocess,
+        "label_list": [category.name for category in class_categories(run)],
+        # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
+        "NMS": {**run.cfg[head]["nms"].to_dict(), "score_threshold": 0.3, "nms_threshold": 0.5},
+        "fpn_stride": list(run.cfg[head]["fpn_stride"]),
+    }
+
+
+def _verify(wrapped: ExportModel, folder: Path, feed: list[np.ndarray]) -> None:
+    """Run the saved model and the trained one on the same images and report the largest difference.
+
+    Raises UserError where they differ by more than float32 rounding explains.
+    """
+    inputs = feed[:1] if wrapped.raw else feed
+    with paddle.no_grad():
+        expected = [t.numpy() for t in wrapped(*map(paddle.to_tensor, inputs))]
+    found = run_inference(folder, inputs)
+    if [x.shape for x in expected] != [x.shape for x in found]:
+        shapes = f"{[x.shape for x in found]} instead of {[x.shape for x in expected]}"
+        raise UserError(f"{folder}: the exported model gives outputs of other shapes: {shapes}")
+    pairs = zip(expected, found, strict=True)
+    differences = [float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in pairs if a.size]
+    largest = max(differences, default=0.0)
+    logger.info("%s: checked on %d images, largest relative difference to the trained model %.1e", folder,
+                len(feed[0]), largest)  # fmt: skip
+    if largest > _TOLERANCE:
+        raise UserError(f"{folder}: the exported model differs from the trained one by {largest:.1e}; please report it")
+
+
+def run_inference(folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of the Paddle Inference model in `folder` on the CPU."""
+    from paddle import inference
+
+    program = next(file for name in ("model.json", "model.pdmodel") if (file := folder / name).is_file())
+    config = inference.Config(str(program), str(folder / "model.pdiparams"))
+    config.disable_gpu()
+    config.disable_glog_info()
+    predictor = inference.create_predictor(config)
+    for name, value in zip(predictor.get_input_names(), inputs, strict=True):
+        predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(value))
+    predictor.run()
+    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]

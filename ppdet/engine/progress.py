@@ -1,0 +1,74 @@
+"""What a training run measures between two log lines."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import paddle
+
+from ppdet.core.errors import UserError
+
+
+def duration(seconds: float) -> str:
+    """1:02:03, or 1 day, 2:03:04."""
+    days, rest = divmod(int(seconds), 86400)
+    text = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{days}d {text}" if days else text
+
+
+@dataclass
+class Meter:
+    """Losses and times of the steps since the last log line.
+
+    Losses stay on the device until `read`, so that no step waits for the one before it.
+    """
+
+    losses: list[dict[str, paddle.Tensor]] = field(default_factory=list)
+    image_ids: list[paddle.Tensor] = field(default_factory=list)
+    data_seconds: float = 0.0
+    images: int = 0
+    start: float = field(default_factory=time.perf_counter)
+
+    def add(self, losses: dict[str, paddle.Tensor], im_id: paddle.Tensor, data_seconds: float) -> None:
+        """Note one step: its losses (scalars), its batch's image ids [B], and how long it waited for data."""
+        self.losses.append({name: loss.detach() for name, loss in losses.items()})
+        self.image_ids.append(im_id)
+        self.data_seconds += data_seconds
+        self.images += im_id.shape[0]
+
+    def read(self, last_update: int) -> dict[str, float]:
+        """Mean losses and times; this is where the host waits for the device.
+
+        Raises UserError, naming the first step and its images, where a loss is not finite. `last_update` is the number
+        of the newest step.
+        """
+        steps = len(self.losses)
+        table = {name: np.array([float(step[name]) for step in self.losses]) for name in self.losses[0]}
+        bad = np.flatnonzero(~np.isfinite(table["loss"]))
+        if bad.size:
+            first = int(bad[0])
+            ids = ", ".join(str(i) for i in self.image_ids[first].numpy().tolist())
+            raise UserError(
+                f"loss: became {table['loss'][first]} at step {last_update - (steps - 1 - first)}, images {ids}; lower "
+                "LearningRate.base_lr, lengthen the warm-up or check these images' boxes; the last checkpoint is kept"
+            )
+        seconds = time.perf_counter() - self.start
+        return {name: float(values.mean()) for name, values in table.items()} | {
+            "data_seconds": self.data_seconds / steps,
+            "step_seconds": seconds / steps,
+            "images_per_second": self.images / seconds,
+        }
+
+
+def describe(numbers: dict[str, float], epochs: int, steps_per_epoch: int) -> str:
+    """The log line of one interval."""
+    losses = " ".join(f"{name} {value:.4f}" for name, value in numbers.items() if name.startswith("loss"))
+    eta = duration(math.ceil(numbers["eta_seconds"]))
+    return (
+        f"epoch {numbers['epoch']}/{epochs} step {numbers['step']}/{steps_per_epoch} {losses} lr {numbers['lr']:.6f} "
+        f"{numbers['images_per_second']:.1f} images/s data {numbers['data_seconds']:.3f} s "
+        f"step {numbers['step_seconds']:.3f} s memory {numbers['memory_mb']:.0f} MB eta {eta}"
+    )

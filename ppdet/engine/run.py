@@ -1,0 +1,78 @@
+"""What every tool does first: read the config, check it, choose the device, and build the parts it needs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddle.utils import unique_name
+
+# the imports fill the class table that configs name
+import ppdet.data
+import ppdet.engine.optim  # noqa: F401
+from ppdet.core.config import Config, load_config
+from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
+from ppdet.core.settings import Settings
+from ppdet.data.datasets import Dataset, check_num_classes
+from ppdet.engine import distributed
+from ppdet.engine.device import select_device
+from ppdet.engine.weights import load_weights
+from ppdet.modeling import PicoDet, build_model
+from ppdet.utils.download import resolve_weights
+from ppdet.utils.logging import setup_logging
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checked config and the device it runs on."""
+
+    cfg: Config
+    settings: Settings
+    builder: Builder
+    device: str
+
+    @property
+    def output_dir(self) -> Path:
+        """<save_dir>/<filename>, where the run's files go."""
+        return Path(self.settings.save_dir) / self.settings.filename
+
+    def build_model(self) -> PicoDet:
+        """The detector with fresh weights. Its parameters have the same names in every process and every call."""
+        with unique_name.guard():
+            return build_model(self.builder)
+
+    def load_model(self) -> PicoDet:
+        """The detector with the config's `weights`, in evaluation mode."""
+        if not self.settings.weights:
+            raise UserError("weights: required, not given; add -o weights=<file, name or URL>")
+        model = self.build_model()
+        load_weights(model, resolve_weights(self.settings.weights))
+        model.eval()
+        return model
+
+    def load_dataset(self, slot: str) -> Dataset:
+        """The dataset of a config slot ("TrainDataset", "EvalDataset"), read and checked against num_classes."""
+        if slot not in self.cfg:
+            raise UserError(f"{slot}: required, not given")
+        dataset = self.builder.build(self.cfg[slot], path=slot).load()
+        check_num_classes(dataset, self.settings.num_classes)
+        return dataset
+
+
+def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
+    """Everything up to the point where the tools differ. `extra`: overrides that a tool's own flags stand for."""
+    distributed.init()
+    setup_logging(rank=distributed.rank(), debug=args.debug)
+    cfg = load_config(args.config, [*args.opt, *extra])
+    builder = Builder(cfg)
+    ignored = builder.check()
+    if ignored:
+        logger.info("config: no effect here: %s", ", ".join(ignored))
+    settings = Settings.from_config(cfg)
+    return Run(cfg, settings, builder, select_device(settings))

@@ -1,0 +1,127 @@
+"""The parts of a training run, built from a config."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import paddle
+import yaml
+
+from ppdet.core.settings import Settings
+from ppdet.data.loader import Loader
+from ppdet.engine import distributed
+from ppdet.engine.callbacks import Callback, JsonLines
+from ppdet.engine.checkpoint import Progress, load_checkpoint, peek_seed
+from ppdet.engine.device import supports_amp, supports_sync_bn
+from ppdet.engine.ema import ModelEMA
+from ppdet.engine.evaluate import build_evaluator
+from ppdet.engine.optim import LearningRate
+from ppdet.engine.run import Run
+from ppdet.engine.weights import load_pretrained
+from ppdet.modeling import PicoDet
+from ppdet.utils.download import resolve_weights
+from ppdet.utils.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Finished parts for `fit`.
+
+    evaluate  scores a model; None: no evaluation
+    primary   the score that decides which checkpoint is best
+    """
+
+    model: PicoDet
+    optimizer: paddle.optimizer.Optimizer
+    learning_rate: LearningRate
+    ema: ModelEMA | None
+    loader: Loader
+    settings: Settings
+    device: str
+    output_dir: Path
+    amp: bool = False
+    evaluate: Callable[[PicoDet], dict[str, float]] | None = None
+    primary: str = ""
+    callbacks: Sequence[Callback] = ()
+
+
+def build_trainer(
+    run: Run, evaluate: bool = False, resume: Path | None = None, callbacks: Sequence[Callback] = ()
+) -> tuple[Trainer, Progress]:
+    """The trainer and the place where it starts: the beginning, or the checkpoint `resume`.
+
+    Everything a user can get wrong is checked before the first step.
+    """
+    settings, builder = run.settings, run.builder
+    seed = _choose_seed(settings.seed, resume)
+    paddle.seed(seed)
+    dataset = run.load_dataset("TrainDataset")
+    evaluator = build_evaluator(run) if evaluate else None
+    loader = builder.build("TrainReader").bind(
+        dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size()
+    )
+    model = run.build_model()
+    if settings.pretrain_weights and not resume:
+        load_pretrained(model, resolve_weights(settings.pretrain_weights))
+    model = _with_sync_bn(model, run)
+    learning_rate = builder.build("LearningRate")
+    optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
+    ema = None
+    if settings.use_ema:
+        ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
+    progress = Progress(epoch=0, step=0, updates=0, seed=seed)
+    if resume:
+        progress = load_checkpoint(resume, model, optimizer, ema)
+    logger.info(
+        "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
+        settings.filename, run.device, len(dataset), len(loader), settings.epoch, seed,
+    )  # fmt: skip
+    if distributed.rank() == 0:
+        with atomic_write(run.output_dir / "config.yml") as file:
+            yaml.safe_dump(run.cfg.to_dict(), file, sort_keys=True)
+    trainer = Trainer(
+        model=model,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        ema=ema,
+        loader=loader,
+        settings=settings,
+        device=run.device,
+        output_dir=run.output_dir,
+        amp=_use_amp(run),
+        evaluate=evaluator,
+        primary=evaluator.metric.primary if evaluator else "",
+        callbacks=(JsonLines(run.output_dir / "metrics.jsonl"), *callbacks),
+    )
+    return trainer, progress
+
+
+def _choose_seed(seed: int | None, resume: Path | None) -> int:
+    """A resumed run goes on with its own seed; a new one draws one that all ranks share."""
+    if resume:
+        return peek_seed(resume)
+    drawn = random.SystemRandom().randrange(2**31) if seed is None else seed
+    return distributed.gather(drawn)[0]
+
+
+def _use_amp(run: Run) -> bool:
+    if run.settings.amp and not supports_amp(run.device):
+        logger.warning("amp: %s has no float16, training in float32", run.device)
+        return False
+    return run.settings.amp
+
+
+def _with_sync_bn(model: PicoDet, run: Run) -> PicoDet:
+    wanted = run.settings.sync_bn or run.settings.norm_type == "sync_bn"
+    if not wanted or distributed.world_size() == 1:
+        return model
+    if not supports_sync_bn(run.device):
+        logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", run.device)
+        return model
+    return paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)

@@ -1,0 +1,7 @@
+"""Label assignment: which grid point learns which ground truth. Vectorised over the batch; no host synchronisation."""
+
+from ppdet.modeling.assigners.atss import ATSSAssigner
+from ppdet.modeling.assigners.sim_ota import SimOTAAssigner
+from ppdet.modeling.assigners.task_aligned import TaskAlignedAssigner
+
+__all__ = ["ATSSAssigner", "SimOTAAssigner", "TaskAlignedAssigner"]

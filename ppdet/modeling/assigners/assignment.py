@@ -1,0 +1,66 @@
+"""What every assigner takes and returns, and the steps that they share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import paddle
+import paddle.nn.functional as F
+
+
+class Targets(NamedTuple):
+    """Ground truths of a batch, padded to N per image.
+
+    gt_class     [B, N, 1] int32, class index
+    gt_bbox      [B, N, 4] float32, xyxy, input pixels
+    pad_gt_mask  [B, N, 1] float32, 1 for a real box and 0 for padding
+    """
+
+    gt_class: paddle.Tensor
+    gt_bbox: paddle.Tensor
+    pad_gt_mask: paddle.Tensor
+
+
+class Assignment(NamedTuple):
+    """Targets of the L grid points.
+
+    labels  [B, L] int64, class index; C for background
+    boxes   [B, L, 4] float32, xyxy, input pixels; arbitrary for background
+    scores  [B, L, C] float32, the target score in the column of the point's class, 0 elsewhere
+    """
+
+    labels: paddle.Tensor
+    boxes: paddle.Tensor
+    scores: paddle.Tensor
+
+
+def topk_mask(metric: paddle.Tensor, topk: int, largest: bool) -> paddle.Tensor:
+    """[..., L] float32 with 1 at the (at most L) `topk` best of each row of `metric` [..., L]."""
+    _, index = metric.topk(min(topk, metric.shape[-1]), axis=-1, largest=largest)
+    return paddle.put_along_axis(paddle.zeros_like(metric), index, 1.0, axis=-1)
+
+
+def keep_best_gt(positive: paddle.Tensor, ious: paddle.Tensor) -> paddle.Tensor:
+    """A point that several ground truths claim goes to the one of the highest IoU among *all* of them.
+
+    positive [B, N, L] float32 of 0 and 1; ious [B, N, L].
+    """
+    contested = positive.sum(axis=1, keepdim=True) > 1
+    best = F.one_hot(ious.argmax(axis=1), ious.shape[1]).transpose([0, 2, 1])
+    return paddle.where(contested, best, positive)
+
+
+def gather_assignment(
+    positive: paddle.Tensor, quality: paddle.Tensor, targets: Targets, num_classes: int
+) -> Assignment:
+    """From a mask `positive` [B, N, L] with at most one 1 per point, and `quality` [B, L], the target scores."""
+    gt_index = positive.argmax(axis=1)  # [B, L]
+    batch, num_gts = positive.shape[:2]
+    flat_index = (gt_index + paddle.arange(batch).unsqueeze(-1) * num_gts).flatten()
+    shape = gt_index.shape
+    boxes = targets.gt_bbox.reshape([-1, 4]).gather(flat_index).reshape([*shape, 4])
+    labels = targets.gt_class.flatten().astype("int64").gather(flat_index).reshape(shape)
+    background = paddle.full_like(labels, num_classes)
+    labels = paddle.where(positive.sum(axis=1) > 0, labels, background)
+    one_hot = F.one_hot(labels, num_classes + 1)[..., :num_classes]
+    return Assignment(labels, boxes, one_hot * quality.unsqueeze(-1))

@@ -1,0 +1,60 @@
+"""Adaptive Training Sample Selection (Zhang et al., 2020, arXiv:1912.02424): the warm-up assigner of PicoHeadV2."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+
+from ppdet.core.registry import Shared, register
+from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt
+from ppdet.modeling.boxes import Grid, box_centers, pairwise_iou, points_in_boxes
+
+
+@register
+class ATSSAssigner:
+    """The `topk` points nearest to a box in each level are candidates; mean + std of their IoUs is the threshold.
+
+    `force_gt_matching`: each ground truth also gets the point of its highest IoU.
+    """
+
+    def __init__(self, topk: int = 9, num_classes: Shared[int] = 80, force_gt_matching: bool = False):
+        self.topk = topk
+        self.num_classes = num_classes
+        self.force_gt_matching = force_gt_matching
+
+    @paddle.no_grad()
+    def __call__(self, anchors: paddle.Tensor, grid: Grid, pred_boxes: paddle.Tensor, targets: Targets) -> Assignment:
+        """anchors [L, 4] around the points of `grid`; pred_boxes [B, L, 4]; all xyxy in input pixels."""
+        gt_boxes, real = targets.gt_bbox, targets.pad_gt_mask
+        ious = pairwise_iou(gt_boxes, anchors.unsqueeze(0), eps=1e-10)  # [B, N, L]
+        distance = (box_centers(gt_boxes).unsqueeze(2) - grid.points).square().sum(axis=-1).sqrt()
+        candidates, candidate_ious = self._candidates(distance, ious, grid.counts)
+        threshold = mean_plus_std(candidate_ious)
+        inside = points_in_boxes(grid.points, gt_boxes).astype(ious.dtype)
+        positive = candidates * (ious > threshold).astype(ious.dtype) * inside * real
+        positive = keep_best_gt(positive, ious)
+        if self.force_gt_matching:
+            forced = F.one_hot(ious.argmax(axis=-1), ious.shape[-1]) * real
+            positive = paddle.where(forced.sum(axis=1, keepdim=True) > 0, forced, positive)
+        quality = (pairwise_iou(gt_boxes, pred_boxes) * positive).max(axis=1)
+        return gather_assignment(positive, quality, targets, self.num_classes)
+
+    def _candidates(
+        self, distance: paddle.Tensor, ious: paddle.Tensor, counts: tuple[int, ...]
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Mask [B, N, L] of the nearest points of every level, and the IoUs [B, N, K] of those points."""
+        masks, candidate_ious = [], []
+        for level_distance, level_ious in zip(
+            distance.split(list(counts), axis=-1), ious.split(list(counts), axis=-1), strict=True
+        ):
+            _, index = level_distance.topk(min(self.topk, level_distance.shape[-1]), axis=-1, largest=False)
+            masks.append(paddle.put_along_axis(paddle.zeros_like(level_ious), index, 1.0, axis=-1))
+            candidate_ious.append(paddle.take_along_axis(level_ious, index, axis=-1))
+        return paddle.concat(masks, axis=-1), paddle.concat(candidate_ious, axis=-1)
+
+
+def mean_plus_std(x: paddle.Tensor) -> paddle.Tensor:
+    """Mean plus unbiased standard deviation over the last axis, kept. Finite for a single value, unlike Tensor.std."""
+    mean = x.mean(axis=-1, keepdim=True)
+    variance = (x - mean).square().sum(axis=-1, keepdim=True) / max(x.shape[-1] - 1, 1)
+    return mean + variance.sqrt()

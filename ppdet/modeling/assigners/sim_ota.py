@@ -1,0 +1,81 @@
+"""SimOTA (Ge et al., 2021, arXiv:2107.08430): the assigner of the legacy PicoHead."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+
+from ppdet.core.registry import register
+from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment
+from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
+from ppdet.modeling.boxes import Grid, box_centers, giou, pairwise_iou, points_in_boxes
+from ppdet.modeling.losses import varifocal_loss
+
+_OUTSIDE = 1e8  # cost of a candidate that is not both in the box and near its centre
+_NEVER = 1e12  # cost of a point that is no candidate for any ground truth of its image
+
+
+@register
+class SimOTAAssigner:
+    """Each ground truth takes its k cheapest candidates, k being the sum of its `candidate_topk` highest IoUs.
+
+    cost = cls_weight * varifocal loss + iou_weight * (1 - GIoU). Candidates lie in a box or within `center_radius`
+    strides of a centre.
+    """
+
+    def __init__(
+        self,
+        center_radius: float = 2.5,
+        candidate_topk: int = 10,
+        iou_weight: float = 3.0,
+        cls_weight: float = 1.0,
+        use_vfl: bool = True,
+    ):
+        self.center_radius = center_radius
+        self.candidate_topk = candidate_topk
+        self.iou_weight = iou_weight
+        self.cls_weight = cls_weight
+
+    @paddle.no_grad()
+    def __call__(
+        self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, grid: Grid, targets: Targets
+    ) -> Assignment:
+        """pred_scores [B, L, C] probabilities, pred_boxes [B, L, 4] xyxy input pixels. Target score: the IoU."""
+        gt_boxes, real = targets.gt_bbox, targets.pad_gt_mask > 0
+        in_box = points_in_boxes(grid.points, gt_boxes, eps=0.0) & real
+        near_center = self._near_center(grid, gt_boxes) & real
+        candidate = (in_box | near_center).any(axis=1, keepdim=True)  # for any ground truth: [B, 1, L]
+        ious = pairwise_iou(gt_boxes, pred_boxes, eps=1e-6) * candidate.astype("float32")
+        cost = self._cost(pred_scores, pred_boxes, targets, ious)
+        cost = cost + _OUTSIDE * (~(in_box & near_center)).astype(cost.dtype)
+        cost = paddle.where(candidate & real, cost, paddle.full_like(cost, _NEVER))
+
+        positive = self._cheapest(cost, ious)
+        contested = positive.sum(axis=1, keepdim=True) > 1
+        cheapest_gt = F.one_hot(cost.argmin(axis=1), cost.shape[1]).transpose([0, 2, 1])
+        positive = paddle.where(contested, cheapest_gt, positive)
+        return gather_assignment(positive, (ious * positive).max(axis=1), targets, pred_scores.shape[-1])
+
+    def _near_center(self, grid: Grid, gt_boxes: paddle.Tensor) -> paddle.Tensor:
+        centers = box_centers(gt_boxes).unsqueeze(2)  # [B, N, 1, 2]
+        offset = (grid.points - centers).abs().max(axis=-1)
+        return offset < self.center_radius * grid.strides.squeeze(-1)
+
+    def _cost(
+        self, scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets, ious: paddle.Tensor
+    ) -> paddle.Tensor:
+        """[B, N, L]. The varifocal loss against a one-hot IoU target, summed over classes, without [B, N, L, C]."""
+        negative = varifocal_loss(scores, paddle.zeros_like(scores))  # [B, L, C]
+        own_score = scores_of_gt_class(scores, targets.gt_class)
+        others = negative.sum(axis=-1).unsqueeze(1) - scores_of_gt_class(negative, targets.gt_class)
+        class_cost = others + varifocal_loss(own_score, ious)
+        box_cost = 1 - giou(targets.gt_bbox.unsqueeze(2), boxes.unsqueeze(1))
+        return self.cls_weight * class_cost + self.iou_weight * box_cost
+
+    def _cheapest(self, cost: paddle.Tensor, ious: paddle.Tensor) -> paddle.Tensor:
+        """Mask [B, N, L] of each ground truth's k cheapest points, 1 <= k <= candidate_topk."""
+        topk = min(self.candidate_topk, cost.shape[-1])
+        k = ious.topk(topk, axis=-1)[0].sum(axis=-1, keepdim=True).floor().clip(min=1)
+        lowest, index = cost.topk(topk, axis=-1, largest=False)
+        chosen = (paddle.arange(topk, dtype=k.dtype) < k) & (lowest < _NEVER)
+        return paddle.put_along_axis(paddle.zeros_like(cost), index, chosen.astype(cost.dtype), axis=-1)

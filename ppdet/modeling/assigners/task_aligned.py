@@ -1,0 +1,43 @@
+"""Task-aligned assignment (Feng et al., 2021, arXiv:2108.07755): points that both classify and locate well."""
+
+from __future__ import annotations
+
+import paddle
+
+from ppdet.core.registry import register
+from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt, topk_mask
+from ppdet.modeling.boxes import pairwise_iou, points_in_boxes
+
+
+@register
+class TaskAlignedAssigner:
+    """The `topk` points of the highest score^alpha * IoU^beta inside each box are its positives."""
+
+    def __init__(self, topk: int = 13, alpha: float = 1.0, beta: float = 6.0, eps: float = 1e-9):
+        self.topk = topk
+        self.alpha = alpha
+        self.beta = beta
+        self.eps = eps
+
+    @paddle.no_grad()
+    def __call__(
+        self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, points: paddle.Tensor, targets: Targets
+    ) -> Assignment:
+        """pred_scores [B, L, C] probabilities, pred_boxes [B, L, 4] xyxy input pixels, points [L, 2] input pixels."""
+        ious = pairwise_iou(targets.gt_bbox, pred_boxes, self.eps)  # [B, N, L]
+        metric = scores_of_gt_class(pred_scores, targets.gt_class).pow(self.alpha) * ious.pow(self.beta)
+        inside = points_in_boxes(points, targets.gt_bbox).astype(ious.dtype)
+        positive = topk_mask(metric * inside, self.topk, largest=True) * inside * targets.pad_gt_mask
+        positive = keep_best_gt(positive, ious)
+
+        metric = metric * positive
+        best_metric = metric.max(axis=-1, keepdim=True)
+        best_iou = (ious * positive).max(axis=-1, keepdim=True)
+        quality = (metric / (best_metric + self.eps) * best_iou).max(axis=1)
+        return gather_assignment(positive, quality, targets, pred_scores.shape[-1])
+
+
+def scores_of_gt_class(scores: paddle.Tensor, gt_class: paddle.Tensor) -> paddle.Tensor:
+    """[B, N, L]: the scores [B, L, C] in the column of each ground truth's class [B, N, 1]."""
+    image = paddle.arange(scores.shape[0], dtype=gt_class.dtype).reshape([-1, 1, 1]).expand_as(gt_class)
+    return scores.transpose([0, 2, 1]).gather_nd(paddle.concat([image, gt_class], axis=-1))

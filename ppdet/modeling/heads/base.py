@@ -1,0 +1,124 @@
+"""What both PicoDet heads share: outputs, box decoding and box losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import paddle
+import paddle.nn.functional as F
+from paddle import ParamAttr, nn
+from paddle.nn.initializer import Constant, Normal
+
+from ppdet.core.errors import UserError
+from ppdet.modeling.assigners.assignment import Targets
+from ppdet.modeling.boxes import Grid, box_to_distance, distance_to_box, make_grid
+from ppdet.modeling.heads.pico_feat import PicoFeat
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss
+from ppdet.modeling.nms import MultiClassNMS
+
+
+class HeadOutputs(NamedTuple):
+    """Predictions of the L grid points, finest level first.
+
+    cls   [B, L, C] float32: probabilities (PicoHeadV2) or logits (PicoHead)
+    reg   [B, L, 4 * (reg_max + 1)] float32: logits of the distances left, top, right, bottom
+    grid  the points themselves
+    """
+
+    cls: paddle.Tensor
+    reg: paddle.Tensor
+    grid: Grid
+
+
+class DenseHead(nn.Layer):
+    """Prediction layers over PicoFeat. A subclass gives `forward`, `probabilities` and `loss`."""
+
+    def __init__(
+        self,
+        conv_feat: PicoFeat,
+        loss_dfl: DistributionFocalLoss,
+        loss_bbox: GIoULoss,
+        nms: MultiClassNMS,
+        num_classes: int,
+        fpn_stride: Sequence[int],
+        reg_max: int,
+        cell_offset: float,
+    ):
+        super().__init__()
+        if num_classes < 1:
+            raise UserError(f"num_classes: expected 1 or more, found {num_classes}")
+        self.conv_feat = conv_feat
+        self.loss_dfl = loss_dfl
+        self.loss_bbox = loss_bbox
+        self.nms = nms
+        self.num_classes = num_classes
+        self.fpn_stride = tuple(fpn_stride)
+        self.reg_max = reg_max
+        self.cell_offset = cell_offset
+
+    def _prediction_convs(self, in_channels: int, out_channels: int, prior_prob: float | None) -> nn.LayerList:
+        """One 1x1 convolution per level; its bias gives the probability `prior_prob` at the start."""
+        bias = 0.0 if prior_prob is None else -math.log((1 - prior_prob) / prior_prob)
+        return nn.LayerList(
+            [
+                nn.Conv2D(
+                    in_channels,
+                    out_channels,
+                    1,
+                    weight_attr=ParamAttr(initializer=Normal(0.0, 0.01)),
+                    bias_attr=ParamAttr(initializer=Constant(bias)),
+                )
+                for _ in self.fpn_stride
+            ]
+        )
+
+    def _join(self, cls_levels: list[paddle.Tensor], reg_levels: list[paddle.Tensor]) -> HeadOutputs:
+        """Levels [B, channels, h, w] -> HeadOutputs."""
+        sizes = [tuple(x.shape[2:]) for x in cls_levels]
+        cls, reg = (
+            paddle.concat([x.flatten(2).transpose([0, 2, 1]) for x in levels], axis=1)
+            for levels in (cls_levels, reg_levels)
+        )
+        return HeadOutputs(cls, reg, make_grid(sizes, self.fpn_stride, self.cell_offset))
+
+    def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
+        """`HeadOutputs.cls` as probabilities."""
+        raise NotImplementedError
+
+    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
+        """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`."""
+        raise NotImplementedError
+
+    def decode(self, outputs: HeadOutputs) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """scores [B, C, L] and boxes [B, L, 4] xyxy in input pixels."""
+        boxes = self._boxes_in_strides(outputs) * outputs.grid.strides
+        return self.probabilities(outputs.cls).transpose([0, 2, 1]), boxes
+
+    def _boxes_in_strides(self, outputs: HeadOutputs) -> paddle.Tensor:
+        """Expectation of the distance distributions: boxes [B, L, 4] in units of each point's stride."""
+        num_points, bins = outputs.reg.shape[1], self.reg_max + 1
+        prob = F.softmax(outputs.reg.reshape([-1, num_points, 4, bins]), axis=-1)
+        distance = prob.matmul(paddle.arange(bins, dtype=prob.dtype))
+        return distance_to_box(outputs.grid.points / outputs.grid.strides, distance)
+
+    def _box_losses(
+        self, outputs: HeadOutputs, boxes: paddle.Tensor, target_boxes: paddle.Tensor, weight: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Sums of GIoU and DFL over the points, weighted by `weight` [B, L] (0 for background).
+
+        boxes [B, L, 4] predicted, in strides; target_boxes [B, L, 4], in pixels.
+        """
+        grid = outputs.grid
+        target_boxes = target_boxes / grid.strides
+        distance = box_to_distance(grid.points / grid.strides, target_boxes).clip(0, self.reg_max - 0.1)
+        logits = outputs.reg.reshape([*distance.shape, self.reg_max + 1])
+        loss_bbox = (self.loss_bbox(boxes, target_boxes) * weight).sum()
+        loss_dfl = (self.loss_dfl(logits, distance) * weight.unsqueeze(-1)).sum() / 4
+        return loss_bbox, loss_dfl
+
+
+def total(loss_vfl: paddle.Tensor, loss_bbox: paddle.Tensor, loss_dfl: paddle.Tensor) -> dict[str, paddle.Tensor]:
+    """The losses under their published names, and their sum."""
+    return {"loss": loss_vfl + loss_bbox + loss_dfl, "loss_vfl": loss_vfl, "loss_bbox": loss_bbox, "loss_dfl": loss_dfl}

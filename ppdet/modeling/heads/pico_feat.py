@@ -1,0 +1,74 @@
+"""The convolution towers between the neck and the prediction layers."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddle.nn.initializer import Normal
+
+from ppdet.core.registry import register
+from ppdet.modeling.layers import ConvNormAct, DepthwiseSeparable
+
+
+def _conv_options(act: str) -> dict:
+    return {"act": act, "norm_decay": False, "weight_init": Normal(0.0, 0.01)}
+
+
+class GatedConv(nn.Layer):
+    """act(conv(x * sigmoid(fc(mean of x over H and W))))."""
+
+    def __init__(self, channels: int, act: str):
+        super().__init__()
+        self.fc = nn.Conv2D(channels, channels, 1)
+        self.conv = ConvNormAct(channels, channels, 1, **_conv_options(act))
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.conv(x * F.sigmoid(self.fc(F.adaptive_avg_pool2d(x, 1))))
+
+
+@register
+class PicoFeat(nn.Layer):
+    """`num_convs` 5x5 depthwise-separable convolutions per level -> (classification, regression) features.
+
+    The regression feature is the classification feature itself (share_cls_reg), its gated copy (use_se), or that of a
+    parallel tower.
+    """
+
+    ignored_options = ("norm_type",)  # always batch norm; its statistics are synchronised by `sync_bn`
+
+    def __init__(
+        self,
+        feat_in: int = 256,
+        feat_out: int = 96,
+        num_fpn_stride: int = 3,
+        num_convs: int = 2,
+        share_cls_reg: bool = False,
+        act: str = "hard_swish",
+        use_se: bool = False,
+    ):
+        super().__init__()
+
+        def tower() -> nn.LayerList:
+            widths = [feat_in] + [feat_out] * num_convs
+            return nn.LayerList(
+                [DepthwiseSeparable(widths[j], widths[j + 1], 5, **_conv_options(act)) for j in range(num_convs)]
+            )
+
+        levels = range(num_fpn_stride)
+        self.cls_convs = nn.LayerList([tower() for _ in levels])
+        self.reg_convs = None if share_cls_reg else nn.LayerList([tower() for _ in levels])
+        self.se = nn.LayerList([GatedConv(feat_out, act) for _ in levels]) if use_se else None
+
+    def forward(self, x: paddle.Tensor, level: int) -> tuple[paddle.Tensor, paddle.Tensor]:
+        cls_feat = reg_feat = x
+        for j, block in enumerate(self.cls_convs[level]):
+            cls_feat = block.dw_conv(cls_feat)
+            if self.reg_convs is None:
+                cls_feat = reg_feat = block.pw_conv(cls_feat)
+                continue
+            # parity: each step of the regression tower reads the classification feature, not its own last output
+            self.reg_convs[level][j].dw_conv(cls_feat)
+            cls_feat = block.pw_conv(cls_feat)
+            reg_feat = self.reg_convs[level][j].pw_conv(cls_feat)
+        return cls_feat, reg_feat if self.se is None else self.se[level](cls_feat)

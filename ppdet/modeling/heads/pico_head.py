@@ -1,0 +1,76 @@
+"""The head of the first PicoDet release, trained with SimOTA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import paddle
+import paddle.nn.functional as F
+
+from ppdet.core.registry import Component, Shared, register
+from ppdet.modeling.assigners import SimOTAAssigner
+from ppdet.modeling.assigners.assignment import Targets
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, total
+from ppdet.modeling.heads.pico_feat import PicoFeat
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss, mean_over_ranks
+from ppdet.modeling.nms import MultiClassNMS
+
+
+@register
+class PicoHead(DenseHead):
+    """Class logits and box distributions from one convolution (conv_feat.share_cls_reg) or two."""
+
+    def __init__(
+        self,
+        conv_feat: Component[PicoFeat],
+        assigner: Component[SimOTAAssigner],
+        loss_class: Component[VarifocalLoss],
+        loss_dfl: Component[DistributionFocalLoss],
+        loss_bbox: Component[GIoULoss],
+        nms: Component[MultiClassNMS],
+        num_classes: Shared[int] = 80,
+        fpn_stride: Sequence[int] = (8, 16, 32),
+        prior_prob: float = 0.01,
+        reg_max: int = 16,
+        feat_in_chan: int = 96,
+        cell_offset: float = 0.0,
+    ):
+        super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
+        self.assigner = assigner
+        self.loss_class = loss_class
+        self.shares_conv = conv_feat.reg_convs is None
+        reg_channels = 4 * (reg_max + 1)
+        cls_channels = num_classes + reg_channels if self.shares_conv else num_classes
+        self.head_cls = self._prediction_convs(feat_in_chan, cls_channels, prior_prob)
+        self.head_reg = None if self.shares_conv else self._prediction_convs(feat_in_chan, reg_channels, None)
+
+    def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
+        cls_levels, reg_levels = [], []
+        for i, feature in enumerate(features):
+            cls_feat, reg_feat = self.conv_feat(feature, i)
+            cls = self.head_cls[i](cls_feat)
+            if self.head_reg is None:
+                cls, reg = cls.split([self.num_classes, 4 * (self.reg_max + 1)], axis=1)
+            else:
+                reg = self.head_reg[i](reg_feat)
+            cls_levels.append(cls)
+            reg_levels.append(reg)
+        return self._join(cls_levels, reg_levels)
+
+    def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
+        return F.sigmoid(cls)
+
+    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
+        """Spec section 2, legacy head; the assignment is the same in every epoch."""
+        boxes = self._boxes_in_strides(outputs)
+        prob = F.sigmoid(outputs.cls).detach()
+        grid = outputs.grid
+        assigned = self.assigner(prob, (boxes * grid.strides).detach(), grid, targets)
+        positive = (assigned.labels < self.num_classes).astype("float32")
+        weight = prob.max(axis=-1) * positive
+
+        num_positive = mean_over_ranks(positive.sum()).clip(min=1)
+        weight_sum = mean_over_ranks(weight.sum()).clip(min=1)
+        loss_bbox, loss_dfl = self._box_losses(outputs, boxes, assigned.boxes, weight)
+        loss_vfl = self.loss_class(outputs.cls, assigned.scores).sum()
+        return total(loss_vfl / num_positive, loss_bbox / weight_sum, loss_dfl / weight_sum)

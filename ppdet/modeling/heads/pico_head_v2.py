@@ -1,0 +1,103 @@
+"""The ETA (efficient task-aligned) head of PP-PicoDet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddle.nn.initializer import KaimingUniform
+
+from ppdet.core.registry import Component, Shared, register
+from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
+from ppdet.modeling.assigners.assignment import Assignment, Targets
+from ppdet.modeling.boxes import Grid
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, total
+from ppdet.modeling.heads.pico_feat import PicoFeat
+from ppdet.modeling.layers import ConvNormAct
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss, mean_over_ranks
+from ppdet.modeling.nms import MultiClassNMS
+
+
+class AlignConv(nn.Layer):
+    """[B, C, H, W] -> one alignment logit per cell [B, 1, H, W]."""
+
+    def __init__(self, channels: int, act: str):
+        super().__init__()
+        self.dw_conv = ConvNormAct(channels, 1, 5, act=act, weight_init=KaimingUniform())
+        self.pw_conv = ConvNormAct(1, 1, 1, act=None, weight_init=KaimingUniform())
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.pw_conv(self.dw_conv(x))
+
+
+@register
+class PicoHeadV2(DenseHead):
+    """Trains with `static_assigner` (ATSS) before epoch `static_assigner_epoch`, with `assigner` (TAL) from then on."""
+
+    def __init__(
+        self,
+        conv_feat: Component[PicoFeat],
+        static_assigner: Component[ATSSAssigner],
+        assigner: Component[TaskAlignedAssigner],
+        loss_class: Component[VarifocalLoss],
+        loss_dfl: Component[DistributionFocalLoss],
+        loss_bbox: Component[GIoULoss],
+        nms: Component[MultiClassNMS],
+        num_classes: Shared[int] = 80,
+        fpn_stride: Sequence[int] = (8, 16, 32),
+        prior_prob: float = 0.01,
+        use_align_head: bool = True,
+        reg_max: int = 16,
+        feat_in_chan: int = 96,
+        static_assigner_epoch: int = 60,
+        cell_offset: float = 0.0,
+        act: str = "hard_swish",
+        grid_cell_scale: float = 5.0,
+    ):
+        super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
+        self.static_assigner = static_assigner
+        self.assigner = assigner
+        self.loss_class = loss_class
+        self.static_assigner_epoch = static_assigner_epoch
+        self.grid_cell_scale = grid_cell_scale
+        self.head_cls = self._prediction_convs(feat_in_chan, num_classes, prior_prob)
+        self.head_reg = self._prediction_convs(feat_in_chan, 4 * (reg_max + 1), None)
+        self.cls_align = (
+            nn.LayerList([AlignConv(feat_in_chan, act) for _ in self.fpn_stride]) if use_align_head else None
+        )
+
+    def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
+        cls_levels, reg_levels = [], []
+        for i, feature in enumerate(features):
+            cls_feat, reg_feat = self.conv_feat(feature, i)
+            score = F.sigmoid(self.head_cls[i](reg_feat))
+            if self.cls_align is not None:
+                score = (score * F.sigmoid(self.cls_align[i](cls_feat)) + 1e-9).sqrt()
+            cls_levels.append(score)
+            reg_levels.append(self.head_reg[i](reg_feat))
+        return self._join(cls_levels, reg_levels)
+
+    def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
+        return cls
+
+    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
+        """Spec section 2: everything is normalised by the sum of all target scores."""
+        boxes = self._boxes_in_strides(outputs)
+        grid = outputs.grid
+        assigned = self.assign(outputs.cls.detach(), (boxes * grid.strides).detach(), grid, targets, epoch)
+        normaliser = mean_over_ranks(assigned.scores.sum()).clip(min=1)
+        loss_bbox, loss_dfl = self._box_losses(outputs, boxes, assigned.boxes, assigned.scores.max(axis=-1))
+        loss_vfl = self.loss_class(outputs.cls, assigned.scores).sum()
+        return total(loss_vfl / normaliser, loss_bbox / normaliser, loss_dfl / normaliser)
+
+    def assign(
+        self, scores: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int
+    ) -> Assignment:
+        """scores [B, L, C] probabilities, boxes [B, L, 4] xyxy in input pixels."""
+        if epoch >= self.static_assigner_epoch:
+            return self.assigner(scores, boxes, grid.points, targets)
+        half = grid.strides * (self.grid_cell_scale / 2)
+        anchors = paddle.concat([grid.points - half, grid.points + half], axis=-1)
+        return self.static_assigner(anchors, grid, boxes, targets)

@@ -1,0 +1,81 @@
+"""Detection losses without reduction, so that the head alone decides weights and normalisers."""
+
+from __future__ import annotations
+
+import paddle
+import paddle.distributed as dist
+import paddle.nn.functional as F
+
+from ppdet.core.registry import register
+from ppdet.modeling.boxes import giou
+
+
+def varifocal_loss(
+    prob: paddle.Tensor, target: paddle.Tensor, alpha: float = 0.75, gamma: float = 2.0, iou_weighted: bool = True
+) -> paddle.Tensor:
+    """Element-wise varifocal loss (Zhang et al., 2021, arXiv:2008.13367) of probabilities `prob` against `target`."""
+    positive = (target > 0).astype(target.dtype)
+    weight = positive * (target if iou_weighted else 1.0) + alpha * (prob - target).abs().pow(gamma) * (1 - positive)
+    return F.binary_cross_entropy(prob, target, reduction="none") * weight
+
+
+@register
+class VarifocalLoss:
+    """Varifocal loss, element-wise. `use_sigmoid`: the predictions are logits rather than probabilities."""
+
+    def __init__(
+        self,
+        use_sigmoid: bool = False,
+        alpha: float = 0.75,
+        gamma: float = 2.0,
+        iou_weighted: bool = True,
+        loss_weight: float = 1.0,
+    ):
+        self.use_sigmoid = use_sigmoid
+        self.alpha = alpha
+        self.gamma = gamma
+        self.iou_weighted = iou_weighted
+        self.loss_weight = loss_weight
+
+    def __call__(self, pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
+        """pred, target [..., C] float32 -> loss of the same shape."""
+        prob = F.sigmoid(pred) if self.use_sigmoid else pred
+        return self.loss_weight * varifocal_loss(prob, target, self.alpha, self.gamma, self.iou_weighted)
+
+
+@register
+class GIoULoss:
+    """1 - GIoU of box pairs."""
+
+    def __init__(self, loss_weight: float = 1.0, eps: float = 1e-10):
+        self.loss_weight = loss_weight
+        self.eps = eps
+
+    def __call__(self, pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
+        """pred, target [..., 4] xyxy -> loss [...]."""
+        return self.loss_weight * (1 - giou(pred, target, self.eps))
+
+
+@register
+class DistributionFocalLoss:
+    """Cross entropy of the two bins next to the target distance (Li et al., 2020, arXiv:2006.04388)."""
+
+    def __init__(self, loss_weight: float = 1.0):
+        self.loss_weight = loss_weight
+
+    def __call__(self, logits: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
+        """logits [..., R + 1]; target [...] in bins, 0 <= target < R -> loss [...]."""
+        left = target.floor()
+        log_prob = F.log_softmax(logits, axis=-1)
+        bins = left.astype("int64").unsqueeze(-1)
+        at_left = paddle.take_along_axis(log_prob, bins, axis=-1).squeeze(-1)
+        at_right = paddle.take_along_axis(log_prob, bins + 1, axis=-1).squeeze(-1)
+        return -self.loss_weight * (at_left * (left + 1 - target) + at_right * (target - left))
+
+
+def mean_over_ranks(value: paddle.Tensor) -> paddle.Tensor:
+    """`value` averaged over the ranks of a distributed run: loss normalisers belong to the global batch."""
+    if dist.get_world_size() > 1:
+        dist.all_reduce(value)
+        value = value / dist.get_world_size()
+    return value

@@ -1,0 +1,63 @@
+"""CSP-PAN: the neck of the legacy ESNet PicoDets; a cross-stage-partial block after every concatenation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import paddle
+from paddle import nn
+
+from ppdet.core.registry import register
+from ppdet.modeling.necks.pan import PathAggregation, conv, separable_conv
+
+
+class Bottleneck(nn.Layer):
+    """1x1 convolution, then a kernel_size one; no identity."""
+
+    def __init__(self, channels: int, kernel_size: int, use_depthwise: bool, act: str):
+        super().__init__()
+        self.conv1 = conv(channels, channels, 1, act)
+        self.conv2 = (
+            separable_conv(channels, kernel_size, act) if use_depthwise else conv(channels, channels, kernel_size, act)
+        )
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.conv2(self.conv1(x))
+
+
+class CSPLayer(nn.Layer):
+    """Half of the width through bottlenecks, half straight; concatenated and mixed by a 1x1 convolution."""
+
+    def __init__(self, cin: int, cout: int, kernel_size: int, num_blocks: int, use_depthwise: bool, act: str):
+        super().__init__()
+        half = cout // 2
+        self.main_conv = conv(cin, half, 1, act)
+        self.short_conv = conv(cin, half, 1, act)
+        self.final_conv = conv(2 * half, cout, 1, act)
+        self.blocks = nn.Sequential(*[Bottleneck(half, kernel_size, use_depthwise, act) for _ in range(num_blocks)])
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.final_conv(paddle.concat([self.blocks(self.main_conv(x)), self.short_conv(x)], axis=1))
+
+
+@register
+class CSPPAN(PathAggregation):
+    """See PathAggregation. `in_channels` and `in_strides` come from the backbone."""
+
+    ignored_options = ("spatial_scales",)
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        in_strides: Sequence[int],
+        out_channels: int,
+        kernel_size: int = 5,
+        num_features: int = 3,
+        num_csp_blocks: int = 1,
+        use_depthwise: bool = True,
+        act: str = "hard_swish",
+    ):
+        def fuse(cin: int, cout: int) -> nn.Layer:
+            return CSPLayer(cin, cout, kernel_size, num_csp_blocks, use_depthwise, act)
+
+        super().__init__(in_channels, in_strides, out_channels, num_features, kernel_size, use_depthwise, act, fuse)

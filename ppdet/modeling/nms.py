@@ -1,0 +1,76 @@
+"""Class-wise hard NMS as one operator, so that it also runs inside an exported graph."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import _C_ops
+from paddle.base.framework import in_dynamic_or_pir_mode
+from paddle.base.layer_helper import LayerHelper
+
+from ppdet.core.registry import register
+
+
+@register
+class MultiClassNMS:
+    """Boxes above `score_threshold`, at most `nms_top_k` per class before and `keep_top_k` per image after NMS.
+
+    Paddle's operator `multiclass_nms3`; no class counts as background and coordinates have no "+ 1" (normalized).
+    """
+
+    def __init__(
+        self,
+        score_threshold: float = 0.05,
+        nms_top_k: int = -1,
+        keep_top_k: int = 100,
+        nms_threshold: float = 0.5,
+        normalized: bool = True,
+        nms_eta: float = 1.0,
+        background_label: int = -1,
+    ):
+        self.attrs = {
+            "background_label": background_label,
+            "score_threshold": score_threshold,
+            "nms_top_k": nms_top_k,
+            "nms_threshold": nms_threshold,
+            "keep_top_k": keep_top_k,
+            "nms_eta": nms_eta,
+            "normalized": normalized,
+        }
+
+    def __call__(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """boxes [B, L, 4] xyxy, scores [B, C, L] -> bbox [M, 6] (class, score, x1, y1, x2, y2), bbox_num [B] int32.
+
+        The M rows are grouped by image in batch order; M may be 0.
+        """
+        if in_dynamic_or_pir_mode():
+            a = self.attrs
+            bbox, _, bbox_num = _C_ops.multiclass_nms3(
+                boxes,
+                scores,
+                None,
+                a["score_threshold"],
+                a["nms_top_k"],
+                a["keep_top_k"],
+                a["nms_threshold"],
+                a["normalized"],
+                a["nms_eta"],
+                a["background_label"],
+            )
+            return bbox, bbox_num
+        return self._append_to_program(boxes, scores)
+
+    def _append_to_program(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The same operator in the static programs of Paddle 2.6, where `_C_ops` does not reach."""
+        helper = LayerHelper("multiclass_nms3")
+        bbox = helper.create_variable_for_type_inference(dtype=boxes.dtype)
+        index = helper.create_variable_for_type_inference(dtype="int32")
+        bbox_num = helper.create_variable_for_type_inference(dtype="int32")
+        helper.append_op(
+            type="multiclass_nms3",
+            inputs={"BBoxes": boxes, "Scores": scores},
+            attrs=self.attrs,
+            outputs={"Out": bbox, "Index": index, "NmsRoisNum": bbox_num},
+        )
+        for output in (bbox, index, bbox_num):
+            output.stop_gradient = True
+        return bbox, bbox_num

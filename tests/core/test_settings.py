@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ppdet.core.config import Config
+from ppdet.core.errors import UserError
+from ppdet.core.settings import ExportSettings, Settings
+
+REQUIRED = {"architecture": "PicoDet", "epoch": 300}
+
+
+def settings(**items: Any) -> Settings:
+    return Settings.from_config(Config(REQUIRED | items))
+
+
+def test_defaults() -> None:
+    run = settings()
+    assert (run.num_classes, run.metric, run.log_iter, run.ema_decay, run.cycle_epoch) == (80, "COCO", 20, 0.9998, -1)
+    assert run.export == ExportSettings(post_process=True, nms=True, benchmark=False, fuse_conv_bn=False)
+
+
+def test_values_and_foreign_keys() -> None:
+    run = settings(epoch=3, use_ema=True, seed=0, export={"nms": False}, LCNet={"scale": 1.0})
+    assert (run.epoch, run.use_ema, run.seed) == (3, True, 0)
+    assert run.export == ExportSettings(nms=False)
+
+
+def test_filename_falls_back_to_the_stem_of_the_file() -> None:
+    assert Settings.from_config(Config(REQUIRED, Path("configs/my_model.yml"))).filename == "my_model"
+    assert settings(filename="given").filename == "given"
+
+
+def test_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings().epoch = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("missing", ["architecture", "epoch"])
+def test_required(missing: str) -> None:
+    items = {key: value for key, value in REQUIRED.items() if key != missing}
+    with pytest.raises(UserError, match=f"^{missing}: required, not given"):
+        Settings.from_config(Config(items))
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ({"epoch": "300"}, "epoch: expected int, found '300' (str)"),
+        ({"epoch": 0}, "epoch: expected at least 1, found 0"),
+        ({"epoch": True}, "epoch: expected int, found True (bool)"),
+        ({"metric": "RBOX"}, "metric: expected 'COCO' or 'VOC', found 'RBOX' (str)"),
+        ({"ema_decay": 1.5}, "ema_decay: expected at most 1, found 1.5"),
+        ({"worker_num": -1}, "worker_num: expected at least 0, found -1"),
+        ({"seed": -1}, "seed: expected at least 0, found -1"),
+        ({"use_ema": 1}, "use_ema: expected bool, found 1 (int)"),
+        ({"weights": 3}, "weights: expected str or null, found 3 (int)"),
+        ({"export": {"nmss": True}}, "export.nmss: export has no option 'nmss'; did you mean 'nms'?"),
+        ({"export": {"nms": "yes"}}, "export.nms: expected bool, found 'yes' (str)"),
+        ({"export": True}, "export: expected dict, found True (bool)"),
+    ],
+)
+def test_errors(items: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        settings(**items)
+    assert str(error.value) == message

@@ -1,0 +1,87 @@
+"""Readers: their checks, and that published configs build them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ppdet.core.config import load_config
+from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
+from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
+from ppdet.data.reader import EvalReader, Reader, TestReader, TrainReader
+from ppdet.data.transforms import Decode, RandomDistort
+
+ReaderFactory = Callable[..., Reader]
+
+
+def test_fewer_images_than_a_batch(small: Dataset, train_reader: ReaderFactory) -> None:
+    with pytest.raises(
+        UserError, match=r"has 14 images but a batch needs 16; set TrainReader.batch_size to 14 or less"
+    ):
+        train_reader(batch_size=16).bind(small)
+    with pytest.raises(UserError, match=r"a batch needs 4 on each of 4 devices; set TrainReader.batch_size to 3"):
+        train_reader().bind(small, world_size=4)
+    assert len(train_reader(batch_size=16, drop_last=False).bind(small)) == 1
+
+
+def test_a_dataset_without_images(tmp_path: Path, train_reader: ReaderFactory) -> None:
+    with pytest.raises(UserError, match="has no images"):
+        train_reader().bind(COCODataSet(str(tmp_path)))
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(UserError, match=r"EvalReader\.batch_size: found 0"):
+        EvalReader([Decode()], batch_size=0)
+    with pytest.raises(UserError, match="worker_num: found -1"):
+        EvalReader([Decode()], worker_num=-1)
+    with pytest.raises(UserError, match=r"TrainReader\.sample_transforms: must begin with Decode"):
+        TrainReader([RandomDistort()])
+
+
+def published(shared: Path) -> dict[str, dict]:
+    return json.loads((shared / "spec" / "CONFIGS.json").read_text())
+
+
+def test_every_published_config_builds_its_readers_and_datasets(shared: Path, tmp_path: Path) -> None:
+    for config in published(shared).values():
+        keys = ("TrainReader", "EvalReader", "TestReader", "TrainDataset", "EvalDataset", "TestDataset", "worker_num")
+        path = tmp_path / "config.yml"
+        path.write_text(json.dumps({key: config[key] for key in keys}))  # JSON is YAML
+        cfg = load_config(path)
+        builder = Builder(cfg)
+        train, evaluation, test = (builder.build(name) for name in keys[:3])
+        assert isinstance(train, TrainReader)
+        assert isinstance(test, TestReader)
+        assert (train.batch_size, train.worker_num) == (config["TrainReader"]["batch_size"], config["worker_num"])
+        assert [type(transform).__name__ for transform in train.sample_transforms + train.batch_transforms] == [
+            name
+            for transform in config["TrainReader"]["sample_transforms"] + config["TrainReader"]["batch_transforms"]
+            for name in transform
+        ]
+        assert (train.shuffle, evaluation.shuffle, evaluation.drop_last) == (True, False, False)
+        assert test.inputs_def["image_shape"] == config["TestReader"]["inputs_def"]["image_shape"]
+        assert isinstance(builder.build(cfg["TrainDataset"], "TrainDataset"), COCODataSet)
+        assert isinstance(builder.build(cfg["TestDataset"], "TestDataset"), ImageFolder)
+
+
+def test_an_epoch_of_published_transforms_on_real_images(shared: Path, tmp_path: Path) -> None:
+    config = published(shared)["picodet_s_320_coco_lcnet.yml"]
+    (tmp_path / "config.yml").write_text(json.dumps({key: config[key] for key in ("TrainReader", "worker_num")}))
+    cfg = load_config(tmp_path / "config.yml", ["TrainReader.batch_size=16", "worker_num=0"])
+    root = shared / "data" / "coco_tiny"
+    dataset = COCODataSet(str(root), "train2017", "annotations/instances_train2017.json").load()
+    batches = list(Builder(cfg).build("TrainReader").bind(dataset).epoch(0))
+    assert len(batches) == 3
+    for batch in batches:
+        height, width = batch.image.shape[2:]
+        assert height == width
+        assert height in (256, 288, 320, 352, 384)
+        boxes = batch.gt_bbox.numpy()[batch.pad_gt_mask.numpy()[..., 0] > 0]
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert boxes.min() >= 0
+        assert boxes.max() <= height
+        assert abs(float(batch.image.mean())) < 1

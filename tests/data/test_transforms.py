@@ -1,0 +1,226 @@
+"""The published transforms, compared with golden/transforms (release 2.6, OpenCV 4.5.5).
+
+The golden random transforms drew from NumPy's global generator with the seed that ends their name. `LegacyRng` offers
+that generator under the Generator's names, so a transform that draws in upstream's order must give upstream's result.
+Images may be one grey level off (OpenCV versions round differently); boxes agree to 1e-3 pixels.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.data.batch import BatchRandomResize, PadBatch, PadGT, apply_batch_transforms, collate
+from ppdet.data.datasets import COCODataSet
+from ppdet.data.sample import Sample
+from ppdet.data.transforms import Decode, NormalizeImage, Permute, RandomCrop, RandomDistort, RandomFlip, Resize
+
+RNG = np.random.default_rng(0)  # for transforms that draw nothing
+
+
+def legacy_rng(seed: int) -> SimpleNamespace:
+    state = np.random.RandomState(seed)
+    return SimpleNamespace(
+        uniform=state.uniform,
+        integers=state.randint,
+        shuffle=state.shuffle,
+        permutation=state.permutation,
+        choice=state.choice,
+    )
+
+
+class Golden:
+    def __init__(self, folder: Path) -> None:
+        self.arrays = np.load(folder / "transforms.npz")
+        self.facts = json.loads((folder / "transforms.json").read_text())
+
+    def check(self, name: str, sample: Sample, grey: float = 1.0) -> None:
+        """Every field of the sample against golden `name`; image values within `grey`."""
+        fact = self.facts[f"{name}/image"]
+        assert list(sample.pixels.shape) == fact["shape"]
+        assert str(sample.pixels.dtype) == fact["dtype"]
+        stored = self.arrays[f"{name}/image"]
+        ours = sample.pixels if stored.ndim == 3 else sample.pixels.reshape(-1)[::37]
+        difference = np.abs(ours.astype(np.float32) - stored.astype(np.float32))
+        assert difference.max() <= grey, (name, difference.max())
+        assert abs(float(sample.pixels.mean()) - fact["mean"]) < 0.02 * max(grey, 0.1)
+        for field, tolerance in (("gt_bbox", 1e-3), ("gt_class", 0), ("im_shape", 0), ("scale_factor", 1e-6)):
+            expected = self.arrays[f"{name}/{field}"]
+            actual = getattr(sample, field)
+            assert actual.dtype == expected.dtype, (name, field)
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=f"{name}/{field}")
+
+
+@pytest.fixture(scope="module")
+def golden(shared: Path) -> Golden:
+    return Golden(shared / "golden" / "transforms")
+
+
+@pytest.fixture(scope="module")
+def decoded(shared: Path, golden: Golden) -> Sample:
+    dataset = COCODataSet(str(shared / "data/coco_tiny"), "val2017", "annotations/instances_val2017.json").load()
+    record = next(r for r in dataset.records if r.im_file.endswith(golden.facts["im_file"]))
+    return Decode()(Sample.from_record(record), RNG)
+
+
+def test_decode_equals_golden(golden: Golden, decoded: Sample) -> None:
+    golden.check("Decode", decoded)
+    assert decoded.im_id == golden.arrays["Decode/im_id"][0]
+
+
+@pytest.mark.parametrize("size", [320, 416, 640])
+@pytest.mark.parametrize("interp", range(5))
+def test_resize_equals_golden(golden: Golden, decoded: Sample, size: int, interp: int) -> None:
+    golden.check(f"Resize{size}_interp{interp}", Resize([size, size], False, interp)(decoded, RNG))
+
+
+def test_resize_keeping_the_ratio_equals_golden(golden: Golden, decoded: Sample) -> None:
+    golden.check("Resize320_keep", Resize([320, 320], keep_ratio=True, interp=2)(decoded, RNG))
+
+
+def test_normalize_and_permute_equal_golden(golden: Golden, decoded: Sample) -> None:
+    resized = Resize([320, 320], False, 2)(decoded, RNG)
+    normalized = NormalizeImage(is_scale=True)(resized, RNG)
+    golden.check("NormalizeImage", normalized, grey=1 / (255 * 0.224) + 1e-5)
+    golden.check("Permute", Permute()(normalized, RNG), grey=1 / (255 * 0.224) + 1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_flip_equals_golden(golden: Golden, decoded: Sample, seed: int) -> None:
+    golden.check(f"RandomFlip_p1_{seed}", RandomFlip(1.0)(decoded, legacy_rng(seed)))
+    golden.check(f"RandomFlip_p05_{seed}", RandomFlip(0.5)(decoded, legacy_rng(seed)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_crop_equals_golden(golden: Golden, decoded: Sample, seed: int) -> None:
+    golden.check(f"RandomCrop_{seed}", RandomCrop()(decoded, legacy_rng(seed)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_distort_equals_golden(golden: Golden, decoded: Sample, seed: int) -> None:
+    golden.check(f"RandomDistort_{seed}", RandomDistort()(decoded, legacy_rng(seed)), grey=1.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_batch_resize_equals_golden(golden: Golden, decoded: Sample, seed: int) -> None:
+    resize = BatchRandomResize([256, 288, 320, 352, 384], random_size=True, random_interp=True)
+    (resized,) = resize([decoded], legacy_rng(seed))
+    golden.check(f"BatchRandomResize_rand_{seed}", resized)
+
+
+def test_batch_resize_to_a_fixed_size_equals_golden(golden: Golden, decoded: Sample) -> None:
+    (resized,) = BatchRandomResize(320, random_size=False)([decoded], RNG)
+    golden.check("BatchRandomResize_fixed320", resized)
+
+
+def test_pad_batch_equals_golden(golden: Golden, decoded: Sample) -> None:
+    """Golden PadBatch: an image of 300 x 310 padded to a stride of 32; im_shape stays the size without padding."""
+    transforms = [Resize([300, 310], False, 2), NormalizeImage(), Permute(), PadBatch(32)]
+    (padded,) = apply_batch_transforms([decoded], transforms, RNG)
+    golden.check("PadBatch", padded, grey=1 / (255 * 0.224) + 1e-5)
+
+
+def test_a_batch_has_the_golden_padding(golden: Golden, decoded: Sample) -> None:
+    second = Decode()(decoded, RNG)
+    second.gt_bbox, second.gt_class = decoded.gt_bbox[:2], decoded.gt_class[:2]
+    arrays = collate(apply_batch_transforms([decoded, second], [Permute()], RNG))
+    for number in (0, 1):
+        for field in ("gt_bbox", "gt_class", "pad_gt_mask"):
+            expected = golden.arrays[f"PadGT{number}/{field}"]
+            np.testing.assert_array_equal(arrays[field][number], expected)
+            assert arrays[field].dtype == expected.dtype
+
+
+def test_the_whole_training_pipeline_equals_golden(shared: Path, golden: Golden) -> None:
+    """Two images through all published training transforms, with upstream's draws from seed 7."""
+    dataset = COCODataSet(str(shared / "data/coco_tiny"), "val2017", "annotations/instances_val2017.json").load()
+    records = {record.im_id: record for record in dataset.records}
+    rng = legacy_rng(7)
+    samples = []
+    for number in (0, 1):
+        sample = Sample.from_record(records[int(golden.arrays[f"train_pipeline{number}/im_id"][0])])
+        for transform in (Decode(), RandomCrop(), RandomFlip(), RandomDistort()):
+            sample = transform(sample, rng)
+        samples.append(sample)
+    resize = BatchRandomResize([256, 288, 320, 352, 384], random_interp=True)
+    batch = apply_batch_transforms(samples, [resize, NormalizeImage(), Permute(), PadGT()], rng)
+    for number, sample in enumerate(batch):
+        golden.check(f"train_pipeline{number}", sample, grey=1 / (255 * 0.224) + 1e-5)
+        np.testing.assert_array_equal(sample.pad_gt_mask, golden.arrays[f"train_pipeline{number}/pad_gt_mask"])
+
+
+def test_transforms_leave_their_input_as_it_was(decoded: Sample) -> None:
+    image, boxes = decoded.pixels.copy(), decoded.gt_bbox.copy()
+    for transform in (RandomCrop(allow_no_crop=False), RandomFlip(1.0), RandomDistort(), Resize(320), NormalizeImage()):
+        for seed in range(5):
+            transform(decoded, np.random.default_rng(seed))
+    np.testing.assert_array_equal(decoded.pixels, image)
+    np.testing.assert_array_equal(decoded.gt_bbox, boxes)
+
+
+def test_no_transform_makes_float64(decoded: Sample) -> None:
+    sample = decoded
+    for transform in (
+        RandomDistort(hue=(-18, 18, 0), saturation=(0.5, 1.5, 0), contrast=(0.5, 1.5, 0), brightness=(0.5, 1.5, 0)),
+        RandomCrop(),
+        RandomFlip(1.0),
+        Resize(320),
+        NormalizeImage(),
+        Permute(),
+    ):
+        sample = transform(sample, np.random.default_rng(1))
+        assert sample.pixels.dtype == np.float32
+        assert sample.gt_bbox.dtype == sample.scale_factor.dtype == sample.im_shape.dtype == np.float32
+
+
+@pytest.mark.parametrize("options", [{}, {"aspect_ratio": None}, {"cover_all_box": True}, {"allow_no_crop": False}])
+def test_every_crop_keeps_boxes_inside_the_image(decoded: Sample, options: dict) -> None:
+    for seed in range(30):
+        cropped = RandomCrop(**options)(decoded, np.random.default_rng(seed))
+        height, width = cropped.pixels.shape[:2]
+        assert 0 < len(cropped.gt_bbox) == len(cropped.gt_class)
+        assert (cropped.gt_bbox >= 0).all()
+        assert (cropped.gt_bbox <= [width, height, width, height]).all()
+        assert (cropped.gt_bbox[:, 2:] > cropped.gt_bbox[:, :2]).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2)])
+def test_crop_of_an_image_of_a_few_pixels(decoded: Sample, size: tuple[int, int]) -> None:
+    tiny = Resize(size)(decoded, RNG)
+    for seed in range(20):
+        assert min(RandomCrop(allow_no_crop=False)(tiny, np.random.default_rng(seed)).pixels.shape) > 0
+
+
+def test_crop_without_boxes_changes_nothing(decoded: Sample) -> None:
+    empty = Decode()(decoded, RNG)
+    empty.gt_bbox, empty.gt_class = np.zeros((0, 4), np.float32), np.zeros((0, 1), np.int32)
+    assert RandomCrop()(empty, RNG) is empty
+
+
+def test_distort_parity_oddities() -> None:
+    """parity: brightness adds grey levels, and the third number is the probability to skip."""
+    only_brightness = RandomDistort(hue=(0, 0, 1), saturation=(1, 1, 1), contrast=(1, 1, 1), brightness=(0.5, 1.5, 0))
+    ((name, amount),) = only_brightness.draw(np.random.default_rng(0))
+    assert name == "brightness"
+    assert 0.5 <= amount <= 1.5
+    assert RandomDistort(count=0).draw(np.random.default_rng(0)) == []
+
+
+def test_distort_in_fixed_order_puts_brightness_first() -> None:
+    distort = RandomDistort((-18, 18, 0), (0.5, 1.5, 0), (0.5, 1.5, 0), (0.5, 1.5, 0), random_apply=False)
+    orders = {tuple(name for name, _ in distort.draw(np.random.default_rng(seed))) for seed in range(20)}
+    assert orders == {
+        ("brightness", "contrast", "saturation", "hue"),
+        ("brightness", "saturation", "hue", "contrast"),
+    }
+
+
+@pytest.mark.parametrize("size", [0, [320], [320, -1], [1, 2, 3]])
+def test_a_wrong_target_size_is_named(size: object) -> None:
+    with pytest.raises(UserError, match=r"Resize\.target_size.*expected"):
+        Resize(size)  # type: ignore[arg-type]

@@ -1,0 +1,31 @@
+"""Draw a detector's boxes on images: python3 tools/infer.py -c <config> -o weights=<file> --infer_img street.jpg"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
+
+from ppdet.core.cli import base_parser, run
+
+
+def parser() -> argparse.ArgumentParser:
+    p = base_parser(__doc__)
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument("--infer_img", type=Path, metavar="FILE", help="one image")
+    source.add_argument("--infer_dir", type=Path, metavar="DIR", help="all images of a folder")
+    p.add_argument("--output_dir", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
+    p.add_argument("--save_results", action="store_true", help="also write all boxes as <output_dir>/bbox.json")
+    return p
+
+
+def main(args: argparse.Namespace) -> None:
+    from ppdet.engine.infer import infer
+    from ppdet.engine.run import prepare
+
+    infer(prepare(args), args.infer_img or args.infer_dir, args.output_dir, args.draw_threshold, args.save_results)
+
+
+if __name__ == "__main__":
+    run(main, parser())

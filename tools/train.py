@@ -1,0 +1,35 @@
+"""Train a detector: python3 tools/train.py -c configs/picodet/picodet_xs_320_coco_lcnet.yml --eval"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
+
+from ppdet.core.cli import base_parser, run
+
+
+def parser() -> argparse.ArgumentParser:
+    p = base_parser(__doc__)
+    p.add_argument("--eval", action="store_true", help="evaluate at every checkpoint and keep the best")
+    p.add_argument("-r", "--resume", type=Path, metavar="PATH", help="checkpoint, or output folder: its newest one")
+    p.add_argument("--amp", action="store_true", help="mixed precision, where the device has it")
+    p.add_argument("--seed", type=int, help="of everything random; default: a new one, which is logged")
+    p.add_argument("--use_vdl", action="store_true", help="write scalars for VisualDL as well")
+    p.add_argument("--vdl_log_dir", type=Path, default=Path("vdl_log_dir"), metavar="DIR", help="default: %(default)s")
+    return p
+
+
+def main(args: argparse.Namespace) -> None:
+    from ppdet.engine.callbacks import VisualDL
+    from ppdet.engine.run import prepare
+    from ppdet.engine.train import fit
+    from ppdet.engine.trainer import build_trainer
+
+    flags = ["amp=true"] * args.amp + [f"seed={args.seed}"] * (args.seed is not None)
+    callbacks = [VisualDL(args.vdl_log_dir)] if args.use_vdl else []
+    fit(*build_trainer(prepare(args, flags), evaluate=args.eval, resume=args.resume, callbacks=callbacks))
+
+
+if __name__ == "__main__":
+    run(main, parser())
