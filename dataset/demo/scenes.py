@@ -42,7 +42,7 @@ def _place_sign(image: np.ndarray, others: list[Object], rng: np.random.Generato
     height, width = image.shape[:2]
     name = NAMES[rng.integers(len(NAMES))]
     for _ in range(30):
-        side = float(np.exp(rng.uniform(np.log(36), np.log(165))))
+        side = float(np.exp(rng.uniform(np.log(52), np.log(180))))
         overhang = 0.25 * side if rng.random() < 0.1 else 0.0
         x = rng.uniform(-overhang, max(1.0, width - side + overhang))
         y = rng.uniform(-overhang, max(1.0, height - side + overhang))

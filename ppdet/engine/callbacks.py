@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ppdet.core.errors import UserError
 
@@ -25,8 +26,13 @@ class JsonLines:
         self.path = path
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "updates": updates, **numbers}) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, "updates": updates, **numbers}) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: cannot be written ({error.strerror}); check the folder and the free space"
+            ) from error
 
 
 class VisualDL:
@@ -37,9 +43,14 @@ class VisualDL:
             from visualdl import LogWriter
         except ImportError as error:
             raise UserError("--use_vdl: VisualDL is not installed; pip install visualdl") from error
-        self.writer = LogWriter(str(folder))
+        self._open = partial(LogWriter, str(folder))
+
+    @cached_property
+    def _writer(self) -> Any:
+        """Opened with the first record, and so on rank 0 only."""
+        return self._open()
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         for name, value in numbers.items():
             if isinstance(value, (int, float)):
-                self.writer.add_scalar(tag=f"{kind}/{name}", step=updates, value=value)
+                self._writer.add_scalar(tag=f"{kind}/{name}", step=updates, value=value)

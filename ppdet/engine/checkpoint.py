@@ -3,13 +3,18 @@
 <name>.pdparams  weights under published names; the averaged ones where EMA is on
 <name>.pdema     the raw weights, where EMA is on
 <name>.pdopt     optimizer state and `last_epoch`
-<name>.pdstate   the rest: place in training, seed, EMA state, best score. Written last: it marks a whole checkpoint
+<name>.pdstate   the rest: place in training, seed, EMA state, best score, and the checksums of the other files
+
+All are written under temporary names first, and `.pdstate` takes its own last: when one cannot be written, an older
+checkpoint of the same name stays as it was, and one that was cut off between two renames does not pass for whole.
 """
 
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,23 +51,29 @@ class Progress:
 
 def save_weights(path: Path, model: PicoDet, state: Mapping[str, paddle.Tensor]) -> None:
     """Write `state` (a state dict of `model`) as `<path>.pdparams` under its published names."""
-    arrays = {name: value.numpy() for name, value in state.items()}
-    _save(to_published(model, arrays), path, ".pdparams")
+    with atomic_path(_with_suffix(path, ".pdparams")) as temp:
+        paddle.save(_published(model, state), str(temp))
 
 
 def save_checkpoint(
     path: Path, model: PicoDet, optimizer: paddle.optimizer.Optimizer, ema: ModelEMA | None, progress: Progress
 ) -> None:
-    """Write the four files of the checkpoint `path` (without extension), each whole or not at all."""
-    raw = {name: value.numpy() for name, value in model.state_dict().items()}
-    save_weights(path, model, ema.averaged() if ema and ema.step else model.state_dict())
+    """Write the files of the checkpoint `path` (without extension), all of them or none."""
+    raw = _published(model, model.state_dict())
+    contents = {".pdparams": _published(model, ema.averaged()) if ema and ema.step else raw}
     if ema:
-        _save(to_published(model, raw), path, ".pdema")
-    _save(optimizer.state_dict() | {"last_epoch": progress.epoch}, path, ".pdopt")
-    state: dict[str, Any] = {"progress": asdict(progress)}
+        contents[".pdema"] = raw
+    contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}
+    state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
     if ema:
         state["ema"] = {"step": ema.step, "state": {name: value.numpy() for name, value in ema.state.items()}}
-    _save(state, path, ".pdstate")
+    with ExitStack() as stack:  # left in reverse order
+        last = stack.enter_context(atomic_path(_with_suffix(path, ".pdstate")))
+        for suffix, content in contents.items():
+            temp = stack.enter_context(atomic_path(_with_suffix(path, suffix)))
+            paddle.save(content, str(temp))
+            state["checksums"][suffix] = _checksum(temp)
+        paddle.save(state, str(last))
 
 
 def load_checkpoint(
@@ -74,8 +85,12 @@ def load_checkpoint(
     """
     path = _stem(path)
     state = _read_state(path)
+    _check_whole(path, state["checksums"])
     if (ema is None) == ("ema" in state):
         raise UserError(f"use_ema: is {ema is not None} here, but {path} was saved with {'ema' in state}")
+    if type(optimizer).__name__ != state["optimizer"]:
+        kinds = f"is {type(optimizer).__name__} here, but {path} was saved with {state['optimizer']}"
+        raise UserError(f"OptimizerBuilder.optimizer.type: {kinds}")
     arrays = from_published(model, read_arrays(_with_suffix(path, ".pdema" if ema else ".pdparams")))
     expected = model.state_dict()
     if any(name not in arrays or arrays[name].shape != tuple(value.shape) for name, value in expected.items()):
@@ -111,9 +126,19 @@ def _read_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def _check_whole(path: Path, checksums: dict[str, int]) -> None:
+    for suffix, expected in checksums.items():
+        file = _with_suffix(path, suffix)
+        if not file.is_file():
+            raise UserError(f"{file}: is missing; resume from another checkpoint")
+        if _checksum(file) != expected:
+            raise UserError(f"{file}: damaged, or not written together with {path}.pdstate; resume from another one")
+
+
 def newest_checkpoint(folder: Path) -> Path:
     """The most recently completed checkpoint of an output folder (path without extension)."""
-    states = sorted(folder.glob("*.pdstate"), key=lambda p: p.stat().st_mtime)
+    # a name that begins with a dot: the unfinished file of a process that was killed
+    states = sorted(folder.glob("[!.]*.pdstate"), key=lambda p: p.stat().st_mtime)
     if not states:
         raise UserError(f"{folder}: there is no checkpoint (*.pdstate) to resume from")
     return states[-1].with_suffix("")
@@ -123,6 +148,9 @@ def _with_suffix(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _save(content: dict[str, Any], path: Path, suffix: str) -> None:
-    with atomic_path(_with_suffix(path, suffix)) as temp:
-        paddle.save(content, str(temp))
+def _published(model: PicoDet, state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:
+    return to_published(model, {name: value.numpy() for name, value in state.items()})
+
+
+def _checksum(file: Path) -> int:
+    return zlib.crc32(file.read_bytes())

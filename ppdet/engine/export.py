@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -86,15 +87,15 @@ def export(run: Run, output_dir: Path) -> Path:
 
 
 def _save(wrapped: ExportModel, specs: list[InputSpec], folder: Path) -> None:
-    """Written beside the final place first, so that a failure leaves an older export as it was."""
-    scratch = folder.with_name(f".{folder.name}.tmp")
+    """Written to a temporary folder first, so that a failure leaves an older export as it was."""
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=specs, full_graph=True), str(scratch / "model"))
         folder.mkdir(parents=True, exist_ok=True)
-        for file in scratch.iterdir():
-            file.replace(folder / file.name)
-        scratch.rmdir()
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temp:
+            paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=specs, full_graph=True), f"{temp}/model")
+            for old in folder.glob("model.*"):  # another version of Paddle writes files of other names
+                old.unlink()
+            for file in Path(temp).iterdir():
+                file.replace(folder / file.name)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
 
@@ -142,22 +143,44 @@ def infer_config(run: Run) -> dict[str, Any]:
 def _verify(wrapped: ExportModel, folder: Path, feed: list[np.ndarray]) -> None:
     """Run the saved model and the trained one on the same images and report the largest difference.
 
-    Raises UserError where they differ by more than float32 rounding explains.
+    More than float32 rounding explains is a warning only: a box that wins NMS by less than that may lose it elsewhere.
     """
     inputs = feed[:1] if wrapped.raw else feed
     with paddle.no_grad():
         expected = [t.numpy() for t in wrapped(*map(paddle.to_tensor, inputs))]
-    found = run_inference(folder, inputs)
-    if [x.shape for x in expected] != [x.shape for x in found]:
-        shapes = f"{[x.shape for x in found]} instead of {[x.shape for x in expected]}"
-        raise UserError(f"{folder}: the exported model gives outputs of other shapes: {shapes}")
-    pairs = zip(expected, found, strict=True)
-    differences = [float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in pairs if a.size]
-    largest = max(differences, default=0.0)
+    difference = largest_difference(expected, run_inference(folder, inputs))
     logger.info("%s: checked on %d images, largest relative difference to the trained model %.1e", folder,
-                len(feed[0]), largest)  # fmt: skip
-    if largest > _TOLERANCE:
-        raise UserError(f"{folder}: the exported model differs from the trained one by {largest:.1e}; please report it")
+                len(feed[0]), difference)  # fmt: skip
+    if difference > _TOLERANCE:
+        logger.warning("%s: the exported model differs from the trained one by more than rounding (%.1e > %.0e); "
+                       "compare their scores before it is used", folder, difference, _TOLERANCE)  # fmt: skip
+
+
+def largest_difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:
+    """Between the outputs of two runs of an ExportModel, relative to each output's largest value (or 1).
+
+    Detections are compared with the nearest one of the same image, whatever their order.
+    """
+    if [x.shape[1:] for x in expected] != [x.shape[1:] for x in found]:
+        return float("inf")
+    if expected[-1].ndim == 1:  # bbox [M, 6], bbox_num [B]
+        images = zip(_per_image(*expected), _per_image(*found), strict=True)
+        return max((_detection_difference(a, b) for a, b in images), default=0.0)
+    pairs = zip(expected, found, strict=True)
+    return max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in pairs)
+
+
+def _per_image(bbox: np.ndarray, bbox_num: np.ndarray) -> list[np.ndarray]:
+    return np.split(bbox.reshape(-1, 6), np.cumsum(bbox_num)[:-1])
+
+
+def _detection_difference(a: np.ndarray, b: np.ndarray) -> float:
+    """From each row of [n, 6] and [m, 6] to the nearest of the other; a class (at least 1 apart) never matches."""
+    if not (len(a) and len(b)):
+        return 0.0 if len(a) == len(b) else float("inf")
+    scale = np.array([1, 1, *[max(1.0, np.abs(a[:, 2:]).max())] * 4])
+    distance = (np.abs(a[:, None] - b[None]) / scale).max(axis=-1)
+    return float(max(distance.min(axis=0).max(), distance.min(axis=1).max()))
 
 
 def run_inference(folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:

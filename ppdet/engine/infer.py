@@ -6,9 +6,18 @@ import logging
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets import Category, check_num_classes, default_categories, list_images
+from ppdet.data.datasets import (
+    IMAGE_SUFFIXES,
+    Category,
+    Dataset,
+    ImageFolder,
+    check_num_classes,
+    default_categories,
+    list_images,
+)
 from ppdet.data.decode import read_image
 from ppdet.engine.evaluate import detect
 from ppdet.engine.run import Run
@@ -24,19 +33,20 @@ def infer(run: Run, source: Path, output_dir: Path, threshold: float, write_resu
     if not 0 <= threshold <= 1:
         raise UserError(f"--draw_threshold: expected a score between 0 and 1, found {threshold}")
     files = list_images(source)
+    pictures = [_picture(output_dir, file) for file in files]
     categories = class_categories(run)
     names = [category.name for category in categories]
-    dataset = run.builder.build(run.cfg["TestDataset"], path="TestDataset").with_images(files).load()
+    dataset = _test_dataset(run).with_images(files).load()
     loader = run.builder.build("TestReader").bind(dataset)
     model = run.load_model()
     found = []
     for batch in loader.epoch(0):
         for im_id, detections in detect(model, batch):
-            file = files[im_id]
-            with atomic_path(output_dir / file.name) as temp:
-                _write_image(temp, draw_detections(read_image(str(file)), detections, names, threshold))
+            image = read_image(str(files[im_id]))
+            with atomic_path(pictures[im_id]) as temp:
+                _write_image(temp, draw_detections(image, detections, names, threshold))
             shown = int((detections[:, 1] >= threshold).sum())
-            logger.info("%s: %d boxes of score %.2f or more", output_dir / file.name, shown, threshold)
+            logger.info("%s: %d boxes of score %.2f or more", pictures[im_id], shown, threshold)
             found.append((im_id, detections))
     if write_results:
         save_results(output_dir / "bbox.json", found, categories, {i: file.name for i, file in enumerate(files)})
@@ -44,11 +54,11 @@ def infer(run: Run, source: Path, output_dir: Path, threshold: float, write_resu
 
 def class_categories(run: Run) -> list[Category]:
     """The classes as TestDataset names them, else EvalDataset, else COCO's names or numbers."""
-    dataset = run.builder.build(run.cfg["TestDataset"], path="TestDataset")
-    categories = dataset.with_images(["-"]).load().categories
+    dataset: Dataset = _test_dataset(run).with_images(["-"]).load()
+    categories = dataset.categories
     if not categories and "EvalDataset" in run.cfg:
         try:
-            dataset = run.builder.build(run.cfg["EvalDataset"], path="EvalDataset").load()
+            dataset = run.build_dataset("EvalDataset").load()
             categories = dataset.categories
         except UserError as error:
             logger.info("class names: none in TestDataset, and EvalDataset cannot be read (%s)", error)
@@ -58,9 +68,21 @@ def class_categories(run: Run) -> list[Category]:
     return categories
 
 
-def _write_image(path: Path, image_rgb) -> None:
-    suffix = path.suffix if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp", ".webp") else ".png"
-    ok, data = cv2.imencode(suffix, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
-    if not ok:
-        raise UserError(f"{path}: the picture cannot be encoded as {suffix}")
+def _test_dataset(run: Run) -> ImageFolder:
+    dataset = run.build_dataset("TestDataset")
+    if not isinstance(dataset, ImageFolder):
+        raise UserError(f"TestDataset: found {type(dataset).__name__}; expected ImageFolder")
+    return dataset
+
+
+def _picture(output_dir: Path, file: Path) -> Path:
+    """Where the picture of an image goes: under the same name, as PNG where OpenCV cannot write the format."""
+    path = output_dir / (file.name if file.suffix.lower() in IMAGE_SUFFIXES else f"{file.name}.png")
+    if path.exists() and path.samefile(file):
+        raise UserError(f"--output_dir: {path} is the image itself and would be replaced; choose another folder")
+    return path
+
+
+def _write_image(path: Path, image_rgb: np.ndarray) -> None:
+    _, data = cv2.imencode(path.suffix, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
     path.write_bytes(data.tobytes())

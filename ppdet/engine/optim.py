@@ -123,8 +123,8 @@ class OptimizerBuilder:
 
 
 def _typed(section: dict[str, Any], known: dict[str, type], path: str) -> tuple[type, dict[str, Any]]:
-    """The class that `type` names, and the other options."""
-    options = dict(section)
+    """The class that `type` names, and the other options; null takes away an option that a base config set."""
+    options = {key: value for key, value in section.items() if value is not None}
     name = options.pop("type", None)
     if name not in known:
         raise UserError(f"{path}.type: found {name!r}, expected one of {', '.join(known)}{nearest(str(name), known)}")

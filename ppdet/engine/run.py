@@ -56,11 +56,18 @@ class Run:
         model.eval()
         return model
 
-    def load_dataset(self, slot: str) -> Dataset:
-        """The dataset of a config slot ("TrainDataset", "EvalDataset"), read and checked against num_classes."""
+    def build_dataset(self, slot: str) -> Dataset:
+        """The dataset of a config slot ("TrainDataset", "EvalDataset", "TestDataset"), not read yet."""
         if slot not in self.cfg:
             raise UserError(f"{slot}: required, not given")
-        dataset = self.builder.build(self.cfg[slot], path=slot).load()
+        dataset = self.builder.build(self.cfg[slot], path=slot)
+        if not isinstance(dataset, Dataset):
+            raise UserError(f"{slot}: expected a dataset, found the class {type(dataset).__name__}")
+        return dataset
+
+    def load_dataset(self, slot: str) -> Dataset:
+        """The dataset of a config slot, read and checked against num_classes."""
+        dataset = self.build_dataset(slot).load()
         check_num_classes(dataset, self.settings.num_classes)
         return dataset
 
@@ -75,4 +82,15 @@ def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
     if ignored:
         logger.info("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
+    _check_model(cfg, settings)
     return Run(cfg, settings, builder, select_device(settings))
+
+
+def _check_model(cfg: Config, settings: Settings) -> None:
+    """Raise UserError where `architecture` and its section do not describe a detector."""
+    if settings.architecture != PicoDet.__name__:
+        raise UserError(f"architecture: found {settings.architecture!r}; expected {PicoDet.__name__}")
+    section = cfg.get(PicoDet.__name__) or {}
+    for part in ("backbone", "neck", "head"):
+        if part not in section:
+            raise UserError(f"{PicoDet.__name__}.{part}: required, not given")

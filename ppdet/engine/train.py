@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 from tqdm import tqdm
 
+from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.engine import distributed
 from ppdet.engine.checkpoint import Progress, save_checkpoint
@@ -24,15 +25,18 @@ logger = logging.getLogger(__name__)
 
 
 def train_step(
-    model: PicoDet, forward: nn.Layer, batch: Batch, epoch: int, optimizer: paddle.optimizer.Optimizer,
+    model: PicoDet,
+    forward: nn.Layer,
+    batch: Batch,
+    epoch: int,
+    optimizer: paddle.optimizer.Optimizer,
     scaler: paddle.amp.GradScaler,
-) -> dict[str, paddle.Tensor]:  # fmt: skip
+) -> dict[str, paddle.Tensor]:
     """One update of the weights; returns the losses, still on the device. `forward`: the model or its parallel wrap."""
     with paddle.amp.auto_cast(enable=scaler.is_enable()):
         outputs = forward(batch.image)
     targets = Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask)
-    losses = model.loss(outputs._replace(cls=outputs.cls.astype("float32"), reg=outputs.reg.astype("float32")),
-                        targets, epoch)  # fmt: skip
+    losses = model.loss(outputs, targets, epoch)
     scaler.scale(losses["loss"]).backward()
     scaler.step(optimizer)
     scaler.update()
@@ -111,6 +115,7 @@ def _log(trainer: Trainer, meter: Meter, progress: Progress, lr: float) -> None:
 
 def _snapshot(trainer: Trainer, progress: Progress, name: str) -> Progress:
     """Evaluate, remember the best score, and write the checkpoint(s)."""
+    _check_finite(trainer.model)
     improved = False
     if trainer.evaluate:
         scores = trainer.evaluate(evaluation_model(trainer))
@@ -125,6 +130,13 @@ def _snapshot(trainer: Trainer, progress: Progress, name: str) -> Progress:
     if improved:
         _save(trainer, progress, "best_model")
     return progress
+
+
+def _check_finite(model: PicoDet) -> None:
+    """A last update can break the weights without any loss showing it; such weights must not replace good ones."""
+    for name, value in model.state_dict().items():
+        if not bool(value.isfinite().all()):
+            raise UserError(f"{name}: became NaN or infinite; lower LearningRate.base_lr; the last checkpoint is kept")
 
 
 def evaluation_model(trainer: Trainer) -> PicoDet:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from pycocotools.cocoeval import COCOeval
 from ppdet.core.errors import UserError
 from ppdet.metrics.inputs import Category, Record, checked
 from ppdet.metrics.tables import CocoRow
-from ppdet.utils.files import atomic_write
 
 try:  # the same numbers (tests/metrics compares them) in a fraction of the time
     from faster_coco_eval import COCOeval_faster as _Evaluator
@@ -86,11 +86,6 @@ class CocoMetric:
     def results(self) -> list[dict[str, Any]]:
         """All detections in COCO's results layout; bbox is x, y, width, height."""
         return [dict(result) for result in self._results]
-
-    def save_json(self, path: str | Path) -> None:
-        """Write `results()` as JSON, whole or not at all."""
-        with atomic_write(path) as file:
-            json.dump(self._results, file)
 
     def compute(self) -> dict[str, float]:
         """The twelve numbers in COCO's order; -1 where no ground truth of that size exists, 0 without detections."""
@@ -162,7 +157,14 @@ def _read(anno_file: str | Path) -> dict[str, Any]:
     missing = [k for k in ("images", "annotations", "categories") if not isinstance(dataset, dict) or k not in dataset]
     if missing:
         raise UserError(f"{anno_file}: has no '{missing[0]}'; expected a COCO annotation file with ground truth")
-    return {**dataset, "annotations": [_completed(a, i) for i, a in enumerate(dataset["annotations"], start=1)]}
+    annotations = [annotation for annotation in dataset["annotations"] if _has_box(annotation)]
+    return {**dataset, "annotations": [_completed(a, i) for i, a in enumerate(annotations, start=1)]}
+
+
+def _has_box(annotation: dict[str, Any]) -> bool:
+    """Whether there is a box to score; the dataset, which drops the others as well, has warned of them."""
+    box = annotation.get("bbox")
+    return isinstance(box, list) and len(box) == 4 and all(isinstance(v, (int, float)) and isfinite(v) for v in box)
 
 
 def _completed(annotation: dict[str, Any], number: int) -> dict[str, Any]:

@@ -16,7 +16,8 @@ def varifocal_loss(
     """Element-wise varifocal loss (Zhang et al., 2021, arXiv:2008.13367) of probabilities `prob` against `target`."""
     positive = (target > 0).astype(target.dtype)
     weight = positive * (target if iou_weighted else 1.0) + alpha * (prob - target).abs().pow(gamma) * (1 - positive)
-    return F.binary_cross_entropy(prob, target, reduction="none") * weight
+    # the operator refuses NaN; it must come through (in `weight`) to be reported with its step and images
+    return F.binary_cross_entropy(paddle.fmax(prob, paddle.zeros_like(prob)), target, reduction="none") * weight
 
 
 @register

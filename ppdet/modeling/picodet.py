@@ -38,7 +38,8 @@ class PicoDet(nn.Layer):
 
     def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
         """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, each a float32 scalar on the device."""
-        return self.head.loss(outputs, targets, epoch)
+        cls, reg = outputs.cls.astype("float32"), outputs.reg.astype("float32")  # where mixed precision ends
+        return self.head.loss(HeadOutputs(cls, reg, outputs.grid), targets, epoch)
 
     def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
         """Boxes after NMS; `scale_factor` [B, 2] float32 (y, x) = network input size / original size."""

@@ -2,10 +2,11 @@
 
 from .base import Category, Dataset, check_num_classes, default_categories
 from .coco import COCODataSet
-from .folder import ImageFolder, list_images
+from .folder import IMAGE_SUFFIXES, ImageFolder, list_images
 from .voc import VOCDataSet
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "COCODataSet",
     "Category",
     "Dataset",

@@ -1,0 +1,81 @@
+"""Evaluation on the tiny dataset: images without detections, repeated runs, VOC's metric and results files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.engine.checkpoint import save_weights
+from ppdet.engine.evaluate import build_evaluator, evaluate_to_console
+from ppdet.metrics.results import load_results, save_results
+from tests.engine.tiny import CLASSES, make_run
+
+
+def truth(run) -> list[tuple[int, np.ndarray]]:
+    """The annotations as perfect detections."""
+    return [
+        (record.im_id, np.hstack([record.gt_class, np.ones_like(record.gt_class), record.gt_bbox]).astype("float32"))
+        for record in run.load_dataset("EvalDataset").records
+    ]
+
+
+@pytest.mark.parametrize("metric", ["COCO", "VOC"])
+def test_images_without_detections(tiny, metric):
+    run = make_run(tiny, f"metric={metric}", "PicoHeadV2.nms.score_threshold=0.999")
+    evaluator = build_evaluator(run)
+    model = run.build_model()
+    assert [(im_id, rows.shape) for im_id, rows in evaluator.detect(model)] == [
+        (im_id, (0, 6)) for im_id in range(1, 7)
+    ]
+    assert evaluator(model)[evaluator.metric.primary] == 0
+
+
+@pytest.mark.parametrize("metric", ["COCO", "VOC"])
+def test_twice_gives_the_same(tiny, metric):
+    run = make_run(tiny, f"metric={metric}", "epoch=1")
+    evaluator = build_evaluator(run)
+    model = run.build_model()
+    first = evaluator(model)
+    model.train()
+    assert evaluator(model) == first  # also from training mode
+    assert build_evaluator(run)(model) == first
+    assert not model.training
+
+
+@pytest.mark.parametrize(("metric", "key"), [("COCO", "AP"), ("VOC", None)])
+def test_perfect_detections(tiny, metric, key):
+    run = make_run(tiny, f"metric={metric}", "map_type=integral")
+    evaluator = build_evaluator(run)
+    assert evaluator.score(truth(run))[key or evaluator.metric.primary] == pytest.approx(1, abs=1e-6)
+    assert evaluator.score([]) == evaluator.score([])  # nothing is left over from the last time
+    assert evaluator.score([])[key or evaluator.metric.primary] == 0
+
+
+def test_results_file(tiny, tmp_path):
+    run = make_run(tiny)
+    evaluator = build_evaluator(run)
+    detections = evaluator.detect(run.build_model())
+    assert save_results(tmp_path / "bbox.json", detections, evaluator.categories) == sum(len(r) for _, r in detections)
+    loaded = load_results(tmp_path / "bbox.json", evaluator.categories)
+    assert evaluator.score(loaded) == pytest.approx(evaluator.score(detections))
+
+
+def test_console(tiny, tmp_path, capsys):
+    run = make_run(tiny)
+    model = run.build_model()
+    save_weights(tmp_path / "weights", model, model.state_dict())
+    run = make_run(tiny, f"weights={tmp_path}/weights.pdparams")
+    evaluate_to_console(run, classwise=True, output_dir=tmp_path / "results", from_json=False)
+    printed = capsys.readouterr().out
+    assert "Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ]" in printed
+    assert all(name in printed for name in CLASSES)
+    evaluate_to_console(run, classwise=True, output_dir=tmp_path / "results", from_json=True)
+    assert capsys.readouterr().out == printed
+
+
+def test_what_is_missing_is_named(tiny, tmp_path):
+    with pytest.raises(UserError, match="weights: required"):
+        evaluate_to_console(make_run(tiny, "weights=null"), classwise=False, output_dir=None, from_json=False)
+    with pytest.raises(UserError, match=r"bbox\.json: there is no such file"):
+        evaluate_to_console(make_run(tiny), classwise=False, output_dir=tmp_path / "none", from_json=True)

@@ -1,0 +1,230 @@
+"""Every kind of exported model, run by Paddle Inference, gives what the trained model gives."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+
+from ppdet.core.errors import UserError
+from ppdet.engine import export as module
+from ppdet.engine.checkpoint import save_weights
+from ppdet.engine.export import export, largest_difference, run_inference
+from ppdet.engine.run import Run
+from ppdet.modeling import PicoDet
+from tests.engine.tiny import CLASSES, make_run, write_config, write_dataset
+from tests.golden import LCNET, Golden, relative_difference
+
+VARIANTS = {
+    "nms": [],
+    "fused": ["export.fuse_conv_bn=true"],
+    "boxes": ["export.nms=false"],
+    "raw": ["export.post_process=false"],
+    "benchmark": ["export.benchmark=true"],
+}
+CONTRASTS = (0.1, 0.5, 1)  # more, and these weights turn a change of 1e-6 into one of 1e-3
+POINTS = (64, 16, 4, 1)  # of each level at 64 x 64
+TOLERANCE = 1e-4
+
+
+def make_weights(run: Run, path: Path) -> None:
+    """Weights whose scores depend on the image and whose norms do something, so that fusing them must be right."""
+    paddle.seed(0)
+    model = run.build_model()
+    for name, value in model.state_dict().items():
+        if name.endswith(("norm.weight", "norm.bias")):
+            value.set_value(value + paddle.uniform(value.shape, min=-0.3, max=0.3))
+        elif name.startswith("head.head_cls") and name.endswith("weight"):
+            value.set_value(paddle.randn(value.shape) * 0.3)
+    for layer in model.sublayers():
+        if isinstance(layer, paddle.nn.BatchNorm2D):
+            layer._momentum = 0.0  # one batch decides the statistics
+    model.train()
+    model(paddle.randn([16, 3, 64, 64]) * paddle.linspace(0.1, 3, 16).reshape([16, 1, 1, 1]))
+    save_weights(path, model, model.state_dict())
+
+
+def make_images() -> np.ndarray:
+    """[3, 3, 64, 64] float32."""
+    noise = np.random.default_rng(0).standard_normal((3, 3, 64, 64))
+    return (noise * np.reshape(CONTRASTS, (3, 1, 1, 1))).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("export")
+    write_dataset(folder)
+    path = write_config(folder)
+    make_weights(make_run(path), folder / "weights")
+    with path.open("a") as file:
+        file.write(f"weights: {folder}/weights.pdparams\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(config) -> PicoDet:
+    """The trained model; its score threshold lies between the scores of one of the images and the others'."""
+    model = make_run(config).load_model()
+    first, second, _ = sorted(best_scores(model, make_images()))
+    assert second - first > 0.002
+    model.head.nms.attrs["score_threshold"] = float(first + second) / 2
+    return model
+
+
+@pytest.fixture(scope="module")
+def images(model) -> np.ndarray:
+    """[3, 3, 64, 64] float32; the first image gets no detection."""
+    images = make_images()
+    return images[np.argsort(best_scores(model, images))]
+
+
+def best_scores(model: PicoDet, images: np.ndarray) -> np.ndarray:
+    with paddle.no_grad():
+        scores, _ = model.head.decode(model(paddle.to_tensor(images)))
+    return scores.max(axis=[1, 2]).numpy()
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def variant(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def exported(config, variant, model) -> Path:
+    threshold = f"PicoHeadV2.nms.score_threshold={model.head.nms.attrs['score_threshold']}"
+    run = make_run(config, *VARIANTS[variant], threshold, f"filename={variant}")
+    return export(run, config.parent / "exported")
+
+
+def feed_of(variant: str, images: np.ndarray) -> list[np.ndarray]:
+    scale_factor = np.array([[0.5, 0.4], [2, 1], [1.5, 0.7]], "float32")[: len(images)]
+    return [images] if variant in ("raw", "benchmark") else [images, scale_factor]
+
+
+def outputs_of(model: PicoDet, variant: str, feed: list[np.ndarray]) -> list[np.ndarray]:
+    """What the exported model should give, from the parts of the trained one."""
+    tensors = [paddle.to_tensor(array) for array in feed]
+    with paddle.no_grad():
+        outputs = model(tensors[0])
+        if variant in ("nms", "fused"):
+            found = model.predict(outputs, tensors[1])
+        elif variant == "boxes":
+            scores, boxes = model.head.decode(outputs)
+            found = [boxes / tensors[1].numpy()[:, None, [1, 0, 1, 0]], scores]
+        else:
+            found = [*outputs.cls.split(POINTS, axis=1), *outputs.reg.split(POINTS, axis=1)]
+    return [tensor.numpy() for tensor in found]
+
+
+@pytest.mark.parametrize("chosen", [[1], [2, 1, 0], [0, 2, 0], [0], [0, 0, 0]], ids=str)
+def test_equals_the_trained_model(exported, model, variant, images, chosen):
+    """Batches of one and three images; those of image 0 alone have no detection at all."""
+    feed = feed_of(variant, images[chosen])
+    expected, found = outputs_of(model, variant, feed), run_inference(exported, feed)
+    assert [x.shape for x in found] == [x.shape for x in expected]
+    assert [x.dtype for x in found] == [x.dtype for x in expected]
+    assert largest_difference(expected, found) < TOLERANCE
+    if variant in ("nms", "fused"):
+        bbox, bbox_num = found
+        assert [n > 0 for n in bbox_num] == [i != 0 for i in chosen]
+        assert bbox.shape == (bbox_num.sum(), 6)
+
+
+def test_shapes_of_the_network_alone(exported, variant, images):
+    """Published order: each level's scores, finest first, then each level's box distributions."""
+    if variant not in ("raw", "benchmark"):
+        pytest.skip("this variant post-processes")
+    shapes = [x.shape for x in run_inference(exported, [images])]
+    assert shapes == [(3, n, len(CLASSES)) for n in POINTS] + [(3, n, 4 * 8) for n in POINTS]
+
+
+def test_files(exported):
+    program = "model.json" if paddle.__version__.startswith("3") else "model.pdmodel"
+    names = {path.name for path in exported.iterdir()}
+    assert {program, "model.pdiparams", "infer_cfg.yml"} <= names
+    assert names <= {program, "model.pdiparams", "model.pdiparams.info", "infer_cfg.yml"}
+
+
+def test_infer_config(exported):
+    config = yaml.safe_load((exported / "infer_cfg.yml").read_text())
+    assert [step.pop("type") for step in config["Preprocess"]] == ["Resize", "NormalizeImage", "Permute"]
+    assert config["Preprocess"][0] == {"interp": 2, "target_size": [64, 64], "keep_ratio": False}
+    assert config["label_list"] == list(CLASSES)
+    assert config["NMS"] == {"name": "MultiClassNMS", "score_threshold": 0.3, "nms_threshold": 0.5,
+                             "nms_top_k": 1000, "keep_top_k": 100}  # fmt: skip
+    expected = {"mode": "paddle", "metric": "COCO", "arch": "PicoDet", "fpn_stride": [8, 16, 32, 64]}
+    assert expected.items() <= config.items()
+
+
+def test_exporting_again_replaces_everything(config, tmp_path, images):
+    folder = export(make_run(config), tmp_path)
+    # of another version of Paddle, the only one of the two that it would look for
+    stale = folder / ("model.pdmodel" if (folder / "model.json").exists() else "model.json")
+    stale.write_text("stale")
+    export(make_run(config, "export.nms=false"), tmp_path)
+    assert not stale.exists()
+    assert len(run_inference(folder, feed_of("boxes", images))[0]) == 3
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_failure_keeps_the_older_export(config, tmp_path, monkeypatch):
+    folder = export(make_run(config), tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.paddle.jit, "save", full)
+    with pytest.raises(UserError, match="tiny: cannot be written .No space left"):
+        export(make_run(config), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_output_dir_that_cannot_be_written(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        export(make_run(config), tmp_path / "file")
+
+
+@pytest.mark.parametrize(("shift", "warns"), [(0.0, False), (0.5, True)])
+def test_check_after_export(config, tmp_path, monkeypatch, caplog, shift, warns):
+    """The order of the detections is no difference; a real one is a warning with its size."""
+
+    def disturbed(folder, inputs):
+        bbox, bbox_num = run_inference(folder, inputs)
+        first = bbox[: bbox_num[0]][::-1] + [0, shift, 0, 0, 0, 0]
+        return [np.concatenate([first, bbox[bbox_num[0] :]]), bbox_num]
+
+    monkeypatch.setattr(module, "run_inference", disturbed)
+    with caplog.at_level(logging.INFO):
+        export(make_run(config), tmp_path)
+    assert "largest relative difference" in caplog.text
+    assert ("more than rounding (5.0e-01" in caplog.text) == warns
+
+
+def test_largest_difference_of_detections():
+    rows = np.array([[0, 0.9, 0, 0, 10, 10], [1, 0.8, 5, 5, 20, 20]])
+    other_class = rows + [1, 0, 0, 0, 0, 0]
+    none = np.zeros((0, 6))
+    assert largest_difference([rows, np.array([1, 1])], [rows, np.array([1, 1])]) == 0
+    assert largest_difference([rows, np.array([1, 1])], [rows, np.array([2, 0])]) == np.inf
+    assert largest_difference([rows, np.array([2])], [other_class, np.array([2])]) >= 0.5
+    assert largest_difference([none, np.array([0, 0])], [none, np.array([0, 0])]) == 0
+
+
+def test_network_alone_gives_the_published_outputs(shared, tmp_path):
+    golden = Golden(shared, LCNET[0])
+    paddle.save(golden.weights(), str(tmp_path / "golden.pdparams"))
+    path = write_config(tmp_path)  # without a dataset: names by number, checked on noise
+    overrides = ["num_classes=80", "export.post_process=false", f"weights={tmp_path / 'golden.pdparams'}",
+                 "TestReader.inputs_def.image_shape=[1, 3, 320, 320]"]  # fmt: skip
+    folder = export(make_run(path, *overrides), tmp_path)
+    found = run_inference(folder, [golden.image().numpy()])
+    for i in range(4):
+        for kind, output in (("cls", found[i]), ("reg", found[4 + i])):
+            expected = golden.arrays[f"raw_{kind}{i}_sample"]
+            assert relative_difference(output.reshape(-1)[:4000], expected) < TOLERANCE

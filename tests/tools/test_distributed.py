@@ -1,0 +1,37 @@
+"""Two processes on the CPU through Paddle's launcher, as the README types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.tool_fixtures import ROOT, Workspace, coco_workspace
+
+
+def launch(coco: Workspace, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
+    launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
+    tool = [str(ROOT / "tools" / f"{name}.py"), "-c", str(coco.config), *argv]
+    return subprocess.run([*launcher, *tool], cwd=coco.root, capture_output=True, text=True, timeout=100)
+
+
+def test_train_and_evaluate_on_two_processes(tmp_path: Path) -> None:
+    coco = coco_workspace(tmp_path, train=12, val=5)
+    content = coco.annotations("train")  # half of the images are empty: ranks differ in what gets gradients
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] % 2]
+    coco.annotate("train", content)
+    done = launch(coco, "train", "--eval", "-o", "epoch=1", "TrainDataset.allow_empty=true", "TrainReader.batch_size=1")
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert log.count("12 images, 6 steps per epoch") == 1  # rank 0 alone speaks
+    assert "detected on 5 images" in log
+    records = [json.loads(line) for line in (coco.output / "metrics.jsonl").read_text().splitlines()]
+    assert [record["kind"] for record in records] == ["train"] * 6 + ["eval"]
+    assert {path.stem for path in coco.output.glob("*.pdparams")} == {"model_final", "best_model"}
+
+    done = launch(coco, "eval", "-o", f"weights={coco.output}/model_final")
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert f"{records[-1]['AP']:.3f}" in next(line for line in log.splitlines() if "Average Precision" in line)
+    assert log.count("IoU=0.75 ") == 1

@@ -1,0 +1,65 @@
+"""tools/eval.py: scores on the console, detections in a file, and scores of such a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.tool_fixtures import Tools, Workspace
+
+
+def test_classwise_and_json(tools: Tools, coco: Workspace, weights: Path) -> None:
+    folder = coco.root / "detections"
+    out, log = tools.run("eval", "-c", coco.config, "-o", f"weights={weights}", "--classwise", "--output_eval", folder)
+    assert len(re.findall(r"^ Average (Precision|Recall) ", out, re.MULTILINE)) == 12
+    table = out[out.index("name ") :]
+    assert [line.split()[0] for line in table.splitlines()] == ["name", "red", "green", "blue"]
+    assert "= 0.0" in out
+    assert re.search(r"maxDets=100 \] = 0\.[0-9]*[1-9]", out)  # some score is not zero
+
+    found = json.loads((folder / "bbox.json").read_text())
+    assert f"{folder}/bbox.json: {len(found)} detections written" in log
+    assert {entry["category_id"] for entry in found} <= {11, 12, 13}
+    assert {entry["image_id"] for entry in found} <= {1, 2, 3, 4}
+
+    again, _ = tools.run("eval", "-c", coco.config, "--json_eval", "--classwise", "--output_eval", folder)
+    assert again == out
+
+
+def test_perfect_detections(tools: Tools, coco: Workspace) -> None:
+    found = [{**annotation, "score": 0.9} for annotation in coco.annotations("val")["annotations"]]
+    (coco.root / "bbox.json").write_text(json.dumps(found))
+    out, _ = tools.run("eval", "-c", coco.config, "--json_eval", "-o", f"output_eval={coco.root}")
+    assert "maxDets=100 ] = 1.000" in out.splitlines()[0]
+
+
+def test_voc(tools: Tools, voc: Workspace, weights: Path) -> None:
+    out, _ = tools.run("eval", "-c", voc.config, "-o", f"weights={weights}", "classwise=true")
+    assert re.search(r"mAP\S* \d\.\d{4}", out)
+    assert "green" in out
+
+
+def test_json_eval_without_a_file(tools: Tools, coco: Workspace) -> None:
+    error = tools.fail("eval", "-c", coco.config, "--json_eval", "--output_eval", coco.root / "none")
+    assert error == f"{coco.root}/none/bbox.json: there is no such file; write it first with --output_eval"
+    assert not (coco.root / "none").exists()
+
+
+def test_json_of_something_else(tools: Tools, coco: Workspace) -> None:
+    file = coco.root / "bbox.json"
+    for text in ('[{"image_id": 1, "categ', "{}x", '{"a": 1}', "[1, 2]", '[{"image_id": 1}]', "null"):
+        file.write_text(text)
+        error = tools.fail("eval", "-c", coco.config, "--json_eval", "--output_eval", coco.root)
+        assert error.startswith(f"{file}: ")
+    file.write_text('[{"image_id": 1, "category_id": 99, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    assert "99" in tools.fail("eval", "-c", coco.config, "--json_eval", "--output_eval", coco.root)
+    file.write_text('[{"image_id": 77, "category_id": 11, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    assert "77" in tools.fail("eval", "-c", coco.config, "--json_eval", "--output_eval", coco.root)
+
+
+def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace, weights: Path) -> None:
+    (coco.root / "file").write_text("mine")
+    error = tools.fail("eval", "-c", coco.config, "-o", f"weights={weights}", "--output_eval", coco.root / "file")
+    assert error.startswith(f"{coco.root}/file/bbox.json: cannot be written (")
+    assert (coco.root / "file").read_text() == "mine"

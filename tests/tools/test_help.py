@@ -1,0 +1,61 @@
+"""Help and argument errors answer at once, from anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tool_fixtures import ROOT, load_tool
+
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
+SHOW_PADDLE = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    print("heavy:", *sorted({"paddle", "numpy", "cv2"} & set(sys.modules)))
+"""
+
+
+def start(*argv: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", SHOW_PADDLE, *map(str, argv)], cwd=cwd, capture_output=True, text=True, timeout=20
+    )
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_help_needs_no_paddle(name: str, tmp_path: Path) -> None:
+    done = start(ROOT / "tools" / f"{name}.py", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert load_tool(name).__doc__.split(":")[0] in done.stdout
+    assert "--config" in done.stdout
+    assert done.stdout.endswith("heavy:\n")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_an_unknown_argument_needs_no_paddle(name: str, tmp_path: Path) -> None:
+    done = start(ROOT / "tools" / f"{name}.py", "-c", "x.yml", "--infer_img", "x", "--fast", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "unrecognized arguments" in done.stderr
+    assert "--fast" in done.stderr.splitlines()[-1]
+    assert done.stdout == "heavy:\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "said"),
+    [
+        ("infer", ["-c", "x.yml"], "one of the arguments --infer_img --infer_dir is required"),
+        ("infer", ["-c", "x.yml", "--infer_img", "a.jpg", "--draw_threshold", "high"], "--draw_threshold: invalid"),
+        ("train", ["--eval"], "the following arguments are required: -c/--config"),
+        ("train", ["-c", "x.yml", "--seed", "luck"], "--seed: invalid"),
+    ],
+)
+def test_wrong_arguments(name: str, argv: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        load_tool(name).parser().parse_args(argv)
+    assert exit_.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,121 @@
+"""tools/infer.py: pictures with boxes, of any kind of image."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.tool_fixtures import Tools, Workspace, draw_scene
+
+
+def size(path: Path) -> tuple[int, ...]:
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape
+
+
+def test_one_image(tools: Tools, coco: Workspace, weights: Path) -> None:
+    image = coco.root / "wide.jpg"
+    cv2.imwrite(str(image), np.full((30, 90, 3), 99, np.uint8))
+    out = coco.root / "out"
+    _, log = tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_img", image,
+                       "--output_dir", out, "--draw_threshold", 0.2)  # fmt: skip
+    assert [path.name for path in out.iterdir()] == ["wide.jpg"]
+    assert size(out / "wide.jpg") == (30, 90, 3)
+    assert "boxes of score 0.20 or more" in log
+    assert cv2.imread(str(out / "wide.jpg")).std() > 20  # something was drawn
+
+
+def test_a_folder_with_results(tools: Tools, coco: Workspace, weights: Path) -> None:
+    out = coco.root / "out"
+    (coco.data / "val" / "notes.txt").write_text("no image")
+    tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
+              "--output_dir", out, "--save_results")  # fmt: skip
+    assert {path.name for path in out.iterdir()} == {"1.png", "2.png", "3.png", "4.png", "bbox.json"}
+    assert {size(path) for path in out.glob("*.png")} == {(48, 64, 3)}
+    found = json.loads((out / "bbox.json").read_text())
+    assert {entry["file_name"] for entry in found} <= {"1.png", "2.png", "3.png", "4.png"}
+    assert {entry["category_id"] for entry in found} <= {11, 12, 13}
+
+
+def save_rotated_jpeg(path: Path) -> None:
+    """48 x 64 pixels with the EXIF mark "turn by 90 degrees"."""
+    data = cv2.imencode(".jpg", draw_scene(0)[0])[1].tobytes()
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"  # orientation = 6
+    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01" + entry + b"\x00\x00\x00\x00"
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+
+
+ODD_IMAGES: dict[str, tuple[str, Callable[[Path], object], tuple[int, int]]] = {
+    "grey": ("a.png", lambda path: cv2.imwrite(str(path), draw_scene(0)[0][..., 0]), (48, 64)),
+    "with alpha": ("a.png", lambda path: cv2.imwrite(str(path), np.full((48, 64, 4), 90, np.uint8)), (48, 64)),
+    "16 bit": ("a.png", lambda path: cv2.imwrite(str(path), draw_scene(0)[0].astype(np.uint16) * 257), (48, 64)),
+    "grey 16 bit": ("a.tif", lambda path: cv2.imwrite(str(path), np.full((48, 64), 9999, np.uint16)), (48, 64)),
+    "rotated": ("a.jpg", save_rotated_jpeg, (64, 48)),
+    "one pixel": ("a.png", lambda path: cv2.imwrite(str(path), np.full((1, 1, 3), 90, np.uint8)), (1, 1)),
+    "a thin strip": ("a.bmp", lambda path: cv2.imwrite(str(path), np.full((2, 300, 3), 90, np.uint8)), (2, 300)),
+    "an upper-case name": ("a b.JPG", lambda path: cv2.imwrite(str(path), draw_scene(0)[0]), (48, 64)),
+}
+
+
+@pytest.mark.parametrize("kind", ODD_IMAGES)
+def test_odd_images(kind: str, tools: Tools, coco: Workspace, weights: Path) -> None:
+    name, make, (height, width) = ODD_IMAGES[kind]
+    make(coco.root / name)
+    tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_img", coco.root / name,
+              "--output_dir", coco.root / "out")  # fmt: skip
+    assert size(coco.root / "out" / name) == (height, width, 3)
+
+    # the same image in an evaluation
+    content = coco.annotations("val")
+    shutil.copy(coco.root / name, coco.data / "val" / name)
+    content["images"][0] |= {"file_name": name, "height": height, "width": width}
+    coco.annotate("val", content)
+    tools.run("eval", "-c", coco.config, "-o", f"weights={weights}")
+
+
+def test_class_names_without_any_file(tools: Tools, coco: Workspace, weights: Path) -> None:
+    nameless = ["TestDataset.anno_path=none.json", "EvalDataset.dataset_dir=none"]
+    tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", *nameless, "--infer_dir", coco.data / "train",
+              "--output_dir", coco.root / "out")  # fmt: skip
+    assert len(list((coco.root / "out").iterdir())) == 6
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, "nan"])
+def test_impossible_threshold(threshold: float | str, tools: Tools, coco: Workspace) -> None:
+    error = tools.fail("infer", "-c", coco.config, "--infer_dir", coco.data / "val", f"--draw_threshold={threshold}")
+    assert error == f"--draw_threshold: expected a score between 0 and 1, found {float(threshold)}"
+
+
+@pytest.mark.parametrize("option", ["--infer_img", "--infer_dir"])
+def test_missing_source(option: str, tools: Tools, coco: Workspace) -> None:
+    error = tools.fail("infer", "-c", coco.config, option, coco.root / "none")
+    assert error == f"{coco.root}/none: there is no such file or folder; give an image or a folder of images"
+
+
+def test_folder_without_images(tools: Tools, coco: Workspace) -> None:
+    (coco.root / "texts").mkdir()
+    (coco.root / "texts" / "a.txt").write_text("a")
+    error = tools.fail("infer", "-c", coco.config, "--infer_dir", coco.root / "texts")
+    assert error.startswith(f"{coco.root}/texts: holds no images (.jpg, ")
+
+
+def test_pictures_never_replace_the_images(tools: Tools, coco: Workspace, weights: Path) -> None:
+    folder = coco.data / "val"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder,
+                       "--output_dir", folder)  # fmt: skip
+    assert error.startswith(f"--output_dir: {folder}/1.png is the image itself")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace, weights: Path) -> None:
+    (coco.root / "file").write_text("mine")
+    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
+                       "--output_dir", coco.root / "file")  # fmt: skip
+    assert error.startswith(f"{coco.root}/file/1.png: cannot be written (")
+    assert (coco.root / "file").read_text() == "mine"
