@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to a trained, scored and exported detector:  bash dataset/demo/run.sh
-# Installs into .venv, draws the demo set, trains about 8 minutes on two CPU cores, evaluates, exports, draws boxes.
+# Installs into .venv, draws the demo set, trains about 6 minutes on two CPU cores, evaluates, exports, draws boxes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/venv.sh

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import paddle
 from paddle import nn
+from paddle.utils import unique_name
 from tqdm import tqdm
 
 from ppdet.core.errors import UserError
@@ -52,7 +53,8 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     settings = trainer.settings
     forward = distributed.parallel(trainer.model)
     scaler = paddle.amp.GradScaler(enable=trainer.amp, init_loss_scaling=1024)
-    with StopRequest() as stop:
+    # optimizer slots get the same names in every process, and in every run of one process
+    with StopRequest() as stop, unique_name.guard():
         for epoch in range(progress.epoch, settings.epoch):
             if trainer.ema and progress.step == 0:
                 trainer.ema.start_epoch(epoch)

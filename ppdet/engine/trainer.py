@@ -23,6 +23,7 @@ from ppdet.engine.optim import LearningRate
 from ppdet.engine.run import Run
 from ppdet.engine.weights import load_pretrained
 from ppdet.modeling import PicoDet
+from ppdet.modeling.depthwise_cpu import use_fast_depthwise
 from ppdet.utils.download import resolve_weights
 from ppdet.utils.files import atomic_write
 
@@ -70,6 +71,8 @@ def build_trainer(
     if settings.pretrain_weights and not resume:
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
     model = _with_sync_bn(model, run)
+    if run.device == "cpu":
+        use_fast_depthwise(model)
     learning_rate = builder.build("LearningRate")
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
     ema = None

@@ -1,7 +1,7 @@
 """Depthwise convolution that is fast on CPUs, in training too.
 
 Paddle's CPU kernel unfolds every channel into a matrix of kernel_size^2 rows, on one core. The loops here (numba) add
-shifted planes instead. Other devices and dtypes, static graphs, and installations without numba take Paddle's operator.
+shifted planes instead, on all cores. Training on the CPU asks for them with `use_fast_depthwise`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 import paddle
 from paddle import nn
 from paddle.autograd import PyLayer
+
+from ppdet.modeling.layers import ConvNormAct
 
 
 @functools.cache
@@ -44,11 +46,25 @@ class _Depthwise(PyLayer):
         return grad_x, paddle.to_tensor(_kernels().weight_gradient(x, full, weight.shape[-1])[:, None])
 
 
-class DepthwiseConv2D(nn.Conv2D):
-    """nn.Conv2D of one filter per channel, odd kernel and "same" padding: the same values up to rounding."""
+class FastDepthwise(nn.Layer):
+    """Takes the place of `conv` (a filter per channel, odd kernel, "same" padding) and shares its weight."""
+
+    def __init__(self, conv: nn.Conv2D):
+        super().__init__()
+        self.weight = conv.weight
+        self.stride = conv._stride[0]
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        eager = paddle.in_dynamic_mode() and x.place.is_cpu_place() and x.dtype == paddle.float32
-        if eager and _kernels() is not None:
-            return _Depthwise.apply(x, self.weight, self._stride[0])
-        return nn.Conv2D.forward(self, x)  # not super(): Paddle 2.6 rewrites this source for static graphs
+        return _Depthwise.apply(x, self.weight, self.stride)
+
+
+def use_fast_depthwise(model: nn.Layer) -> None:
+    """Put FastDepthwise into every depthwise ConvNormAct of `model`, unless numba is missing.
+
+    The values differ by rounding (1e-6 relative), and the names of the state dict stay.
+    """
+    if _kernels() is None:
+        return
+    for layer in model.sublayers():
+        if isinstance(layer, ConvNormAct) and 1 < layer.conv._groups == layer.conv._in_channels:
+            layer.conv = FastDepthwise(layer.conv)

@@ -11,7 +11,6 @@ from paddle.nn.initializer import Initializer, KaimingNormal
 from paddle.regularizer import L2Decay
 
 from ppdet.core.errors import UserError
-from ppdet.modeling.depthwise_cpu import DepthwiseConv2D
 
 Activation = Callable[[paddle.Tensor], paddle.Tensor]
 
@@ -56,8 +55,7 @@ class ConvNormAct(nn.Layer):
         weight_init: Initializer | None = None,
     ):
         super().__init__()
-        depthwise = groups == in_channels == out_channels
-        self.conv = (DepthwiseConv2D if depthwise else nn.Conv2D)(
+        self.conv = nn.Conv2D(
             in_channels,
             out_channels,
             kernel_size,
