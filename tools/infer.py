@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
-from ppdet.core.cli import base_parser, run
+from ppdet.core.cli import add_switch, base_parser, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--infer_dir", type=Path, metavar="DIR", help="all images of a folder")
     p.add_argument("--output_dir", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
-    p.add_argument("--save_results", action="store_true", help="also write all boxes as <output_dir>/bbox.json")
+    add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
     return p
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
-from ppdet.core.cli import base_parser, run
+from ppdet.core.cli import add_switch, base_parser, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-r", "--resume", type=Path, metavar="PATH", help="checkpoint, or output folder: its newest one")
     p.add_argument("--amp", action="store_true", help="mixed precision, where the device has it")
     p.add_argument("--seed", type=int, help="of everything random; default: a new one, which is logged")
-    p.add_argument("--use_vdl", action="store_true", help="write scalars for VisualDL as well")
+    add_switch(p, "--use_vdl", help="write scalars for VisualDL as well")
     p.add_argument("--vdl_log_dir", type=Path, default=Path("vdl_log_dir"), metavar="DIR", help="default: %(default)s")
     return p
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 
 from ppdet.core.errors import UserError
@@ -14,17 +15,21 @@ def base_parser(description: str) -> argparse.ArgumentParser:
     """A parser with `-c/--config`, `-o/--opt` and `--debug`, to which a tool adds its own options."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-c", "--config", required=True, metavar="FILE", help="config file (YAML)")
-    parser.add_argument(
-        "-o",
-        "--opt",
-        action="extend",
-        nargs="*",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override config values, as in -o LearningRate.base_lr=0.08 epoch=50",
-    )
+    overrides = "override config values, as in -o LearningRate.base_lr=0.08 epoch=50"
+    parser.add_argument("-o", "--opt", action="extend", nargs="*", default=[], metavar="KEY=VALUE", help=overrides)
     parser.add_argument("--debug", action="store_true", help="show the full trace of an error")
     return parser
+
+
+def add_switch(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
+    """An option that is off unless given, as `--flag` or in PaddleDetection's way, `--flag=true`."""
+    parser.add_argument(flag, nargs="?", type=_truth, const=True, default=False, metavar="true|false", help=help)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, found {text!r}")
+    return text.lower() == "true"
 
 
 def run(
@@ -32,10 +37,12 @@ def run(
 ) -> None:
     """Parse `argv` (default: the command line) and call `main`.
 
-    A UserError ends the process with one line on stderr and status 2; with `--debug` the full trace
-    comes before it. Ctrl-C ends it with status 130.
+    A UserError ends the process with one line on stderr and status 2, with `--debug` after the full trace; Ctrl-C
+    ends it with status 130.
     """
     args = parser.parse_args(argv)
+    for chatter in ("No ccache found", "When training, we now always track global mean"):  # Paddle's, at every start
+        warnings.filterwarnings("ignore", message=chatter)
     try:
         main(args)
     except UserError as error:

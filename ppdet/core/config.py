@@ -5,7 +5,7 @@ The dialect is that of PaddleDetection's configs:
 - `_BASE_` is a path or a list of paths relative to the file. A later base wins over an earlier one, the file itself
   over its bases. Plain mappings merge key by key; lists and scalars replace.
 - `!Tag {…}` replaces what it meets and reads as `{name: Tag, …}`.
-- `-o a.b.c=value` overrides last, see `override`.
+- `-o a.b.c=value` overrides last: the value is YAML, list items are named by their index.
 """
 
 from __future__ import annotations
@@ -26,18 +26,13 @@ BASE_KEY = "_BASE_"
 
 
 class Config(Mapping[str, Any]):
-    """An immutable mapping: nested mappings are `Config`, lists are tuples. Equal, hashable and picklable by content.
+    """An immutable mapping: nested mappings are `Config`, lists are tuples. Compares, hashes and pickles by content."""
 
-    `path` is the file it was read from (None for nested parts); it takes no part in equality.
-    """
-
-    __slots__ = ("_items", "path")
+    __slots__ = ("_items",)
     _items: dict[str, Any]
-    path: Path | None
 
-    def __init__(self, items: Mapping[str, Any], path: Path | None = None) -> None:
+    def __init__(self, items: Mapping[str, Any]) -> None:
         object.__setattr__(self, "_items", {key: _freeze(value) for key, value in items.items()})
-        object.__setattr__(self, "path", path)
 
     def __getitem__(self, key: str) -> Any:
         return self._items[key]
@@ -48,46 +43,36 @@ class Config(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._items)
 
-    def __eq__(self, other: object) -> bool:
-        return self._items == other._items if isinstance(other, Config) else NotImplemented
-
     def __hash__(self) -> int:
         return hash(frozenset(self._items.items()))
 
     def __repr__(self) -> str:
         return f"Config({self.to_dict()!r})"
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"Config is immutable; cannot set {name!r}")
+    def __setattr__(self, name: str, value: object = None) -> NoReturn:
+        raise AttributeError(f"Config is immutable; cannot change {name!r}")
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Config is immutable; cannot delete {name!r}")
+    __delattr__ = __setattr__
 
-    def __reduce__(self) -> tuple[type[Config], tuple[dict[str, Any], Path | None]]:
-        return Config, (self.to_dict(), self.path)
+    def __reduce__(self) -> tuple[type[Config], tuple[dict[str, Any]]]:
+        return Config, (self.to_dict(),)
 
     def to_dict(self) -> dict[str, Any]:
         """A deep copy of plain dicts and lists, free to change."""
-        return {key: thaw(value) for key, value in self._items.items()}
+        return {key: thaw(value) for key, value in self.items()}
 
 
 def _freeze(value: Any) -> Any:
-    if isinstance(value, Config):
-        return value
     if isinstance(value, Mapping):
-        return Config(value)
-    if isinstance(value, (list, tuple)):
-        return tuple(_freeze(item) for item in value)
-    return value
+        return value if isinstance(value, Config) else Config(value)
+    return tuple(map(_freeze, value)) if isinstance(value, (list, tuple)) else value
 
 
 def thaw(value: Any) -> Any:
     """`value` with every Config as a dict and every tuple as a list, recursively."""
     if isinstance(value, Mapping):
         return {key: thaw(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [thaw(item) for item in value]
-    return value
+    return [thaw(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -100,13 +85,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     try:
         tree = _load(path, chain=())
         for text in overrides:
-            tree = override(tree, text)
-        return Config({"filename": path.stem, **tree}, path)
+            tree = _override(tree, text)
+        return Config({"filename": path.stem, **tree})
     except RecursionError:
         raise UserError(f"{path}: an alias contains itself or the nesting is too deep; write the values out") from None
-
-
-# ---- files ----------------------------------------------------------------------------------------------------------
 
 
 class _Tagged(dict[str, Any]):
@@ -116,33 +98,27 @@ class _Tagged(dict[str, Any]):
 class _Loader(yaml.SafeLoader):
     """SafeLoader plus `!Tag` mappings and floats such as `1e-4`, which YAML 1.1 takes for strings."""
 
-    def __init__(self, text: str, where: str) -> None:
-        super().__init__(text)
-        self.where = where
-
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         # A warning, not an error: published configs repeat keys.
         node = super().compose_mapping_node(anchor)
         seen = set()
         for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
             if key.value in seen:
-                logger.warning(
-                    "%s:%d: %r is given twice; this one wins", self.where, key.start_mark.line + 1, key.value
-                )
+                line = key.start_mark.line + 1
+                logger.warning("%s:%d: %r is given twice; this one wins", self.name, line, key.value)
             seen.add(key.value)
         return node
 
     def construct_tag(self, suffix: str, node: yaml.Node) -> _Tagged:
+        options: dict[Any, Any] = {}
+        problem = None
         if isinstance(node, yaml.MappingNode):
-            options: dict[Any, Any] = self.construct_mapping(node, deep=True)
-        elif isinstance(node, yaml.ScalarNode) and not node.value:
-            options = {}
-        else:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"!{suffix} takes a mapping, as in !{suffix} {{key: value}}", node.start_mark
-            )
-        if "name" in options:
-            raise yaml.constructor.ConstructorError(None, None, f"!{suffix} has a 'name' key as well", node.start_mark)
+            options = self.construct_mapping(node, deep=True)
+            problem = "has a 'name' key as well" if "name" in options else None
+        elif node.value:
+            problem = f"takes a mapping, as in !{suffix} {{key: value}}"
+        if problem:
+            raise yaml.constructor.ConstructorError(None, None, f"!{suffix} {problem}", node.start_mark)
         return _Tagged({"name": suffix} | options)
 
 
@@ -161,16 +137,14 @@ def _load(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
     own = {} if own is None else own
     if not isinstance(own, dict):
         raise UserError(f"{path}: holds a {type(own).__name__}; a config is a mapping of keys to values")
-    _check_keys(own, str(path))
     bases = own.pop(BASE_KEY, [])
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise UserError(f"{path}: {BASE_KEY} is {bases!r}; expected a path or a list of paths")
-    merged: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for base in bases:
-        merged = _merge(merged, _load(path.parent / Path(base).expanduser(), (*chain, path)))
-    result: dict[str, Any] = _merge(merged, own)
-    return result
+        tree = _merge(tree, _load(path.parent / Path(base).expanduser(), (*chain, path)))
+    return _merge(tree, own)  # type: ignore[no-any-return]  # two dicts merge into a dict
 
 
 def _read(path: Path, hint: str) -> str:
@@ -185,7 +159,9 @@ def _read(path: Path, hint: str) -> str:
 def _parse(text: str, where: str) -> Any:
     """YAML `text` -> plain values; `where` (a file or an option) starts the error, followed by the line of a file."""
     try:
-        return _Loader(text, where).get_single_data()
+        loader = _Loader(text)
+        loader.name = where
+        value = loader.get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
@@ -193,15 +169,17 @@ def _parse(text: str, where: str) -> Any:
         raise UserError(f"{where}{line}: not a valid config, {problem}") from None
     except (ValueError, TypeError) as error:  # PyYAML lets these through: `0b`, an impossible date, an unhashable key
         raise UserError(f"{where}: not a valid config, {error}") from None
+    _check_keys(value, where)
+    return value
 
 
 def _check_keys(value: Any, where: str) -> None:
     if isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if not isinstance(key, str):
                 raise UserError(f"{where}: key {key!r} is {type(key).__name__}; keys are strings, quote it")
-            _check_keys(item, where)
-    elif isinstance(value, list):
+        value = list(value.values())
+    if isinstance(value, list):
         for item in value:
             _check_keys(item, where)
 
@@ -214,40 +192,26 @@ def _merge(base: Any, top: Any) -> Any:
     return _Tagged(merged) if isinstance(base, _Tagged) else merged
 
 
-# ---- -o ------------------------------------------------------------------------------------------------------------
-
-
-def override(tree: dict[str, Any], text: str) -> dict[str, Any]:
-    """`tree` with `a.b.c=value` applied, as a new tree; `value` is YAML, list items are named by their index.
-
-    Missing mappings on the way are made; whether a key means anything is checked by `Builder.check`.
-
-    Raises:
-        UserError: no '=', an empty key, bad YAML, or a path that leads through a scalar or out of a list.
-    """
+def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
+    """`tree` with `a.b.c=value` applied, as a new tree; mappings missing on the way are made."""
     dotted, equals, value = text.partition("=")
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
         raise UserError(f"-o {text}: expected key.path=value, as in -o LearningRate.base_lr=0.08")
     parsed = _parse(value, f"-o {text}")
-    _check_keys(parsed, f"-o {text}")
-    changed = _replace(tree, keys, parsed, text, depth=0)
-    assert isinstance(changed, dict)
-    return changed
 
+    def replaced(node: Any, depth: int) -> Any:
+        if depth == len(keys):
+            return _merge(node, parsed)
+        key, at = keys[depth], ".".join(keys[:depth])
+        if isinstance(node, list):
+            if not key.isdecimal() or int(key) >= len(node):
+                raise UserError(f"-o {text}: {at} is a list of {len(node)}; give an index below that, not {key!r}")
+            index = int(key)
+            return [*node[:index], replaced(node[index], depth + 1), *node[index + 1 :]]
+        node = {} if node is None else node
+        if not isinstance(node, dict):
+            raise UserError(f"-o {text}: {at} is {node!r}, neither a mapping nor a list; nothing can be set inside it")
+        return _merge(node, {key: replaced(node.get(key), depth + 1)})
 
-def _replace(node: Any, keys: list[str], value: Any, text: str, depth: int) -> Any:
-    if depth == len(keys):
-        return _merge(node, value)
-    key, at = keys[depth], ".".join(keys[:depth])
-    if isinstance(node, list):
-        if not key.isdecimal() or int(key) >= len(node):
-            raise UserError(f"-o {text}: {at} is a list of {len(node)}; give an index below that, not {key!r}")
-        index = int(key)
-        return [*node[:index], _replace(node[index], keys, value, text, depth + 1), *node[index + 1 :]]
-    if node is None:
-        node = {}
-    if not isinstance(node, dict):
-        raise UserError(f"-o {text}: {at} is {node!r}, neither a mapping nor a list; nothing can be set inside it")
-    changed = node | {key: _replace(node.get(key), keys, value, text, depth + 1)}
-    return _Tagged(changed) if isinstance(node, _Tagged) else changed
+    return replaced(tree, 0)  # type: ignore[no-any-return]  # a dict stays a dict

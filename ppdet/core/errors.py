@@ -7,20 +7,16 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake in a file, a key or an option.
+    """A mistake in a file, a key or an option; tools print it as `error: …` and exit with status 2.
 
     The message is one line: `<file or dotted key at fault>: what was found; what was expected or what to do`.
-    Tools print it as `error: …` and exit with status 2 (`ppdet.core.cli.run`).
     """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an "unknown name" message: `; did you mean 'scale'?`, or nothing where no name is known."""
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.0)
-    if not found:
-        return ""
-    best = by_lower[found[0]]
-    if difflib.SequenceMatcher(None, name.lower(), found[0]).ratio() >= 0.6:
-        return f"; did you mean {best!r}?"
-    return f"; the nearest known name is {best!r}"
+    for cutoff, hint in ((0.6, "did you mean {!r}?"), (0.0, "the nearest known name is {!r}")):
+        if found := difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff):
+            return "; " + hint.format(by_lower[found[0]])
+    return ""

@@ -7,15 +7,15 @@
     model = Builder(cfg).build("PicoDet")
 
 A class takes its parameters from, in this order: parts the caller hands to `build`, the inline mapping, the class's own
-top-level section, a shared top-level key (parameters marked `Shared`), and the constructor's default.
+top-level section, a shared top-level key (parameters marked `Shared`), and the constructor's default. Options that it
+lists in `ignored_options` are accepted for the sake of existing configs and have no effect.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ppdet.core.config import Config, thaw
@@ -34,16 +34,13 @@ Component = Annotated[T, _COMPONENT]  # built from the config before the constru
 SLOTS = ("TrainDataset", "EvalDataset", "TestDataset")
 # Top-level keys of published configs that have no meaning here; eval_* are only anchors for other values.
 IGNORED_KEYS = (
-    "eval_height",
-    "eval_width",
-    "eval_size",
-    "find_unused_parameters",
-    "print_flops",
-    "print_params",
-    "slim",
-)
-# Device switches that mean something only when they are on.
-DEVICE_SWITCHES = ("use_xpu", "use_mlu", "use_npu")
+    "eval_height", "eval_width", "eval_size", "find_unused_parameters", "slim", "export_post_process",
+    "print_flops", "print_params", "print_mem_info", "profiler_options", "use_vdl", "vdl_log_dir", "use_wandb", "wandb",
+    "fleet", "use_fused_allreduce_gradients", "amp_level", "master_grad", "init_loss_scaling", "custom_black_list",
+    "custom_white_list",
+)  # fmt: skip
+# Switches that existing configs may turn off; turned on they are run keys (devices) or unknown.
+SWITCHES = ("use_xpu", "use_mlu", "use_npu", "use_gcu", "use_cinn", "ema_filter_no_grad", "save_prediction_only")
 
 _classes: dict[str, type] = {}  # the import-time class table, the only module state
 
@@ -64,16 +61,8 @@ def register(cls: type[T]) -> type[T]:
     return cls
 
 
-def registered() -> Mapping[str, type]:
-    """A read-only view of the class table."""
-    return MappingProxyType(_classes)
-
-
-# ---- what a class takes ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class Option:
+class _Option:
     """One constructor parameter."""
 
     name: str
@@ -81,47 +70,38 @@ class Option:
     required: bool
     shared: bool  # falls back to the top-level key of the same name
     component: Literal["", "one", "many"]  # whether values are specs to build: no, one, a list of them
-    part: Any  # what a component has to be an instance of
+    part: type  # what a component has to be an instance of
 
 
-def options_of(cls: type) -> dict[str, Option]:
+def _options_of(cls: type) -> dict[str, _Option]:
     """The constructor parameters of `cls` by name, in order."""
     hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]  # a class, not an instance
     options = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         hint = hints.get(name, Any)
-        required = parameter.default is parameter.empty
-        options[name] = Option(name, hint, required, _is_shared(hint), *_component(hint))
+        # Python 3.10 wraps the annotation of a parameter with the default None into Optional, mark and all
+        choices = get_args(hint) if is_union(hint) else (hint,)
+        shared = any(_SHARED in getattr(choice, "__metadata__", ()) for choice in choices)
+        component, part = next((found for choice in choices if (found := _component(choice))[0]), ("", object))
+        options[name] = _Option(name, hint, parameter.default is parameter.empty, shared, component, part)
     return options
 
 
-def _is_shared(annotation: Any) -> bool:
-    # Python 3.10 wraps the annotation of a parameter with the default None into Optional, mark and all
-    choices = get_args(annotation) if is_union(annotation) else (annotation,)
-    return any(_SHARED in getattr(choice, "__metadata__", ()) for choice in choices)
-
-
-def _component(annotation: Any) -> tuple[Literal["", "one", "many"], Any]:
-    """(component, part) of an Option."""
+def _component(annotation: Any) -> tuple[Literal["", "one", "many"], type]:
+    """(component, part) of an _Option whose annotation, no union, this is."""
     args = get_args(annotation)
-    if is_union(annotation):
-        return next((found for choice in args if (found := _component(choice))[0]), ("", None))
     if _COMPONENT in getattr(annotation, "__metadata__", ()):
-        return "one", args[0]
+        return "one", object if args[0] is Any else args[0]
     if args and is_sequence(get_origin(annotation)):
         inner, part = _component(args[0])
         return ("many" if inner else ""), part
-    return "", None
-
-
-# ---- building -------------------------------------------------------------------------------------------------------
+    return "", object
 
 
 @dataclass(frozen=True)
 class _Spec:
     """A class as the config names it, with its inline options; `path` is the dotted key those options stand under."""
 
-    name: str
     cls: type
     inline: Mapping[str, Any]
     path: str
@@ -135,7 +115,7 @@ class Builder:
 
     def __init__(self, cfg: Config, classes: Mapping[str, type] | None = None) -> None:
         self.cfg = cfg
-        self.classes = registered() if classes is None else classes
+        self.classes = _classes if classes is None else classes
 
     def build(self, spec: str | Mapping[str, Any], path: str = "", **given: Any) -> Any:
         """An object of the class that `spec` names: `"LCNet"`, `{name: LCNet, …}` or `{LCNet: {…}}`.
@@ -158,8 +138,7 @@ class Builder:
             UserError: an unknown key or class, or a value of the wrong type.
         """
         self._parse(Settings.from_config(self.cfg).architecture, "architecture")
-        every = [option for cls in self.classes.values() for option in options_of(cls).values()]
-        shared = [option for option in every if option.shared]
+        shared = [option for cls in self.classes.values() for option in _options_of(cls).values() if option.shared]
         return [ignored for key, value in self.cfg.items() for ignored in self._check_top_level(key, value, shared)]
 
     def _build(self, spec: _Spec, given: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
@@ -170,25 +149,23 @@ class Builder:
                 continue
             if path in inside:
                 raise UserError(f"{path}: contains itself: {' -> '.join((*inside, path))}")
-            parts = [self._build(part, {}, (*inside, path)) for part in self._specs(value, option, path)]
-            finished = parts if option.component == "many" else parts[0] if parts else thaw(value)
-            arguments[key] = finished
-        for option in options_of(spec.cls).values():
+            parts = [self._build(part, {}, (*inside, path)) for part in self._parts(value, option, path)]
+            arguments[key] = parts if option.component == "many" else parts[0] if parts else thaw(value)
+        for option in _options_of(spec.cls).values():
             if option.required and option.name not in arguments:
                 raise UserError(f"{spec.path}.{option.name}: required, not given")
         return spec.cls(**arguments)
 
     def _sources(self, spec: _Spec) -> dict[str, tuple[Any, str]]:
         """What the config says about the options of `spec`: name -> (value, dotted key it stands under)."""
-        shared = [option.name for option in options_of(spec.cls).values() if option.shared and option.name in self.cfg]
-        found: dict[str, tuple[Any, str]] = {name: (self.cfg[name], name) for name in shared}
-        section = _mapping(self.cfg.get(spec.name), spec.name)
-        found |= {key: (value, f"{spec.name}.{key}") for key, value in section.items()}
+        name = spec.cls.__name__
+        shared = [option.name for option in _options_of(spec.cls).values() if option.shared and option.name in self.cfg]
+        section = _mapping(self.cfg.get(name), name)
+        found: dict[str, tuple[Any, str]] = {key: (self.cfg[key], key) for key in shared}
+        found |= {key: (value, f"{name}.{key}") for key, value in section.items()}
         return found | {key: (value, f"{spec.path}.{key}") for key, value in spec.inline.items()}
 
-    # -- reading specs and options --
-
-    def _parse(self, spec: Any, path: str) -> _Spec:
+    def _parse(self, spec: Any, path: str, expected: type = object) -> _Spec:
         if isinstance(spec, str):
             name, inline, where = spec, None, spec
         elif isinstance(spec, Mapping) and "name" in spec:
@@ -198,73 +175,59 @@ class Builder:
             ((name, inline),) = spec.items()
             where = f"{path}.{name}" if path else name
         else:
-            raise UserError(
-                f"{path or 'build'}: expected a class (Name, {{name: Name}} or {{Name: {{}}}}), found {spec!r}"
-            )
+            ways = "Name, {name: Name} or {Name: {}}"
+            raise UserError(f"{path or 'build'}: expected a class ({ways}), found {spec!r}")
         check_type(name, str, f"{path}.name" if path else "name")
         if name not in self.classes:
             raise UserError(f"{path or name}: no class {name!r} is registered{nearest(name, self.classes)}")
-        return _Spec(name, self.classes[name], _mapping(inline, where), where)
+        if not issubclass(self.classes[name], expected):
+            raise UserError(f"{path}: expected a {expected.__name__}, found the class {name!r}")
+        return _Spec(self.classes[name], _mapping(inline, where), where)
 
-    def _option(self, cls: type, key: str, path: str) -> Option | None:
+    def _option(self, cls: type, key: str, path: str) -> _Option | None:
         """The option `key` of `cls`; None where the class accepts and ignores it."""
-        options = options_of(cls)
-        if key not in options and key not in _ignored_options(cls):
+        options = _options_of(cls)
+        if key not in options and key not in getattr(cls, "ignored_options", ()):
             raise UserError(f"{path}: {cls.__name__} has no option {key!r}{nearest(key, options)}")
         return options.get(key)
 
-    def _specs(self, value: Any, option: Option, path: str) -> list[_Spec]:
+    def _parts(self, value: Any, option: _Option, path: str) -> list[_Spec]:
         """The components that `value` names; none where it is a plain value, whose type is then checked."""
         if option.component == "" or (value is None and fits(None, option.annotation)):
             check_type(value, option.annotation, path)
             return []
         if option.component == "one":
-            return [self._parse_part(value, option, path)]
+            return [self._parse(value, path, option.part)]
         check_type(value, list, path)
-        return [self._parse_part(item, option, f"{path}.{index}") for index, item in enumerate(value)]
+        return [self._parse(item, f"{path}.{index}", option.part) for index, item in enumerate(value)]
 
-    def _parse_part(self, value: Any, option: Option, path: str) -> _Spec:
-        spec = self._parse(value, path)
-        part = option.part
-        comparable = isinstance(part, type) and part is not Any and not getattr(part, "_is_protocol", False)
-        if comparable and not issubclass(spec.cls, part):
-            raise UserError(f"{path}: expected a {part.__name__}, found the class {spec.name!r}")
-        return spec
-
-    # -- checking --
-
-    def _check_top_level(self, key: str, value: Any, shared: Sequence[Option]) -> list[str]:
+    def _check_top_level(self, key: str, value: Any, shared: list[_Option]) -> list[str]:
         if key in SLOTS:
-            spec = self._parse(value, key)
-            return self._check_options(spec.cls, spec.inline, spec.path)
+            return self._check_options(self._parse(value, key))
         if key in self.classes:
-            return self._check_options(self.classes[key], _mapping(value, key), key)
-        same = [option for option in shared if option.name == key]
-        for option in same:
-            check_type(value, option.annotation, key)
-        if key in IGNORED_KEYS or (key in DEVICE_SWITCHES and not value):
-            return [] if same else [key]
-        known = {option.name for option in fields(Settings)} | {option.name for option in shared}
+            return self._check_options(_Spec(self.classes[key], _mapping(value, key), key))
+        if key in IGNORED_KEYS or (key in SWITCHES and not value):
+            return [key]
+        for option in shared:
+            if option.name == key:
+                check_type(value, option.annotation, key)
+        known = {option.name for option in shared} | {field.name for field in fields(Settings)}
         if key not in known:
-            what = "no class {!r} is registered" if isinstance(value, Mapping) else "no such key"
-            raise UserError(f"{key}: {what.format(key)}{nearest(key, {*known, *self.classes, *SLOTS, *IGNORED_KEYS})}")
+            what = f"no class {key!r} is registered" if isinstance(value, Mapping) else "no such key"
+            raise UserError(f"{key}: {what}{nearest(key, {*known, *self.classes, *SLOTS, *IGNORED_KEYS})}")
         return []
 
-    def _check_options(self, cls: type, values: Mapping[str, Any], path: str) -> list[str]:
+    def _check_options(self, spec: _Spec) -> list[str]:
         ignored = []
-        for key, value in values.items():
-            where = f"{path}.{key}"
-            option = self._option(cls, key, where)
+        for key, value in spec.inline.items():
+            path = f"{spec.path}.{key}"
+            option = self._option(spec.cls, key, path)
             if option is None:
-                ignored.append(where)
+                ignored.append(path)
                 continue
-            for part in self._specs(value, option, where):
-                ignored += self._check_options(part.cls, part.inline, part.path)
+            for part in self._parts(value, option, path):
+                ignored += self._check_options(part)
         return ignored
-
-
-def _ignored_options(cls: type) -> Sequence[str]:
-    return getattr(cls, "ignored_options", ())
 
 
 def _mapping(section: Any, path: str) -> Mapping[str, Any]:

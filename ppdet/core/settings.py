@@ -82,12 +82,9 @@ class Settings:
         Raises:
             UserError: a required key is missing, or a value has the wrong type or is out of range.
         """
-        names = {option.name for option in fields(cls)}
-        values = {key: value for key, value in cfg.items() if key in names}
+        values = {option.name: cfg[option.name] for option in fields(cls) if option.name in cfg}
         if "export" in values:
             values["export"] = _export_settings(values["export"])
-        if cfg.path is not None:
-            values.setdefault("filename", cfg.path.stem)
         return _checked(cls, values, prefix="")
 
 
@@ -103,20 +100,18 @@ def _export_settings(section: Any) -> ExportSettings:
 def _checked(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
     hints = get_type_hints(cls, include_extras=True)
     for option in fields(cls):  # type: ignore[arg-type]  # T is one of the dataclasses above
-        path = f"{prefix}{option.name}"
-        if option.name in values:
-            check_type(values[option.name], hints[option.name], path)
-            _check_range(values[option.name], hints[option.name], path)
+        name, path = option.name, prefix + option.name
+        if name in values:
+            check_type(values[name], hints[name], path)
+            _check_range(values[name], hints[name], path)
         elif option.default is MISSING and option.default_factory is MISSING:
             raise UserError(f"{path}: required, not given")
     return cls(**values)
 
 
 def _check_range(value: Any, annotation: Any, path: str) -> None:
-    if is_union(annotation):
-        for choice in get_args(annotation):
-            _check_range(value, choice, path)
-    for bounds in getattr(annotation, "__metadata__", ()):
-        if isinstance(value, (int, float)) and not bounds.low <= value <= bounds.high:
-            limit = f"at least {bounds.low:g}" if value < bounds.low else f"at most {bounds.high:g}"
-            raise UserError(f"{path}: expected {limit}, found {value!r}")
+    for choice in get_args(annotation) if is_union(annotation) else (annotation,):
+        for bounds in getattr(choice, "__metadata__", ()):
+            if isinstance(value, (int, float)) and not bounds.low <= value <= bounds.high:
+                limit = f"at least {bounds.low:g}" if value < bounds.low else f"at most {bounds.high:g}"
+                raise UserError(f"{path}: expected {limit}, found {value!r}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -16,7 +18,12 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None) -> np.n
     The EXIF orientation is applied, unless `annotated_size` (height, width) shows that the boxes were drawn on the
     unrotated pixels. Raises UserError naming the file where it is missing, empty, cut short or not an image.
     """
-    data = _read_bytes(path)
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the dataset's file names") from None
+    if not data:
+        raise UserError(f"{path}: the file is empty; fetch it again or remove it from the annotations")
     image = _decode(path, data, cv2.IMREAD_COLOR)
     if annotated_size is not None and image.shape[:2] == annotated_size[::-1] != annotated_size:
         unrotated = _decode(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -24,17 +31,6 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None) -> np.n
             image = unrotated
     rgb: np.ndarray = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return rgb
-
-
-def _read_bytes(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the dataset's file names") from None
-    if not data:
-        raise UserError(f"{path}: the file is empty; fetch it again or remove it from the annotations")
-    return data
 
 
 def _decode(path: str, data: bytes, flags: int) -> np.ndarray:

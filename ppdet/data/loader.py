@@ -17,7 +17,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import cv2
@@ -43,6 +43,7 @@ def tolerated_failures(length: int) -> int:
     return max(1, length // 100)
 
 
+@dataclass(frozen=True)
 class BatchMaker:
     """Turns the Draws of one batch into arrays. Runs in the workers, and keeps nothing from call to call.
 
@@ -50,33 +51,25 @@ class BatchMaker:
     result's `failures`, a list of [index, message]; otherwise the result is the error.
     """
 
-    def __init__(
-        self,
-        records: Sequence[Record],
-        sample_transforms: Sequence[Transform],
-        batch_transforms: Sequence[Transform | BatchTransform],
-        *,
-        skip_unreadable: bool,
-        seed: int = 0,
-        rank: int = 0,
-    ) -> None:
-        self.records = records
-        self.sample_transforms, self.batch_transforms = sample_transforms, batch_transforms
-        self.skip_unreadable = skip_unreadable
-        self.seed, self.rank = seed, rank
+    records: Sequence[Record]
+    sample_transforms: Sequence[Transform]
+    batch_transforms: Sequence[Transform | BatchTransform]
+    skip_unreadable: bool
+    seed: int
+    rank: int
 
     def __call__(self, draws: Sequence[Draw]) -> dict[str, Any]:
-        """The fields of Batch as arrays, with `failures`; or `user_error` / `crash`, a message.
+        """The fields of Batch as arrays, with `failures`; or `error`, an exception for the main process to raise.
 
-        An exception that leaves a worker would end in a thread of the DataLoader, where its message is lost, so that
-        it travels as data and `Loader` raises it.
+        An exception that leaves a worker would end in a thread of the DataLoader, where its message is lost.
         """
+        nothing = np.zeros(1, np.int64)  # the DataLoader cannot pass on a result without arrays
         try:
             return self._make(draws)
         except UserError as error:
-            return {"user_error": str(error), "unused": np.zeros(1, np.int64)}
+            return {"error": error, "nothing": nothing}
         except Exception:
-            return {"crash": traceback.format_exc(), "unused": np.zeros(1, np.int64)}
+            return {"error": RuntimeError(f"the reader failed:\n{traceback.format_exc()}"), "nothing": nothing}
 
     def _make(self, draws: Sequence[Draw]) -> dict[str, Any]:
         failures: list[list[int | str]] = []
@@ -112,18 +105,12 @@ class Loader:
     """
 
     def __init__(
-        self,
-        maker: BatchMaker,
-        sampler: EpochSampler,
-        *,
-        worker_num: int = 0,
-        use_shared_memory: bool = True,
-        batch_bytes: int = 0,
+        self, maker: BatchMaker, sampler: EpochSampler, worker_num: int, use_shared_memory: bool, batch_bytes: int
     ) -> None:
         self.worker_num = worker_num
         self._maker, self._sampler = maker, sampler
-        fits = worker_num > 0 and use_shared_memory and _shared_memory_fits(batch_bytes, worker_num)
-        self._use_shared_memory = fits
+        needed = batch_bytes * _PREFETCH * worker_num
+        self._use_shared_memory = worker_num > 0 and use_shared_memory and _shared_memory_fits(needed)
         self._loader: paddle.io.DataLoader | None = None
         self._iterator: Any = None  # paddle's, over the workers
         self._unreadable: set[int] = set()
@@ -140,7 +127,8 @@ class Loader:
         finished = False
         try:
             for parts in self._from_workers() if self.worker_num else self._in_process():
-                self._raise_error(parts)
+                if "error" in parts:
+                    raise parts["error"]
                 self._note_failures(parts["failures"])
                 yield Batch(**{name: parts[name] for name in _FIELDS})
             finished = True
@@ -150,7 +138,8 @@ class Loader:
 
     def close(self) -> None:
         """End the workers."""
-        _end_workers(self._iterator)
+        if self._iterator is not None:
+            _end_workers(weakref.ref(self._iterator))
         self._loader = self._iterator = None
 
     def _in_process(self) -> Iterator[Mapping[str, Any]]:
@@ -174,7 +163,7 @@ class Loader:
         known = self._iterator
         self._iterator = _without_child_handler(self._loader)
         if known is None:  # python's own end of the workers would leave their shared memory behind
-            atexit.register(_end_workers_of, weakref.ref(self._iterator))
+            atexit.register(_end_workers, weakref.ref(self._iterator))
         while True:
             try:
                 parts = next(self._iterator)
@@ -193,12 +182,6 @@ class Loader:
             f"worker_num: a reader process died ({how}); if memory ran out (signal 9) lower worker_num or batch_size, "
             "if /dev/shm is full (signal 7) set use_shared_memory: false"
         )
-
-    def _raise_error(self, parts: Mapping[str, Any]) -> None:
-        if "user_error" in parts:
-            raise UserError(parts["user_error"])
-        if "crash" in parts:
-            raise RuntimeError(f"the reader failed:\n{parts['crash']}")
 
     def _note_failures(self, failures: Sequence[Sequence[Any]]) -> None:
         total = len(self._maker.records)
@@ -233,16 +216,13 @@ def _without_child_handler(loader: paddle.io.DataLoader) -> Any:
     return iterator
 
 
-def _end_workers(iterator: Any) -> None:
+def _end_workers(reference: weakref.ref[Any]) -> None:
+    iterator = reference()
     if iterator is not None:
         iterator._shutdown_on_exit()  # waits one second for each
         for worker in iterator._workers:
             if worker.is_alive():
                 worker.kill()
-
-
-def _end_workers_of(reference: weakref.ref[Any]) -> None:
-    _end_workers(reference())
 
 
 def _start_worker(worker_id: int) -> None:
@@ -252,17 +232,15 @@ def _start_worker(worker_id: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _shared_memory_fits(batch_bytes: int, worker_num: int) -> bool:
-    """Whether the batches under way fit into /dev/shm; containers often have only 64 MB of it."""
+def _shared_memory_fits(needed: int) -> bool:
+    """Whether the bytes of the batches under way fit into /dev/shm; containers often have only 64 MB of it."""
     try:
         free = shutil.disk_usage("/dev/shm").free
     except OSError:
         return False
-    needed = batch_bytes * _PREFETCH * worker_num
     if needed > free:
         logger.warning(
             "use_shared_memory: off, because /dev/shm has %d MB free and about %d MB are needed (docker: --shm-size)",
-            free >> 20,
-            needed >> 20,
-        )
+            free >> 20, needed >> 20,
+        )  # fmt: skip
     return needed <= free

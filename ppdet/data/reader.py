@@ -21,27 +21,41 @@ _ASSUMED_SIZE = (640, 640)  # of images that no transform brings to a known size
 class Reader:
     """Transforms, batch size and worker settings; every image once, in the dataset's order unless `shuffle`.
 
-    `training` is what TrainReader and the others differ in.
+    shuffle, drop_last  None: as `training` says, which is what TrainReader and the others differ in
+    inputs_def          of TestReader: image_shape is the exported model's input [batch, 3, height, width]
     """
 
     training: ClassVar[bool] = False
-    ignored_options: ClassVar[tuple[str, ...]] = ("collate_batch", "num_classes")
+    ignored_options: ClassVar[tuple[str, ...]] = (
+        "collate_batch", "num_classes", "use_process", "bufsize", "mixup_epoch", "cutmix_epoch", "mosaic_epoch",
+        "fuse_normalize",  # infer_cfg.yml tells a runner to normalise
+    )  # fmt: skip
 
     def __init__(
         self,
         sample_transforms: Sequence[Component[Any]] = (),
         batch_transforms: Sequence[Component[Any]] = (),
         batch_size: int = 1,
-        shuffle: bool = False,
-        drop_last: bool = False,
+        shuffle: bool | None = None,
+        drop_last: bool | None = None,
         worker_num: Shared[int] = 2,
         use_shared_memory: bool = True,
+        inputs_def: Mapping[str, Any] | None = None,
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
         self.batch_transforms: list[Transform | BatchTransform] = list(batch_transforms)
-        self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
+        self.batch_size = batch_size
+        self.shuffle = self.training if shuffle is None else shuffle
+        self.drop_last = self.training if drop_last is None else drop_last
         self.worker_num, self.use_shared_memory = worker_num, use_shared_memory
-        self._check_options()
+        self.inputs_def = dict(inputs_def or {})
+        name = type(self).__name__
+        if batch_size < 1:
+            raise UserError(f"{name}.batch_size: found {batch_size}; expected 1 or more")
+        if worker_num < 0:
+            raise UserError(f"worker_num: found {worker_num}; expected 0 or more")
+        if not sample_transforms or not isinstance(sample_transforms[0], Decode):
+            raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
 
     def bind(self, dataset: Dataset, seed: int = 0, rank: int = 0, world_size: int = 1) -> Loader:
         """The batches of a loaded dataset on one rank of `world_size`.
@@ -51,39 +65,11 @@ class Reader:
         """
         self._check_length(len(dataset), world_size)
         sampler = EpochSampler(
-            len(dataset),
-            self.batch_size,
-            shuffle=self.shuffle,
-            drop_last=self.drop_last,
-            even=self.training,
-            seed=seed,
-            rank=rank,
-            world_size=world_size,
-        )
-        maker = BatchMaker(
-            dataset.records,
-            self.sample_transforms,
-            self.batch_transforms,
-            skip_unreadable=self.training,
-            seed=seed,
-            rank=rank,
-        )
-        return Loader(
-            maker,
-            sampler,
-            worker_num=self.worker_num,
-            use_shared_memory=self.use_shared_memory,
-            batch_bytes=self._batch_bytes(),
-        )
-
-    def _check_options(self) -> None:
-        name = type(self).__name__
-        if self.batch_size < 1:
-            raise UserError(f"{name}.batch_size: found {self.batch_size}; expected 1 or more")
-        if self.worker_num < 0:
-            raise UserError(f"worker_num: found {self.worker_num}; expected 0 or more")
-        if not self.sample_transforms or not isinstance(self.sample_transforms[0], Decode):
-            raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
+            len(dataset), self.batch_size, shuffle=self.shuffle, drop_last=self.drop_last, even=self.training,
+            seed=seed, rank=rank, world_size=world_size,
+        )  # fmt: skip
+        maker = BatchMaker(dataset.records, self.sample_transforms, self.batch_transforms, self.training, seed, rank)
+        return Loader(maker, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes())
 
     def _check_length(self, length: int, world_size: int) -> None:
         name = type(self).__name__
@@ -110,20 +96,6 @@ class TrainReader(Reader):
 
     training = True
 
-    def __init__(
-        self,
-        sample_transforms: Sequence[Component[Any]] = (),
-        batch_transforms: Sequence[Component[Any]] = (),
-        batch_size: int = 1,
-        shuffle: bool = True,
-        drop_last: bool = True,
-        worker_num: Shared[int] = 2,
-        use_shared_memory: bool = True,
-    ) -> None:
-        super().__init__(
-            sample_transforms, batch_transforms, batch_size, shuffle, drop_last, worker_num, use_shared_memory
-        )
-
 
 @register
 class EvalReader(Reader):
@@ -132,22 +104,6 @@ class EvalReader(Reader):
 
 @register
 class TestReader(Reader):
-    """Batches for inference. `inputs_def` holds image_shape, the exported model's input [batch, 3, height, width]."""
+    """Batches for inference."""
 
     __test__ = False  # not a test case, whatever pytest makes of the name
-
-    def __init__(
-        self,
-        sample_transforms: Sequence[Component[Any]] = (),
-        batch_transforms: Sequence[Component[Any]] = (),
-        batch_size: int = 1,
-        shuffle: bool = False,
-        drop_last: bool = False,
-        worker_num: Shared[int] = 2,
-        use_shared_memory: bool = True,
-        inputs_def: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(
-            sample_transforms, batch_transforms, batch_size, shuffle, drop_last, worker_num, use_shared_memory
-        )
-        self.inputs_def = dict(inputs_def or {})

@@ -36,8 +36,8 @@ class Sample:
     """One image on its way through the transforms. Transforms return a new Sample and leave their input as it was.
 
     im_file, im_id, annotated_size   as in Record (im_file, im_id, size)
-    image         [h, w, 3] RGB, uint8 as decoded, float32 (0..255) once resized or distorted; [3, h, w] after Permute.
-                  None before Decode
+    image         [h, w, 3] RGB, uint8 as decoded, float32 (0..255) once resized or distorted; [3, h, w] after Permute;
+                  empty before Decode
     im_shape      [2] float32, (height, width) in pixels of the image that the network is given, without padding
     scale_factor  [2] float32, (y, x): size now / size of the original
     gt_bbox       [N, 4] float32, xyxy, pixels of `image`
@@ -48,7 +48,7 @@ class Sample:
     im_file: str
     im_id: int
     annotated_size: tuple[int, int] | None
-    image: np.ndarray | None
+    image: np.ndarray
     im_shape: np.ndarray
     scale_factor: np.ndarray
     gt_bbox: np.ndarray
@@ -57,23 +57,10 @@ class Sample:
 
     @classmethod
     def from_record(cls, record: Record) -> Sample:
+        image, im_shape, scale_factor = np.empty((0, 0, 3), np.uint8), np.zeros(2, np.float32), np.ones(2, np.float32)
         return cls(
-            im_file=record.im_file,
-            im_id=record.im_id,
-            annotated_size=record.size,
-            image=None,
-            im_shape=np.zeros(2, np.float32),
-            scale_factor=np.ones(2, np.float32),
-            gt_bbox=record.gt_bbox,
-            gt_class=record.gt_class,
+            record.im_file, record.im_id, record.size, image, im_shape, scale_factor, record.gt_bbox, record.gt_class
         )
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """The decoded image; every transform but Decode reads this."""
-        if self.image is None:
-            raise RuntimeError(f"{self.im_file}: the image is not decoded; `Decode` must be the first sample transform")
-        return self.image
 
 
 @dataclass(slots=True, eq=False)

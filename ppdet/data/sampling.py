@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ class Draw(NamedTuple):
     record: int
 
 
+@dataclass
 class EpochSampler:
     """Batches of Draws for one epoch at a time; the main process sets the epoch, the workers never know it.
 
@@ -26,22 +28,17 @@ class EpochSampler:
     is on exactly one rank.
     """
 
-    def __init__(
-        self,
-        length: int,
-        batch_size: int,
-        *,
-        shuffle: bool,
-        drop_last: bool,
-        even: bool,
-        seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.length, self.batch_size = length, batch_size
-        self.shuffle, self.drop_last, self.even = shuffle, drop_last, even
-        self.seed, self.rank, self.world_size = seed, rank, world_size
-        self.epoch, self.start_step = 0, 0
+    length: int
+    batch_size: int
+    _: KW_ONLY
+    shuffle: bool
+    drop_last: bool
+    even: bool
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+    epoch: int = field(default=0, init=False)
+    start_step: int = field(default=0, init=False)
 
     def start(self, epoch: int, start_step: int) -> None:
         """Choose the epoch that the next iteration yields, and its first step."""
@@ -53,17 +50,13 @@ class EpochSampler:
         return images // self.batch_size if self.drop_last else math.ceil(images / self.batch_size)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        epoch, own = self.epoch, self.indices(self.epoch)
+        epoch, order = self.epoch, np.arange(self.length)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
+        own = np.resize(order, self._total())[self.rank :: self.world_size]
         for step in range(self.start_step, len(self)):
             chosen = own[step * self.batch_size : (step + 1) * self.batch_size]
             yield [Draw(epoch, step, int(record)) for record in chosen]
-
-    def indices(self, epoch: int) -> np.ndarray:
-        """The image indices of this rank in the order of the epoch, int64."""
-        order = np.arange(self.length)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.length)
-        return np.resize(order, self._total())[self.rank :: self.world_size]
 
     def _total(self) -> int:
         """Images of an epoch over all ranks."""

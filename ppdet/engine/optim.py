@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import paddle
 from paddle import nn
@@ -30,6 +30,8 @@ class Schedule(Protocol):
 class CosineDecay:
     """Half a cosine from 1 to `min_lr_ratio`, from the end of the warm-up to `max_epochs`."""
 
+    ignored_options: ClassVar[tuple[str, ...]] = ("use_warmup",)  # a LinearWarmup in the list says so
+
     max_epochs: int = 1000
     min_lr_ratio: float = 0.0
 
@@ -43,6 +45,8 @@ class CosineDecay:
 @dataclass(frozen=True)
 class PiecewiseDecay:
     """Times `gamma` at each of the `milestones` (epochs)."""
+
+    ignored_options: ClassVar[tuple[str, ...]] = ("use_warmup",)  # a LinearWarmup in the list says so
 
     milestones: Sequence[int] = (8, 11)
     gamma: float = 0.1

@@ -1,10 +1,11 @@
-"""Detections as COCO's results JSON: one entry per box with image_id, category_id, bbox [x, y, w, h] and score."""
+"""Detections in COCO's results layout: one entry per box with image_id, category_id, bbox [x, y, w, h] and score."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,20 @@ from ppdet.core.errors import UserError
 from ppdet.metrics.inputs import Category
 from ppdet.utils.files import atomic_write
 
-ImageDetections = tuple[int, np.ndarray]  # im_id, [n, 6] float32: class index, score, x1, y1, x2, y2
+ImageDetections = tuple[int, np.ndarray]  # im_id, [n, 6] float: class index, score, x1, y1, x2, y2
+
+
+def to_results(detections: Iterable[ImageDetections], categories: Sequence[Category]) -> list[dict[str, Any]]:
+    return [
+        {
+            "image_id": im_id,
+            "category_id": categories[int(class_index)].id,
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "score": score,
+        }
+        for im_id, rows in detections
+        for class_index, score, x1, y1, x2, y2 in rows.tolist()
+    ]
 
 
 def save_results(
@@ -22,17 +36,9 @@ def save_results(
     file_names: Mapping[int, str] | None = None,
 ) -> int:
     """Write the file, whole or not at all; returns the number of boxes. `file_names` by im_id are added where given."""
-    entries = [
-        {
-            "image_id": im_id,
-            "category_id": categories[int(class_index)].id,
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "score": score,
-            **({"file_name": file_names[im_id]} if file_names else {}),
-        }
-        for im_id, rows in detections
-        for class_index, score, x1, y1, x2, y2 in rows.tolist()
-    ]
+    entries = to_results(detections, categories)
+    if file_names:
+        entries = [entry | {"file_name": file_names[entry["image_id"]]} for entry in entries]
     with atomic_write(path) as file:
         json.dump(entries, file)
     return len(entries)

@@ -1,32 +1,13 @@
-"""Per-class scores as rows, and rows as text."""
+"""Per-class scores as text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
-
-Cell = str | int | float
+from typing import Any
 
 
-class CocoRow(NamedTuple):
-    """One class in COCO terms; the scores are -1 for a class without ground truth."""
-
-    name: str
-    ground_truths: int
-    AP: float
-    AP50: float
-
-
-class VocRow(NamedTuple):
-    """One class in VOC terms; AP is -1 for a class without ground truth."""
-
-    name: str
-    ground_truths: int
-    AP: float
-
-
-def format_table(rows: Sequence[CocoRow] | Sequence[VocRow]) -> str:
-    """Lay the rows out in columns under their field names; "-" where there is nothing to score."""
+def format_table(rows: Sequence[Any]) -> str:
+    """Named tuples of one kind in columns under their field names; "-" for negative scores: nothing to score."""
     if not rows:
         return ""
     cells = [rows[0]._fields, *([_text(cell) for cell in row] for row in rows)]
@@ -37,7 +18,7 @@ def format_table(rows: Sequence[CocoRow] | Sequence[VocRow]) -> str:
     )
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: str | int | float) -> str:
     if isinstance(cell, float):
         return "-" if cell < 0 else f"{cell:.3f}"
     return str(cell)

@@ -3,74 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.metrics.inputs import Category, Record, checked
-from ppdet.metrics.tables import VocRow
+from ppdet.metrics.base import Metric
+from ppdet.metrics.inputs import Category, Record
 
 MAP_TYPES = ("11point", "integral")
+_IOU = 0.5  # a detection must overlap by more than this
 
 
-class VocMetric:
-    """mAP at one IoU threshold; objects marked difficult neither help nor hurt.
+class VocRow(NamedTuple):
+    """One class; AP is -1 without ground truth. Objects marked difficult are not in `ground_truths`."""
+
+    name: str
+    ground_truths: int
+    AP: float
+
+
+class VocMetric(Metric):
+    """mAP at an IoU of 0.5; objects marked difficult neither help nor hurt.
 
     A detection goes to the ground truth of its class that it overlaps most; the best-scored one of a ground truth
-    is right, any further one is wrong.
-
-    Args:
-        categories: the classes, in the order of the model's class indices.
-        records: the ground truth of every image.
-        map_type: "11point" (precision at 11 recalls, as in VOC 2007) or "integral" (area under the curve).
-        iou: a detection must overlap by more than this.
+    is right, any further one is wrong. map_type: "11point" (precision at 11 recalls, as in VOC 2007) or "integral"
+    (area under the curve).
     """
 
     primary = "mAP"
 
-    def __init__(
-        self,
-        categories: Sequence[Category],
-        records: Sequence[Record],
-        map_type: str = "11point",
-        iou: float = 0.5,
-    ) -> None:
+    def __init__(self, categories: Sequence[Category], records: Sequence[Record], map_type: str = "11point") -> None:
         if map_type not in MAP_TYPES:
             raise UserError(f"map_type: found {map_type!r}; expected one of {', '.join(MAP_TYPES)}")
-        self._categories = list(categories)
         self._map_type = map_type
-        self._iou = iou
-        ends = np.cumsum([len(r.gt_class) for r in records], dtype=np.int64)
-        self._records = {r.im_id: (r, int(end) - len(r.gt_class)) for r, end in zip(records, ends, strict=True)}
-        self._gt_class = np.concatenate([np.empty(0, np.int64), *(r.gt_class.reshape(-1) for r in records)])
-        self._difficult = np.concatenate([np.empty(0, bool), *(r.difficult.reshape(-1) > 0 for r in records)])
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all detections."""
-        self._found: list[np.ndarray] = []  # [n, 3] float64 each: class, score, ground truth (-1: none)
-
-    def update(self, im_id: int, detections: np.ndarray) -> None:
-        """Add the detections of one image.
-
-        Args:
-            im_id: the image's id in the ground truth.
-            detections: [n, 6] float: class index, score, x1, y1, x2, y2 in original pixels.
-
-        Raises:
-            UserError: the ground truth has no such image or class.
-        """
-        detections = checked(im_id, detections, self._records, len(self._categories))
-        record, first = self._records[im_id]
-        match = np.full(len(detections), -1.0)
-        gt_class = record.gt_class.reshape(-1)
-        if len(gt_class) and len(detections):
-            overlap = _pixel_iou(detections[:, 2:], record.gt_bbox.astype(np.float64))
-            overlap[detections[:, :1].astype(np.int64) != gt_class[None]] = -1
-            best = overlap.argmax(1)
-            hit = overlap[np.arange(len(best)), best] > self._iou
-            match[hit] = first + best[hit]
-        self._found.append(np.column_stack([detections[:, :2], match]))
+        self._records = {record.im_id: record for record in records}
+        super().__init__(categories, self._records)
 
     def compute(self) -> dict[str, float]:
         """{"mAP": mean over the classes that have ground truth}; 0 when there is none."""
@@ -78,21 +46,28 @@ class VocMetric:
         return {"mAP": float(np.mean(scores)) if scores else 0.0}
 
     def classwise(self) -> list[VocRow]:
-        """Per class: number of ground truths (difficult ones left out) and AP."""
-        counts = np.bincount(self._gt_class[~self._difficult], minlength=len(self._categories))
-        found = np.concatenate([np.empty((0, 3)), *self._found])
-        found = found[np.argsort(-found[:, 1], kind="stable")]
-        match = found[:, 2].astype(np.int64)
-        counted = (match < 0) | ~np.append(self._difficult, False)[match]  # the appended entry answers for -1
-        right = np.zeros(len(found), bool)
-        claimed, claim = np.unique(match, return_index=True)  # index of the best-scored detection of each
-        right[claim[claimed >= 0]] = True
+        judged = np.concatenate([np.empty((0, 3)), *(self._judge(im_id, rows) for im_id, rows in self._found)])
+        judged = judged[np.argsort(-judged[:, 1], kind="stable")]
         rows = []
         for index, category in enumerate(self._categories):
-            mine = right[(found[:, 0] == index) & counted]
-            count = int(counts[index])
-            rows.append(VocRow(category.name, count, self._average_precision(mine, count) if count else -1.0))
+            right = judged[judged[:, 0] == index, 2] > 0
+            count = sum(int(((r.gt_class == index) & (r.difficult == 0)).sum()) for r in self._records.values())
+            rows.append(VocRow(category.name, count, self._average_precision(right, count) if count else -1.0))
         return rows
+
+    def _judge(self, im_id: int, rows: np.ndarray) -> np.ndarray:
+        """The detections of an image that count, as [m, 3]: class, score, 1 for right and 0 for wrong."""
+        record = self._records[im_id]
+        rows = rows[np.argsort(-rows[:, 1], kind="stable")]
+        right, counted = np.zeros(len(rows), bool), np.ones(len(rows), bool)
+        if len(record.gt_class):
+            overlap = _pixel_iou(rows[:, 2:], record.gt_bbox.astype(np.float64))
+            overlap[rows[:, :1] != record.gt_class.reshape(1, -1)] = -1
+            hits = np.flatnonzero(overlap.max(1) > _IOU)
+            claimed = overlap.argmax(1)[hits]
+            counted[hits] = record.difficult.reshape(-1)[claimed] == 0
+            right[hits[np.unique(claimed, return_index=True)[1]]] = True  # the best-scored detection of each
+        return np.column_stack([rows[:, :2], right])[counted]
 
     def _average_precision(self, right: np.ndarray, count: int) -> float:
         """`right` [n] bool by falling score; `count` ground truths."""
@@ -101,8 +76,7 @@ class VocMetric:
         if self._map_type == "integral":
             # parity: PaddleDetection sums the raw curve, without the monotone envelope of VOC 2010
             return float(precision[right].sum() / count)
-        best = [precision[recall >= level / 10].max(initial=0.0) for level in range(11)]
-        return float(np.mean(best))
+        return float(np.mean([precision[recall >= level / 10].max(initial=0.0) for level in range(11)]))
 
 
 def _pixel_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -113,5 +87,4 @@ def _pixel_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     inter = np.where((high > low).all(2), (high - low + 1).prod(2), 0.0)
     area_a, area_b = (a[:, 2:] - a[:, :2] + 1).prod(1), (b[:, 2:] - b[:, :2] + 1).prod(1)
-    iou: np.ndarray = inter / (area_a[:, None] + area_b[None] - inter)
-    return iou
+    return inter / (area_a[:, None] + area_b[None] - inter)

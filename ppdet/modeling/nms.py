@@ -17,6 +17,8 @@ class MultiClassNMS:
     Paddle's operator `multiclass_nms3`; no class counts as background and coordinates have no "+ 1" (normalized).
     """
 
+    ignored_options = ("return_index", "return_rois_num", "trt")
+
     def __init__(
         self,
         score_threshold: float = 0.05,

@@ -26,6 +26,8 @@ class Detections(NamedTuple):
 class PicoDet(nn.Layer):
     """image -> backbone -> neck -> head. The three steps of its use are `forward`, `loss` and `predict`."""
 
+    ignored_options = ("nms_cpu",)
+
     def __init__(self, backbone: Component[nn.Layer], neck: Component[nn.Layer], head: Component[DenseHead]):
         super().__init__()
         self.backbone = backbone

@@ -10,8 +10,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
@@ -29,16 +27,14 @@ except ImportError:  # Windows: processes that start the same download together 
 logger = logging.getLogger(__name__)
 
 WEIGHTS_URL = "https://paddledet.bj.bcebos.com/models/{name}.pdparams"
-PUBLISHED_WEIGHTS = tuple(
-    [f"picodet_{size}_coco_lcnet" for size in ("xs_320", "xs_416", "s_320", "s_416", "m_320", "m_416")]
-    + [f"picodet_{size}_coco_lcnet" for size in ("l_320", "l_416", "l_640")]
-    + [f"picodet_{size}_coco" for size in ("s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")]
+_SIZES = ("xs_320", "xs_416", "s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")
+PUBLISHED_WEIGHTS = (
+    *(f"picodet_{size}_coco_lcnet" for size in _SIZES),
+    *(f"picodet_{size}_coco" for size in _SIZES if not size.startswith("xs")),
 )
 CACHE = Path("~/.cache/ppdet/weights")
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 1 << 20
-
-Checksums = dict[str, str]  # algorithm -> expected hexadecimal digest
 
 
 def resolve_weights(spec: str, cache_dir: str | Path = CACHE) -> Path:
@@ -50,11 +46,11 @@ def resolve_weights(spec: str, cache_dir: str | Path = CACHE) -> Path:
     Raises:
         UserError: no such file or name, the download failed, or what is there is no weights file.
     """
-    local = _local_weights(spec)
-    if local is not None:
-        if kind := _not_weights(local):
-            raise UserError(f"{local}: is {kind}; expected a weights file (.pdparams)")
-        return local
+    for local in (Path(spec).expanduser(), Path(f"{spec}.pdparams").expanduser()):
+        if local.is_file():
+            if kind := _not_weights(local):
+                raise UserError(f"{local}: is {kind}; expected a weights file (.pdparams)")
+            return local
     url = WEIGHTS_URL.format(name=spec) if spec in PUBLISHED_WEIGHTS else spec
     if urlsplit(url).scheme not in ("http", "https"):
         hint = "" if re.search(r"[/\\.]", spec) else nearest(spec, PUBLISHED_WEIGHTS)
@@ -66,14 +62,7 @@ def resolve_weights(spec: str, cache_dir: str | Path = CACHE) -> Path:
     return path
 
 
-def download(
-    url: str,
-    target_dir: str | Path,
-    md5: str | None = None,
-    sha256: str | None = None,
-    attempts: int = 4,
-    backoff: float = 1.0,
-) -> Path:
+def download(url: str, target_dir: str | Path, md5: str | None = None, attempts: int = 4, backoff: float = 1.0) -> Path:
     """Fetch `url` into `target_dir` under the URL's last name; returns the file's path.
 
     A file that is there already is kept, unless a given checksum differs. A broken transfer goes on where it stopped,
@@ -90,15 +79,16 @@ def download(
     if name in ("", ".", "..") or "/" in name or "\\" in name:
         raise UserError(f"{url}: names no file; expected a URL that ends in a file name")
     target = folder / name
-    checksums = {key: value for key, value in (("md5", md5), ("sha256", sha256)) if value}
     try:
-        if _is_wanted(target, checksums):
+        if _is_wanted(target, md5):
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            if not _is_wanted(target, checksums):  # another process may have fetched it meanwhile
+        with (folder / ".download.lock").open("ab") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # the system drops it when its owner dies
+            if not _is_wanted(target, md5):  # another process may have fetched it meanwhile
                 logger.info("downloading %s to %s", url, target)
-                _fetch(url, target, checksums, attempts, backoff)
+                _fetch(url, target, md5, attempts, backoff)
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror}); check the folder and free space") from error
     return target
@@ -108,7 +98,7 @@ class _TransferError(Exception):
     """One try failed; another may work."""
 
 
-def _fetch(url: str, target: Path, checksums: Checksums, attempts: int, backoff: float) -> None:
+def _fetch(url: str, target: Path, md5: str | None, attempts: int, backoff: float) -> None:
     part = target.with_name(target.name + ".part")
     reason = "no try made"
     for attempt in range(attempts):
@@ -117,15 +107,13 @@ def _fetch(url: str, target: Path, checksums: Checksums, attempts: int, backoff:
             time.sleep(backoff * 2 ** (attempt - 1))
         try:
             _transfer(url, part)
-        except _TransferError as error:
-            reason = str(error)
-            continue
-        wrong = _checksum_error(part, checksums)
-        if wrong is None:
+            if wrong := _md5_error(part, md5):
+                part.unlink()  # resuming cannot mend wrong bytes
+                raise _TransferError(wrong)
             part.replace(target)
             return
-        part.unlink()  # resuming cannot mend wrong bytes
-        reason = wrong
+        except _TransferError as error:
+            reason = str(error)
     raise UserError(
         f"{url}: download failed after {attempts} tries ({reason}); "
         f"check the network and run again, or place the file by hand at {target}"
@@ -154,10 +142,8 @@ def _transfer(url: str, part: Path) -> None:
         elif error.code < 500 and error.code not in (408, 429):
             raise UserError(f"{url}: the server answered {error.code} {error.reason}; check the address") from error
         raise _TransferError(f"the server answered {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise _TransferError(str(error.reason)) from error
-    except (HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
-        raise _TransferError(str(error) or type(error).__name__) from error
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
+        raise _TransferError(str(getattr(error, "reason", error)) or type(error).__name__) from error
     if total is not None and (size := part.stat().st_size) != total:
         raise _TransferError(f"got {size} of {total} bytes")
 
@@ -181,35 +167,20 @@ def _copy(response: HTTPResponse, file: BinaryIO, start: int, total: int | None,
             bar.update(len(chunk))
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time download into `folder`; the system drops the lock when its owner dies."""
-    with (folder / ".download.lock").open("ab") as lock:
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _is_wanted(path: Path, md5: str | None) -> bool:
+    return path.is_file() and _md5_error(path, md5) is None
 
 
-def _is_wanted(path: Path, checksums: Checksums) -> bool:
-    return path.is_file() and _checksum_error(path, checksums) is None
-
-
-def _checksum_error(path: Path, checksums: Checksums) -> str | None:
+def _md5_error(path: Path, expected: str | None) -> str | None:
     """What is wrong with the file's checksum, or None."""
-    for algorithm, expected in checksums.items():
-        digest = hashlib.new(algorithm)
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-        if digest.hexdigest() != expected.lower():
-            return f"{algorithm} is {digest.hexdigest()}, expected {expected.lower()}"
-    return None
-
-
-def _local_weights(spec: str) -> Path | None:
-    path = Path(spec).expanduser()
-    candidates = (path, path.with_name(path.name + ".pdparams"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    if not expected:
+        return None
+    digest = hashlib.md5()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    found = digest.hexdigest()
+    return None if found == expected.lower() else f"md5 is {found}, expected {expected.lower()}"
 
 
 def _not_weights(path: Path) -> str | None:

@@ -7,15 +7,11 @@ import sys
 
 from tqdm import tqdm
 
-FORMAT = "%(asctime)s %(levelname).1s %(message)s"
-DEBUG_FORMAT = "%(asctime)s %(levelname).1s %(name)s:%(lineno)d %(message)s"
-
 
 class TqdmHandler(logging.Handler):
     """Writes to stderr above a running progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
         try:
             tqdm.write(self.format(record), file=sys.stderr)
         except OSError:  # stderr closed by the other side: losing the line beats ending the training
@@ -29,13 +25,15 @@ def setup_logging(rank: int = 0, debug: bool = False) -> None:
         rank: processes other than 0 log warnings and errors only, with their rank in front.
         debug: also debug messages, and where each message comes from.
     """
-    handler = TqdmHandler()
     prefix = f"[rank {rank}] " if rank else ""
-    handler.setFormatter(logging.Formatter(prefix + (DEBUG_FORMAT if debug else FORMAT), datefmt="%m-%d %H:%M:%S"))
-    for old in list(logging.root.handlers):
-        # importing Paddle puts a plain StreamHandler there, which would print every line a second time
-        if type(old) in (logging.StreamHandler, TqdmHandler):
-            logging.root.removeHandler(old)
+    origin = " %(name)s:%(lineno)d" if debug else ""
+    handler = TqdmHandler()
+    handler.setFormatter(
+        logging.Formatter(f"{prefix}%(asctime)s %(levelname).1s{origin} %(message)s", datefmt="%m-%d %H:%M:%S")
+    )
+    # importing Paddle puts a plain StreamHandler there, which would print every line a second time
+    for old in [old for old in logging.root.handlers if type(old) in (logging.StreamHandler, TqdmHandler)]:
+        logging.root.removeHandler(old)
     logging.root.addHandler(handler)
     logging.root.setLevel(logging.WARNING)  # other libraries' chatter stays out
     level = logging.WARNING if rank else logging.DEBUG if debug else logging.INFO

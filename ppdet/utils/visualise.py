@@ -14,23 +14,16 @@ GOLDEN_RATIO = 0.618034  # steps of this much hue keep neighbouring classes apar
 
 
 def draw_detections(
-    image: np.ndarray,
-    detections: np.ndarray,
-    names: Sequence[str],
-    threshold: float = 0.5,
+    image: np.ndarray, detections: np.ndarray, names: Sequence[str], threshold: float = 0.5
 ) -> np.ndarray:
-    """Draw boxes with class name and score; the image passed in stays as it is.
+    """A copy of `image` with boxes, class names and scores; both are [h, w, 3] uint8 RGB.
 
     Args:
-        image: [h, w, 3] uint8 RGB.
         detections: [n, 6] float: class index, score, x1, y1, x2, y2 in pixels of `image`.
         names: class names by class index.
         threshold: detections that score less are left out.
-
-    Returns:
-        [h, w, 3] uint8 RGB.
     """
-    drawn = np.ascontiguousarray(image).copy()
+    drawn = np.array(image, order="C")
     kept = np.asarray(detections, np.float64).reshape(-1, 6)
     kept = kept[kept[:, 1] >= threshold]
     kept = kept[np.argsort(kept[:, 1], kind="stable")]  # the surest on top
@@ -61,6 +54,5 @@ def _label(image: np.ndarray, text: str, box: Sequence[float], colour: Colour, l
     above = round(box[1]) - field_height
     y = max(0, min(above if above >= 0 else round(box[1]), height - field_height))
     cv2.rectangle(image, (x, y), (x + field_width - 1, y + field_height - 1), colour, -1)
-    luminance = np.dot(colour, (0.299, 0.587, 0.114))
-    ink = (0, 0, 0) if luminance > 128 else (255, 255, 255)
+    ink = (0, 0, 0) if np.dot(colour, (0.299, 0.587, 0.114)) > 128 else (255, 255, 255)  # by luminance
     cv2.putText(image, text, (x + 2, y + text_height + 1), FONT, scale, ink, stroke, cv2.LINE_AA)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ppdet.core.cli import base_parser, run
+from ppdet.core.cli import add_switch, base_parser, run
 from ppdet.core.errors import UserError
 
 
@@ -64,3 +64,21 @@ def test_core_imports_nothing_heavy() -> None:
     code = f"import sys, {modules}; print(*{{'paddle', 'numpy', 'cv2'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [([], False), (["--x"], True), (["--x=true"], True), (["--x", "True"], True), (["--x=false"], False)],
+)
+def test_switches_are_given_in_both_ways(argv, expected):
+    parser = argparse.ArgumentParser()
+    add_switch(parser, "--x", help="")
+    assert parser.parse_args(argv).x is expected
+
+
+def test_a_switch_takes_no_other_value(capsys):
+    parser = argparse.ArgumentParser()
+    add_switch(parser, "--x", help="")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--x=maybe"])
+    assert "expected true or false, found 'maybe'" in capsys.readouterr().err

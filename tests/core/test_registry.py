@@ -9,7 +9,7 @@ import pytest
 from ppdet.core import registry
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder, Component, Shared, register, registered
+from ppdet.core.registry import Builder, Component, Shared, register
 
 
 class LCNet:
@@ -218,8 +218,11 @@ def test_check_returns_what_is_ignored() -> None:
     assert build.build("LCNet").scale == 2
 
 
-def test_a_device_switch_that_is_on_is_not_ignored() -> None:
+def test_a_switch_that_is_on_is_not_ignored() -> None:
     assert builder(use_xpu=True).check() == []
+    assert builder(use_gcu=False).check() == ["use_gcu"]
+    with pytest.raises(UserError, match="use_gcu: no such key; did you mean 'use_gpu'?"):
+        builder(use_gcu=True).check()
 
 
 def test_empty_section_and_required_options_pass_the_check() -> None:
@@ -233,7 +236,7 @@ class TestRegister:
 
     def test_register_returns_the_class(self) -> None:
         assert register(LCNet) is LCNet
-        assert registered() == {"LCNet": LCNet}
+        assert registry._classes == {"LCNet": LCNet}
         assert isinstance(Builder(Config({})).build("LCNet"), LCNet)
 
     def test_two_classes_of_one_name(self) -> None:

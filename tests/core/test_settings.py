@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,14 +23,9 @@ def test_defaults() -> None:
 
 
 def test_values_and_foreign_keys() -> None:
-    run = settings(epoch=3, use_ema=True, seed=0, export={"nms": False}, LCNet={"scale": 1.0})
-    assert (run.epoch, run.use_ema, run.seed) == (3, True, 0)
+    run = settings(epoch=3, use_ema=True, seed=0, filename="given", export={"nms": False}, LCNet={"scale": 1.0})
+    assert (run.epoch, run.use_ema, run.seed, run.filename) == (3, True, 0, "given")
     assert run.export == ExportSettings(nms=False)
-
-
-def test_filename_falls_back_to_the_stem_of_the_file() -> None:
-    assert Settings.from_config(Config(REQUIRED, Path("configs/my_model.yml"))).filename == "my_model"
-    assert settings(filename="given").filename == "given"
 
 
 def test_frozen() -> None:

@@ -31,7 +31,7 @@ class SmallDataset(Dataset):
             path = self.root / f"{number}.jpg"
             cv2.imwrite(str(path), rng.integers(0, 255, (48, 64, 3), np.uint8))
             boxes = [[4, 4, 40, 30], [10, 10, 60, 44]][: number % 3]
-            self.records.append(make_record(str(path), number, (48, 64), boxes, [0] * len(boxes)))
+            self.records.append(make_record(path, number, (48, 64), [(0, box, 0) for box in boxes]))
         return self
 
 

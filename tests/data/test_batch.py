@@ -46,8 +46,8 @@ def test_a_batch_without_boxes_has_one_padded_box() -> None:
     assert not arrays["pad_gt_mask"].any()
 
 
-def test_padding_twice_changes_nothing_and_the_minimum_holds() -> None:
-    (padded,) = PadGT(minimum_gtnum=5)([sample(2)], RNG)
+def test_padding_twice_changes_nothing() -> None:
+    padded, _ = PadGT()([sample(2), sample(5)], RNG)
     (again,) = pad_ground_truth([padded])
     assert again.pad_gt_mask is not None
     assert again.pad_gt_mask[:, 0].tolist() == [1, 1, 0, 0, 0]
@@ -68,5 +68,7 @@ def test_all_sizes_are_drawn_and_a_single_size_needs_no_list() -> None:
     draws = [resize.draw(np.random.default_rng(seed)) for seed in range(50)]
     assert {size for size, _ in draws} == {(32, 32), (48, 64)}
     assert {interp for _, interp in draws} == set(range(5))
-    with pytest.raises(UserError, match=r"BatchRandomResize\.target_size"):
-        BatchRandomResize(320)
+    assert BatchRandomResize(320, random_size=False).draw(RNG) == ((320, 320), 0)
+    for wrong in (320, []):
+        with pytest.raises(UserError, match=r"BatchRandomResize\.target_size"):
+            BatchRandomResize(wrong)

@@ -17,6 +17,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.data.batch import BatchRandomResize, PadBatch, PadGT, apply_batch_transforms, collate
 from ppdet.data.datasets import COCODataSet
+from ppdet.data.datasets.base import make_record
 from ppdet.data.sample import Sample
 from ppdet.data.transforms import Decode, NormalizeImage, Permute, RandomCrop, RandomDistort, RandomFlip, Resize
 
@@ -42,13 +43,13 @@ class Golden:
     def check(self, name: str, sample: Sample, grey: float = 1.0) -> None:
         """Every field of the sample against golden `name`; image values within `grey`."""
         fact = self.facts[f"{name}/image"]
-        assert list(sample.pixels.shape) == fact["shape"]
-        assert str(sample.pixels.dtype) == fact["dtype"]
+        assert list(sample.image.shape) == fact["shape"]
+        assert str(sample.image.dtype) == fact["dtype"]
         stored = self.arrays[f"{name}/image"]
-        ours = sample.pixels if stored.ndim == 3 else sample.pixels.reshape(-1)[::37]
+        ours = sample.image if stored.ndim == 3 else sample.image.reshape(-1)[::37]
         difference = np.abs(ours.astype(np.float32) - stored.astype(np.float32))
         assert difference.max() <= grey, (name, difference.max())
-        assert abs(float(sample.pixels.mean()) - fact["mean"]) < 0.02 * max(grey, 0.1)
+        assert abs(float(sample.image.mean()) - fact["mean"]) < 0.02 * max(grey, 0.1)
         for field, tolerance in (("gt_bbox", 1e-3), ("gt_class", 0), ("im_shape", 0), ("scale_factor", 1e-6)):
             expected = self.arrays[f"{name}/{field}"]
             actual = getattr(sample, field)
@@ -155,11 +156,11 @@ def test_the_whole_training_pipeline_equals_golden(shared: Path, golden: Golden)
 
 
 def test_transforms_leave_their_input_as_it_was(decoded: Sample) -> None:
-    image, boxes = decoded.pixels.copy(), decoded.gt_bbox.copy()
+    image, boxes = decoded.image.copy(), decoded.gt_bbox.copy()
     for transform in (RandomCrop(allow_no_crop=False), RandomFlip(1.0), RandomDistort(), Resize(320), NormalizeImage()):
         for seed in range(5):
             transform(decoded, np.random.default_rng(seed))
-    np.testing.assert_array_equal(decoded.pixels, image)
+    np.testing.assert_array_equal(decoded.image, image)
     np.testing.assert_array_equal(decoded.gt_bbox, boxes)
 
 
@@ -174,15 +175,15 @@ def test_no_transform_makes_float64(decoded: Sample) -> None:
         Permute(),
     ):
         sample = transform(sample, np.random.default_rng(1))
-        assert sample.pixels.dtype == np.float32
+        assert sample.image.dtype == np.float32
         assert sample.gt_bbox.dtype == sample.scale_factor.dtype == sample.im_shape.dtype == np.float32
 
 
-@pytest.mark.parametrize("options", [{}, {"aspect_ratio": None}, {"cover_all_box": True}, {"allow_no_crop": False}])
+@pytest.mark.parametrize("options", [{}, {"cover_all_box": True}, {"allow_no_crop": False}])
 def test_every_crop_keeps_boxes_inside_the_image(decoded: Sample, options: dict) -> None:
     for seed in range(30):
         cropped = RandomCrop(**options)(decoded, np.random.default_rng(seed))
-        height, width = cropped.pixels.shape[:2]
+        height, width = cropped.image.shape[:2]
         assert 0 < len(cropped.gt_bbox) == len(cropped.gt_class)
         assert (cropped.gt_bbox >= 0).all()
         assert (cropped.gt_bbox <= [width, height, width, height]).all()
@@ -193,7 +194,7 @@ def test_every_crop_keeps_boxes_inside_the_image(decoded: Sample, options: dict)
 def test_crop_of_an_image_of_a_few_pixels(decoded: Sample, size: tuple[int, int]) -> None:
     tiny = Resize(size)(decoded, RNG)
     for seed in range(20):
-        assert min(RandomCrop(allow_no_crop=False)(tiny, np.random.default_rng(seed)).pixels.shape) > 0
+        assert min(RandomCrop(allow_no_crop=False)(tiny, np.random.default_rng(seed)).image.shape) > 0
 
 
 def test_crop_without_boxes_changes_nothing(decoded: Sample) -> None:
@@ -204,20 +205,13 @@ def test_crop_without_boxes_changes_nothing(decoded: Sample) -> None:
 
 def test_distort_parity_oddities() -> None:
     """parity: brightness adds grey levels, and the third number is the probability to skip."""
-    only_brightness = RandomDistort(hue=(0, 0, 1), saturation=(1, 1, 1), contrast=(1, 1, 1), brightness=(0.5, 1.5, 0))
-    ((name, amount),) = only_brightness.draw(np.random.default_rng(0))
-    assert name == "brightness"
-    assert 0.5 <= amount <= 1.5
-    assert RandomDistort(count=0).draw(np.random.default_rng(0)) == []
-
-
-def test_distort_in_fixed_order_puts_brightness_first() -> None:
-    distort = RandomDistort((-18, 18, 0), (0.5, 1.5, 0), (0.5, 1.5, 0), (0.5, 1.5, 0), random_apply=False)
-    orders = {tuple(name for name, _ in distort.draw(np.random.default_rng(seed))) for seed in range(20)}
-    assert orders == {
-        ("brightness", "contrast", "saturation", "hue"),
-        ("brightness", "saturation", "hue", "contrast"),
-    }
+    sample = Sample.from_record(make_record(Path("a.jpg"), 1))
+    sample.image = np.full((2, 2, 3), 100, np.uint8)
+    skip_all = {name: (0.5, 1.5, 1) for name in ("hue", "saturation", "contrast", "brightness")}
+    np.testing.assert_array_equal(RandomDistort(**skip_all)(sample, np.random.default_rng(0)).image, sample.image)
+    only_brightness = RandomDistort(**(skip_all | {"brightness": (0.5, 1.5, 0)}))
+    added = only_brightness(sample, np.random.default_rng(0)).image - 100
+    assert 0.5 <= added.min() == added.max() <= 1.5
 
 
 @pytest.mark.parametrize("size", [0, [320], [320, -1], [1, 2, 3]])

@@ -115,6 +115,21 @@ def test_perfect_detections_from_records_and_from_a_file(tmp_path: Path) -> None
     assert by_file.compute() == by_records.compute()
 
 
+def test_home_made_files_may_have_nulls_and_ids_as_text(tmp_path: Path) -> None:
+    path = write_annotations(tmp_path / "gt.json")
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:
+        annotation |= {key: str(annotation[key]) for key in ("image_id", "category_id")}
+        annotation |= {"area": None, "iscrowd": None}
+    content["images"] = [{"id": str(image["id"])} for image in content["images"]]
+    path.write_text(json.dumps(content))
+    metric = CocoMetric(CATEGORIES, path, truth())
+    for record in truth():
+        metric.update(record.im_id, perfect(record))
+    assert metric.compute()["AP"] == pytest.approx(1)
+    assert [row.ground_truths for row in metric.classwise()] == [1, 2]
+
+
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     metric = CocoMetric(CATEGORIES, write_annotations(tmp_path / "gt.json"))
     metric.update(5, perfect(truth()[0]))

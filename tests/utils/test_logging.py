@@ -1,22 +1,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 from tqdm import tqdm
 
 from ppdet.utils.logging import TqdmHandler, setup_logging
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("", "ppdet", "__main__")]
-    before = [(each, each.level, list(each.handlers)) for each in loggers]
-    yield
-    for each, level, handlers in before:
-        each.setLevel(level)
-        each.handlers[:] = handlers
 
 
 def test_one_line_even_when_set_up_twice(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from ..sample import Record
 from .coco_classes import COCO_CATEGORIES
 
 logger = logging.getLogger(__name__)
+
+Object = tuple[int, list[float], int]  # class index, xyxy box, 1 where difficult
 
 _SMALLEST_SIDE = 1e-5  # pixels; boxes thinner than this are dropped
 
@@ -28,22 +31,32 @@ class Category:
     name: str
 
 
+@dataclass(eq=False)
 class Dataset(ABC):
     """Images and their annotations. The constructor reads nothing; `load()` does, once, and returns the dataset.
 
-    records     the images, in a fixed order
+    records     the images, in a fixed order: the first `sample_num`, all where it is not positive
     categories  their position is the class index
-    root        the folder that paths are relative to
-    anno_file   the annotation file, None where there is none
     """
 
-    def __init__(self, dataset_dir: str = "", image_dir: str = "", anno_path: str = "", sample_num: int = -1) -> None:
-        self.root = Path(dataset_dir)
-        self.image_dir = image_dir
-        self.anno_file: Path | None = self.root / anno_path if anno_path else None
-        self.sample_num = sample_num
-        self.records: list[Record] = []
-        self.categories: list[Category] = []
+    ignored_options: ClassVar[tuple[str, ...]] = ("data_fields", "use_default_label")
+
+    dataset_dir: str = ""
+    image_dir: str = ""
+    anno_path: str = ""
+    sample_num: int = -1
+    records: list[Record] = field(default_factory=list, init=False)
+    categories: list[Category] = field(default_factory=list, init=False)
+
+    @property
+    def root(self) -> Path:
+        """The folder that paths are relative to."""
+        return Path(self.dataset_dir)
+
+    @property
+    def anno_file(self) -> Path | None:
+        """The annotation file, None where there is none."""
+        return self.root / self.anno_path if self.anno_path else None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -53,17 +66,50 @@ class Dataset(ABC):
         """Fill `records` and `categories`. Raises UserError naming the file at fault and the remedy."""
 
 
-def require_folder(path: Path, what: str, remedy: str) -> None:
-    if not path.is_dir():
-        raise UserError(f"{path}: there is no such folder ({what}); {remedy}")
+@dataclass(eq=False)
+class AnnotatedDataset(Dataset):
+    """A dataset with boxes. Images without any are left out unless `allow_empty`; then they come last, and an
+    `empty_ratio` in [0, 1) limits their share of the result (chosen at random, the same way each time).
+    """
+
+    annotations: ClassVar[str]  # what anno_path is, for messages
+    remedy: ClassVar[str]
+
+    allow_empty: bool = False
+    empty_ratio: float = 1.0
+
+    def load(self) -> Dataset:
+        if self.anno_file is None:
+            raise UserError(f"{self.annotations}: anno_path is not set; {self.remedy}")
+        require_file(self.anno_file, self.annotations, self.remedy)
+        folder = self.root / self.image_dir
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder (the images); {self.remedy}")
+        box_filter = BoxFilter(self.anno_file)
+        self.categories, records = self._read(self.anno_file, box_filter)
+        box_filter.report()
+        self.records = self._chosen(records)
+        if not self.records:
+            raise UserError(f"{self.anno_file}: no image has a box; check the annotations, or set allow_empty: true")
+        return self
+
+    @abstractmethod
+    def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
+        """The categories, and every image with the boxes that pass the filter."""
+
+    def _chosen(self, records: list[Record]) -> list[Record]:
+        annotated = [record for record in records if len(record.gt_bbox)]
+        empty = [record for record in records if not len(record.gt_bbox)] if self.allow_empty else []
+        if 0 <= self.empty_ratio < 1:
+            count = min(int(len(annotated) * self.empty_ratio / (1 - self.empty_ratio)), len(empty))
+            empty = [empty[index] for index in sorted(np.random.default_rng(0).permutation(len(empty))[:count])]
+        chosen = annotated + empty
+        return chosen[: self.sample_num] if self.sample_num > 0 else chosen
 
 
-def require_file(path: Path | None, what: str, remedy: str) -> Path:
-    if path is None:
-        raise UserError(f"{what}: anno_path is not set; {remedy}")
+def require_file(path: Path, what: str, remedy: str) -> None:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file ({what}); {remedy}")
-    return path
 
 
 def read_lines(path: Path) -> list[str]:
@@ -96,19 +142,19 @@ class BoxFilter:
     """Checks the boxes of one annotation file and counts what was wrong, for one warning at the end."""
 
     def __init__(self, source: Path) -> None:
-        self.source = source
-        self.clipped = 0
-        self.dropped = 0
+        self.source, self.clipped, self.dropped = source, 0, 0
 
-    def clean(self, box: Sequence[float], size: tuple[int, int] | None) -> list[float] | None:
+    def record(self, im_file: Path, im_id: int, size: tuple[int, int] | None, objects: Sequence[Object]) -> Record:
+        """The Record of an image with those of its objects that have a box."""
+        kept = [(index, box, difficult) for index, raw, difficult in objects if (box := self._clean(raw, size))]
+        return make_record(im_file, im_id, size, kept)
+
+    def _clean(self, box: Sequence[float], size: tuple[int, int] | None) -> list[float] | None:
         """An xyxy box rounded to 3 decimals and clipped to `size` (height, width); None where nothing of it is left."""
         values = np.array(box, np.float64)
-        if values.shape != (4,) or not np.isfinite(values).all():
-            self.dropped += 1
-            return None
         height, width = size or (np.inf, np.inf)
         inside = np.clip(values, 0, [width, height, width, height])
-        if (inside[2:] - inside[:2] <= _SMALLEST_SIDE).any():
+        if not (np.isfinite(values).all() and (inside[2:] - inside[:2] > _SMALLEST_SIDE).all()):
             self.dropped += 1
             return None
         # Annotations are often rounded past the border; only a whole pixel outside is worth a word.
@@ -119,41 +165,18 @@ class BoxFilter:
         if self.dropped or self.clipped:
             logger.warning(
                 "%s: dropped %d boxes without area or entirely outside their image, clipped %d that reached outside",
-                self.source,
-                self.dropped,
-                self.clipped,
-            )
+                self.source, self.dropped, self.clipped,
+            )  # fmt: skip
 
 
 def make_record(
-    im_file: str,
-    im_id: int,
-    size: tuple[int, int] | None,
-    boxes: Sequence[Sequence[float]],
-    classes: Sequence[int],
-    difficult: Sequence[int] | None = None,
+    im_file: Path, im_id: int, size: tuple[int, int] | None = None, objects: Sequence[Object] = ()
 ) -> Record:
     return Record(
-        im_file=im_file,
+        im_file=str(im_file),
         im_id=im_id,
         size=size,
-        gt_bbox=np.array(boxes, np.float32).reshape(-1, 4),
-        gt_class=np.array(classes, np.int32).reshape(-1, 1),
-        difficult=np.array(difficult if difficult is not None else [0] * len(boxes), np.int32).reshape(-1, 1),
+        gt_bbox=np.array([box for _, box, _ in objects], np.float32).reshape(-1, 4),
+        gt_class=np.array([index for index, _, _ in objects], np.int32).reshape(-1, 1),
+        difficult=np.array([difficult for _, _, difficult in objects], np.int32).reshape(-1, 1),
     )
-
-
-def choose_records(records: list[Record], sample_num: int, allow_empty: bool, empty_ratio: float) -> list[Record]:
-    """The records to use: the first `sample_num` (all where it is not positive), those without boxes at the end.
-
-    Records without boxes are left out unless allow_empty; then an empty_ratio in [0, 1) limits their share of the
-    result (chosen at random, the same way each time).
-    """
-    annotated = [record for record in records if len(record.gt_bbox)]
-    empty = [record for record in records if not len(record.gt_bbox)] if allow_empty else []
-    if 0 <= empty_ratio < 1:
-        count = min(int(len(annotated) * empty_ratio / (1 - empty_ratio)), len(empty))
-        chosen = np.random.default_rng(0).permutation(len(empty))[:count]
-        empty = [empty[index] for index in sorted(chosen)]
-    chosen_records = annotated + empty
-    return chosen_records[:sample_num] if sample_num > 0 else chosen_records

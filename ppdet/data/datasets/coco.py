@@ -3,65 +3,59 @@
 from __future__ import annotations
 
 import json
-import os
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
 from ..sample import Record
-from .base import BoxFilter, Category, Dataset, choose_records, make_record, require_file, require_folder
+from .base import AnnotatedDataset, BoxFilter, Category, Object
 
-_REMEDY = "check dataset_dir, image_dir and anno_path; COCO 2017 comes with `python3 dataset/coco/download_coco.py`"
-_SECTIONS = ("images", "annotations", "categories")
+_BAD_ENTRY = (KeyError, TypeError, ValueError, OverflowError)  # JSON as Python reads it has infinite numbers
 
 
 @register
-class COCODataSet(Dataset):
+@dataclass(eq=False)
+class COCODataSet(AnnotatedDataset):
     """`dataset_dir`/`image_dir` holds the images, `dataset_dir`/`anno_path` is the JSON.
 
     Records come in the order of their image ids, class indices in the file's order of categories. Crowd annotations
-    are left out, as are boxes without area. Images without boxes are left out unless `allow_empty`.
+    are left out, as are boxes without area.
     """
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("data_fields", "use_default_label")
+    annotations = "the COCO annotations"
+    remedy = "check dataset_dir, image_dir and anno_path; COCO 2017 comes with `python3 dataset/coco/download_coco.py`"
 
-    def __init__(
-        self,
-        dataset_dir: str = "",
-        image_dir: str = "",
-        anno_path: str = "",
-        sample_num: int = -1,
-        allow_empty: bool = False,
-        empty_ratio: float = 1.0,
-    ) -> None:
-        super().__init__(dataset_dir, image_dir, anno_path, sample_num)
-        self.allow_empty = allow_empty
-        self.empty_ratio = empty_ratio
-
-    def load(self) -> COCODataSet:
-        anno_file = require_file(self.anno_file, "the COCO annotations", _REMEDY)
+    def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
+        content = read_json(anno_file, ("images", "annotations", "categories"))
+        categories = read_categories(anno_file, content)
+        class_index = {category.id: index for index, category in enumerate(categories)}
+        images = _read_images(anno_file, content)
+        objects: dict[int, list[Object]] = {im_id: [] for im_id in images}
+        for annotation in content["annotations"]:
+            im_id = _reference(anno_file, annotation, "image", images)
+            category_id = _reference(anno_file, annotation, "category", class_index)
+            if not (annotation.get("iscrowd") or annotation.get("ignore")):
+                objects[im_id].append((class_index[category_id], _corners(annotation), 0))
         folder = self.root / self.image_dir
-        require_folder(folder, "the images", _REMEDY)
-        content = read_coco_json(anno_file)
-        self.categories = read_categories(anno_file, content)
-        records = _read_records(anno_file, content, folder, self.categories)
-        self.records = choose_records(records, self.sample_num, self.allow_empty, self.empty_ratio)
-        if not self.records:
-            raise UserError(f"{anno_file}: no image has a box; check the file, or set allow_empty: true")
-        return self
+        return categories, [
+            box_filter.record(folder / name, im_id, size, objects[im_id])
+            for im_id, (name, size) in sorted(images.items())
+        ]
 
 
-def read_coco_json(path: Path) -> dict[str, Any]:
-    """The parsed file. Raises UserError where it is not JSON or lacks one of COCO's three lists."""
+def read_json(path: Path, sections: Sequence[str]) -> dict[str, Any]:
+    """The parsed file. Raises UserError where it is not JSON or lacks one of COCO's lists."""
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
         raise UserError(f"{path}: not valid JSON ({error}); the file is probably cut short, fetch it again") from None
-    missing = [name for name in _SECTIONS if not isinstance(content, dict) or not isinstance(content.get(name), list)]
+    missing = [name for name in sections if not isinstance(content, dict) or not isinstance(content.get(name), list)]
     if missing:
         raise UserError(f"{path}: has no list {' and no list '.join(missing)}; expected COCO detection annotations")
     return content  # type: ignore[no-any-return]  # checked above
@@ -71,7 +65,7 @@ def read_categories(path: Path, content: Mapping[str, Any]) -> list[Category]:
     """Categories in file order. Raises UserError where one lacks its id or name, or an id comes twice."""
     try:
         categories = [Category(int(entry["id"]), str(entry["name"])) for entry in content["categories"]]
-    except (KeyError, TypeError, ValueError):
+    except _BAD_ENTRY:
         raise UserError(f"{path}: a category lacks its id or name; expected {{'id': 1, 'name': 'person'}}") from None
     repeated = [number for number, count in Counter(category.id for category in categories).items() if count > 1]
     if repeated:
@@ -79,60 +73,37 @@ def read_categories(path: Path, content: Mapping[str, Any]) -> list[Category]:
     return categories
 
 
-def _read_records(path: Path, content: Mapping[str, Any], folder: Path, categories: list[Category]) -> list[Record]:
-    class_index = {category.id: index for index, category in enumerate(categories)}
+def _read_images(path: Path, content: Mapping[str, Any]) -> dict[int, tuple[str, tuple[int, int]]]:
+    """File name and (height, width) by image id."""
     try:
-        images = {int(image["id"]): image for image in content["images"]}
-        sizes = {number: (int(image["height"]), int(image["width"])) for number, image in images.items()}
-        names = {number: str(image["file_name"]) for number, image in images.items()}
-    except (KeyError, TypeError, ValueError) as error:
+        return {
+            int(image["id"]): (str(image["file_name"]), (int(image["height"]), int(image["width"])))
+            for image in content["images"]
+        }
+    except _BAD_ENTRY as error:
         raise UserError(f"{path}: an image lacks or spoils {error}; expected id, file_name, height and width") from None
-    boxes: dict[int, list[list[float]]] = {number: [] for number in images}
-    classes: dict[int, list[int]] = {number: [] for number in images}
-    box_filter = BoxFilter(path)
-    for annotation in content["annotations"]:
-        image_id, category_id = _references(path, annotation)
-        if image_id not in images:
-            raise _unknown(path, annotation, "image", image_id)
-        if category_id not in class_index:
-            raise _unknown(path, annotation, "category", category_id)
-        box = _read_box(annotation, sizes[image_id], box_filter)
-        if box is not None:
-            boxes[image_id].append(box)
-            classes[image_id].append(class_index[category_id])
-    box_filter.report()
-    return [
-        make_record(os.path.join(folder, names[number]), number, sizes[number], boxes[number], classes[number])
-        for number in sorted(images)
-    ]
 
 
-def _references(path: Path, annotation: Any) -> tuple[int, int]:
+def _reference(path: Path, annotation: Any, what: str, known: Mapping[int, Any]) -> int:
+    """The id of the "image" or "category" that the annotation belongs to, one of `known`."""
     try:
-        return int(annotation["image_id"]), int(annotation["category_id"])
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: an annotation lacks image_id or category_id: {str(annotation)[:100]}") from None
+        number = int(annotation[f"{what}_id"])
+    except _BAD_ENTRY:
+        raise UserError(f"{path}: an annotation lacks {what}_id: {str(annotation)[:100]}") from None
+    if number not in known:
+        raise UserError(
+            f"{path}: annotation {annotation.get('id')} refers to {what} {number}, which is not among the file's; "
+            "correct or remove it"
+        )
+    return number
 
 
-def _unknown(path: Path, annotation: Mapping[str, Any], what: str, number: int) -> UserError:
-    listed = "images" if what == "image" else "categories"
-    return UserError(
-        f"{path}: annotation {annotation.get('id')} refers to {what} {number}, which is not among the file's {listed}; "
-        "correct or remove it"
-    )
-
-
-def _read_box(annotation: Mapping[str, Any], size: tuple[int, int], box_filter: BoxFilter) -> list[float] | None:
-    """The annotation's box as xyxy; None for crowds, ignored ones, and boxes without area."""
-    if annotation.get("iscrowd") or annotation.get("ignore"):
-        return None
-    box = annotation.get("bbox")
+def _corners(annotation: Mapping[str, Any]) -> list[float]:
+    """The annotation's box as xyxy; NaN, for the filter to drop, where it is no box or its area is zero."""
+    box, area = annotation.get("bbox"), annotation.get("area")
     if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, (int, float)) for value in box):
-        box_filter.dropped += 1
-        return None
-    area = annotation.get("area")
+        return [math.nan] * 4
     if isinstance(area, (int, float)) and area <= 0:
-        box_filter.dropped += 1
-        return None
+        return [math.nan] * 4
     x, y, width, height = box
-    return box_filter.clean([x, y, x + width, y + height], size)
+    return [x, y, x + width, y + height]

@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
 from .base import Category, Dataset, make_record, read_lines
-from .coco import read_categories, read_coco_json
+from .coco import read_categories, read_json
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 @register
+@dataclass(eq=False)
 class ImageFolder(Dataset):
     """The images of `dataset_dir`/`image_dir`, or those given to `with_images`.
 
     `anno_path` only supplies class names, where that file exists: a COCO JSON, or a text file with one name per line.
     """
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("data_fields", "use_default_label")
-
-    def __init__(self, dataset_dir: str = "", image_dir: str = "", anno_path: str = "", sample_num: int = -1) -> None:
-        super().__init__(dataset_dir, image_dir, anno_path, sample_num)
-        self.images: tuple[Path, ...] = ()
+    images: Sequence[Path] = field(default=(), init=False)
 
     def with_images(self, images: Sequence[Path | str]) -> ImageFolder:
         """A dataset of these image files with this one's class names, not loaded yet."""
-        other = ImageFolder(str(self.root), self.image_dir, sample_num=self.sample_num)
-        other.anno_file = self.anno_file
-        other.images = tuple(Path(image) for image in images)
+        other = replace(self)
+        other.images = [Path(image) for image in images]
         return other
 
-    def load(self) -> ImageFolder:
+    def load(self) -> Dataset:
         self.categories = self._read_categories()
         images = self.images
         if not images:
             if not self.image_dir:
                 raise UserError("TestDataset.image_dir: not set and no images given; pass --infer_img or --infer_dir")
-            images = tuple(list_images(self.root / self.image_dir))
+            images = list_images(self.root / self.image_dir)
         if self.sample_num > 0:
             images = images[: self.sample_num]
-        self.records = [make_record(str(path), number, None, [], []) for number, path in enumerate(images)]
+        self.records = [make_record(path, number) for number, path in enumerate(images)]
         return self
 
     def _read_categories(self) -> list[Category]:
@@ -53,7 +49,7 @@ class ImageFolder(Dataset):
         if path is None or not path.is_file():
             return []
         if path.suffix == ".json":
-            return read_categories(path, read_coco_json(path))
+            return read_categories(path, read_json(path, ["categories"]))
         return [Category(index, name) for index, name in enumerate(read_lines(path))]
 
 

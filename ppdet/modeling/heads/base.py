@@ -35,6 +35,8 @@ class HeadOutputs(NamedTuple):
 class DenseHead(nn.Layer):
     """Prediction layers over PicoFeat. A subclass gives `forward`, `probabilities` and `loss`."""
 
+    ignored_options = ("nms_pre",)  # the limit before NMS is the nms_top_k of `nms`
+
     def __init__(
         self,
         conv_feat: PicoFeat,

@@ -28,7 +28,7 @@ def test_given_images_keep_their_order_and_the_class_names(tmp_path: Path) -> No
 
 
 def test_class_names_of_a_coco_file(tmp_path: Path) -> None:
-    content = {"images": [], "annotations": [], "categories": [{"id": 5, "name": "cup"}]}
+    content = {"images": [], "categories": [{"id": 5, "name": "cup"}]}  # test-dev's files have no annotations
     (tmp_path / "a.json").write_text(json.dumps(content))
     loaded = ImageFolder(str(tmp_path), anno_path="a.json").with_images(["a.jpg"]).load()
     assert [(category.id, category.name) for category in loaded.categories] == [(5, "cup")]
