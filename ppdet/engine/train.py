@@ -129,7 +129,7 @@ def _snapshot(trainer: Trainer, progress: Progress, name: str) -> Progress:
             for callback in trainer.callbacks:
                 callback.on_record("eval", progress.updates, {"epoch": progress.epoch, **scores})
     _save(trainer, progress, name)
-    if improved:
+    if improved and trainer.settings.keep_best_weight:
         _save(trainer, progress, "best_model")
     return progress
 

@@ -56,6 +56,11 @@ def test_training_with_evaluation(tools: Tools, coco: Workspace) -> None:
     assert all(0 <= record["AP"] <= record["AP50"] <= 1 for record in scores)
 
 
+def test_the_best_model_can_be_left_out(tools: Tools, coco: Workspace) -> None:
+    tools.run("train", "-c", coco.config, "--eval", "-o", "epoch=1", "keep_best_weight=false")
+    assert not checkpoint("best_model") & files(coco.output)
+
+
 def test_the_resolved_config_trains_again(tools: Tools, coco: Workspace) -> None:
     tools.run("train", "-c", coco.config, "-o", "epoch=1", "LCNet.scale=0.25")
     kept = coco.output / "config.yml"
