@@ -60,6 +60,7 @@ def resize(
     y, x = target[0] / size[0], target[1] / size[1]
     if keep_ratio:
         y = x = min(min(target) / min(size), max(target) / max(size))
+        y, x = max(y, 1 / size[0]), max(x, 1 / size[1])  # something is left of the thinnest image
     # The factors and not the size are given: OpenCV samples by the exact factor even where the size had to be rounded.
     resized = cv2.resize(image, None, fx=x, fy=y, interpolation=interp)
     height, width = resized.shape[:2]

@@ -120,7 +120,10 @@ def _stem(path: Path) -> Path:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    state = read_arrays(_with_suffix(path, ".pdstate"))
+    file = _with_suffix(path, ".pdstate")
+    if not file.is_file():
+        raise UserError(f"{file}: there is no such checkpoint; to start from weights alone use -o pretrain_weights=…")
+    state = read_arrays(file)
     if "progress" not in state:
         raise UserError(f"{path}.pdstate: not the state of a checkpoint; resume from another one")
     return state

@@ -34,6 +34,14 @@ def parallel(model: nn.Layer) -> nn.Layer:
     return paddle.DataParallel(model) if world_size() > 1 else model
 
 
+@paddle.no_grad()
+def share(model: nn.Layer) -> None:
+    """Rank 0's weights and norm statistics on every rank: the statistics differ where they are not synchronised."""
+    if world_size() > 1:
+        for value in model.state_dict().values():
+            dist.broadcast(value, src=0)
+
+
 def barrier() -> None:
     """Wait for every rank."""
     if world_size() > 1:

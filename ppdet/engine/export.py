@@ -17,6 +17,7 @@ from paddle.static import InputSpec
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
+from ppdet.data.transforms import Resize
 from ppdet.engine.infer import class_categories
 from ppdet.engine.run import Run
 from ppdet.engine.sample import sample_batch
@@ -66,13 +67,11 @@ class ExportModel(nn.Layer):
 
 def export(run: Run, output_dir: Path) -> Path:
     """Write `<output_dir>/<filename>/model.*` and `infer_cfg.yml`, and check the result; returns the folder."""
-    model = run.load_model()
-    image_shape = run.builder.build("TestReader").inputs_def.get("image_shape")
-    if not image_shape or len(image_shape) != 4:
-        raise UserError("TestReader.inputs_def.image_shape: required for export, as [1, 3, height, width]")
-    if run.settings.export.fuse_conv_bn:
-        model = fuse_conv_norm(model)
-    wrapped = ExportModel(model, run.settings.export)
+    image_shape = _image_shape(run)
+    trained = ExportModel(run.load_model(), run.settings.export)
+    config = infer_config(run, trained.model)
+    fuse = run.settings.export.fuse_conv_bn
+    wrapped = ExportModel(fuse_conv_norm(trained.model), run.settings.export) if fuse else trained
     wrapped.eval()
     specs = [InputSpec([None, *image_shape[1:]], "float32", "image")]
     if not wrapped.raw:
@@ -80,10 +79,23 @@ def export(run: Run, output_dir: Path) -> Path:
     folder = output_dir / run.settings.filename
     _save(wrapped, specs, folder)
     with atomic_write(folder / "infer_cfg.yml") as file:
-        yaml.safe_dump(infer_config(run), file, sort_keys=False)
+        yaml.safe_dump(config, file, sort_keys=False)
     logger.info("%s: model and infer_cfg.yml written", folder)
-    _verify(wrapped, folder, sample_batch(run, tuple(image_shape[2:])))
+    _verify(trained, folder, sample_batch(run, tuple(image_shape[2:])))
     return folder
+
+
+def _image_shape(run: Run) -> list[int]:
+    """[1, 3, height, width] of the graph's input, as images come out of TestReader."""
+    reader = run.builder.build("TestReader")
+    shape = reader.inputs_def.get("image_shape")
+    if not shape or len(shape) != 4:
+        raise UserError("TestReader.inputs_def.image_shape: required for export, as [1, 3, height, width]")
+    for resize in reader.sample_transforms:
+        if isinstance(resize, Resize) and not resize.keep_ratio and resize.sizes != [tuple(shape[2:])]:
+            sizes = f"{list(shape)}, but TestReader's Resize gives {list(resize.sizes[0])}"
+            raise UserError(f"TestReader.inputs_def.image_shape: found {sizes}; set both to the same height and width")
+    return shape
 
 
 def _save(wrapped: ExportModel, specs: list[InputSpec], folder: Path) -> None:
@@ -92,10 +104,9 @@ def _save(wrapped: ExportModel, specs: list[InputSpec], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temp:
             paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=specs, full_graph=True), f"{temp}/model")
-            for old in folder.glob("model.*"):  # another version of Paddle writes files of other names
-                old.unlink()
-            for file in Path(temp).iterdir():
-                file.replace(folder / file.name)
+            written = {file.replace(folder / file.name) for file in Path(temp).iterdir()}
+            for stale in set(folder.glob("model.*")) - written:  # another version of Paddle uses other names
+                stale.unlink()
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
 
@@ -117,14 +128,11 @@ def fuse_conv_norm(model: PicoDet) -> PicoDet:
     return model
 
 
-def infer_config(run: Run) -> dict[str, Any]:
+def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
     """`infer_cfg.yml` in the published layout: all that a runtime needs to know besides the graph."""
-    preprocess = []
-    for transform in run.cfg["TestReader"]["sample_transforms"]:
-        ((name, options),) = transform.items()
-        if name != "Decode":
-            preprocess.append({"type": name, **(options.to_dict() if options else {})})
-    head = run.cfg["PicoDet"]["head"]
+    transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
+    preprocess = [{"type": name, **options} for name, options in transforms if name != "Decode"]
+    nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
     return {
         "mode": "paddle",
         "draw_threshold": 0.5,
@@ -135,9 +143,19 @@ def infer_config(run: Run) -> dict[str, Any]:
         "Preprocess": preprocess,
         "label_list": [category.name for category in class_categories(run)],
         # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
-        "NMS": {**run.cfg[head]["nms"].to_dict(), "score_threshold": 0.3, "nms_threshold": 0.5},
-        "fpn_stride": list(run.cfg[head]["fpn_stride"]),
+        "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
+        "fpn_stride": list(model.head.fpn_stride),
     }
+
+
+def _named(transform: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Class and options of a transform in any of the config's three ways."""
+    if isinstance(transform, str):
+        return transform, {}
+    if "name" in transform:
+        return transform["name"], {key: value for key, value in transform.items() if key != "name"}
+    ((name, options),) = transform.items()
+    return name, options or {}
 
 
 def _verify(wrapped: ExportModel, folder: Path, feed: list[np.ndarray]) -> None:
@@ -151,7 +169,7 @@ def _verify(wrapped: ExportModel, folder: Path, feed: list[np.ndarray]) -> None:
     difference = largest_difference(expected, run_inference(folder, inputs))
     logger.info("%s: checked on %d images, largest relative difference to the trained model %.1e", folder,
                 len(feed[0]), difference)  # fmt: skip
-    if difference > _TOLERANCE:
+    if not difference <= _TOLERANCE:  # NaN is a difference as well
         logger.warning("%s: the exported model differs from the trained one by more than rounding (%.1e > %.0e); "
                        "compare their scores before it is used", folder, difference, _TOLERANCE)  # fmt: skip
 
@@ -162,6 +180,8 @@ def largest_difference(expected: Sequence[np.ndarray], found: Sequence[np.ndarra
     Detections are compared with the nearest one of the same image, whatever their order.
     """
     if [x.shape[1:] for x in expected] != [x.shape[1:] for x in found]:
+        return float("inf")
+    if not all(np.isfinite(x).all() for x in found):
         return float("inf")
     if expected[-1].ndim == 1:  # bbox [M, 6], bbox_num [B]
         images = zip(_per_image(*expected), _per_image(*found), strict=True)

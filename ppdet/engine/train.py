@@ -34,7 +34,8 @@ def train_step(
     scaler: paddle.amp.GradScaler,
 ) -> dict[str, paddle.Tensor]:
     """One update of the weights; returns the losses, still on the device. `forward`: the model or its parallel wrap."""
-    with paddle.amp.auto_cast(enable=scaler.is_enable()):
+    # sigmoid in float32: the ETA head's product of two would underflow, and the root's gradient there is NaN
+    with paddle.amp.auto_cast(enable=scaler.is_enable(), custom_black_list=["sigmoid"]):
         outputs = forward(batch.image)
     targets = Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask)
     losses = model.loss(outputs, targets, epoch)
@@ -51,6 +52,8 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     On Ctrl-C the step in hand is finished, a checkpoint named `interrupted` written, and KeyboardInterrupt raised.
     """
     settings = trainer.settings
+    if progress.epoch >= settings.epoch:
+        raise UserError(f"epoch: the checkpoint has all {settings.epoch} epochs; raise epoch to train on")
     forward = distributed.parallel(trainer.model)
     scaler = paddle.amp.GradScaler(enable=trainer.amp, init_loss_scaling=1024)
     # optimizer slots get the same names in every process, and in every run of one process
@@ -120,7 +123,9 @@ def _snapshot(trainer: Trainer, progress: Progress, name: str) -> Progress:
     _check_finite(trainer.model)
     improved = False
     if trainer.evaluate:
-        scores = trainer.evaluate(evaluation_model(trainer))
+        model = evaluation_model(trainer)
+        distributed.share(model)
+        scores = trainer.evaluate(model)
         score = scores[trainer.primary]
         improved = progress.best is None or score > progress.best
         progress = replace(progress, best=score if improved else progress.best)

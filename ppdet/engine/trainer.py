@@ -11,7 +11,9 @@ from pathlib import Path
 import paddle
 import yaml
 
+from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
+from ppdet.data.datasets import Category
 from ppdet.data.loader import Loader
 from ppdet.engine import distributed
 from ppdet.engine.callbacks import Callback, JsonLines
@@ -64,6 +66,8 @@ def build_trainer(
     paddle.seed(seed)
     dataset = run.load_dataset("TrainDataset")
     evaluator = build_evaluator(run) if evaluate else None
+    if evaluator:
+        check_same_classes(dataset.categories, evaluator.categories)
     loader = builder.build("TrainReader").bind(
         dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size()
     )
@@ -81,6 +85,9 @@ def build_trainer(
     progress = Progress(epoch=0, step=0, updates=0, seed=seed)
     if resume:
         progress = load_checkpoint(resume, model, optimizer, ema)
+    elif any(run.output_dir.glob("*.pdstate")):
+        logger.warning("%s: holds an earlier run, whose files of the same names will be replaced; -o filename=… keeps "
+                       "them apart, -r continues", run.output_dir)  # fmt: skip
     logger.info(
         "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
         settings.filename, run.device, len(dataset), len(loader), settings.epoch, seed,
@@ -103,6 +110,16 @@ def build_trainer(
         callbacks=(JsonLines(run.output_dir / "metrics.jsonl"), *callbacks),
     )
     return trainer, progress
+
+
+def check_same_classes(train: Sequence[Category], evaluation: Sequence[Category]) -> None:
+    """Raise UserError where the two annotation files list their classes differently: the model knows positions only."""
+    for index, (ours, theirs) in enumerate(zip(train, evaluation, strict=True)):
+        if ours.name != theirs.name:
+            raise UserError(
+                f"EvalDataset: class {index} is {theirs.name!r} there but {ours.name!r} in TrainDataset; "
+                "list the same classes in the same order"
+            )
 
 
 def _choose_seed(seed: int | None, resume: Path | None) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
+from ppdet.modeling.heads.base import DenseHead
+from ppdet.modeling.necks.pan import PathAggregation
 from ppdet.modeling.picodet import PicoDet
 
 
@@ -15,4 +18,18 @@ def build_model(builder: Builder) -> PicoDet:
         section["neck"], path="PicoDet.neck", in_channels=backbone.out_channels, in_strides=backbone.out_strides
     )
     head = builder.build(section["head"], path="PicoDet.head")
+    _check_fit(neck, head)
     return PicoDet(backbone, neck, head)
+
+
+def _check_fit(neck: PathAggregation, head: DenseHead) -> None:
+    """Raise UserError where the head's options do not describe the neck's features."""
+    feat = head.conv_feat
+    for key, found, expected in (
+        ("fpn_stride", list(head.fpn_stride), neck.out_strides),
+        ("conv_feat.num_fpn_stride", feat.num_fpn_stride, len(neck.out_strides)),
+        ("conv_feat.feat_in", feat.feat_in, neck.out_channels),
+        ("feat_in_chan", head.feat_in_chan, feat.feat_out),
+    ):
+        if found != expected:
+            raise UserError(f"{type(head).__name__}.{key}: found {found}, but what it is given has {expected}")

@@ -10,14 +10,22 @@ from ppdet.core.registry import register
 from ppdet.modeling.boxes import giou
 
 
-def varifocal_loss(
+def varifocal_weight(
     prob: paddle.Tensor, target: paddle.Tensor, alpha: float = 0.75, gamma: float = 2.0, iou_weighted: bool = True
 ) -> paddle.Tensor:
-    """Element-wise varifocal loss (Zhang et al., 2021, arXiv:2008.13367) of probabilities `prob` against `target`."""
+    """Weights of the varifocal loss (Zhang et al., 2021, arXiv:2008.13367): the target, or focal for negatives."""
     positive = (target > 0).astype(target.dtype)
-    weight = positive * (target if iou_weighted else 1.0) + alpha * (prob - target).abs().pow(gamma) * (1 - positive)
-    # the operator refuses NaN; it must come through (in `weight`) to be reported with its step and images
-    return F.binary_cross_entropy(paddle.fmax(prob, paddle.zeros_like(prob)), target, reduction="none") * weight
+    return positive * (target if iou_weighted else 1.0) + alpha * (prob - target).abs().pow(gamma) * (1 - positive)
+
+
+def varifocal_loss(prob: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
+    """Element-wise varifocal loss of probabilities with the usual weights, for assigners."""
+    return _cross_entropy(prob, target) * varifocal_weight(prob, target)
+
+
+def _cross_entropy(prob: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
+    # the operator refuses NaN; it must come through (in the weight) to be reported with its step and images
+    return F.binary_cross_entropy(paddle.fmax(prob, paddle.zeros_like(prob)), target, reduction="none")
 
 
 @register
@@ -26,7 +34,7 @@ class VarifocalLoss:
 
     def __init__(
         self,
-        use_sigmoid: bool = False,
+        use_sigmoid: bool = True,
         alpha: float = 0.75,
         gamma: float = 2.0,
         iou_weighted: bool = True,
@@ -40,8 +48,11 @@ class VarifocalLoss:
 
     def __call__(self, pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
         """pred, target [..., C] float32 -> loss of the same shape."""
-        prob = F.sigmoid(pred) if self.use_sigmoid else pred
-        return self.loss_weight * varifocal_loss(prob, target, self.alpha, self.gamma, self.iou_weighted)
+        if self.use_sigmoid:
+            prob, loss = F.sigmoid(pred), F.binary_cross_entropy_with_logits(pred, target, reduction="none")
+        else:
+            prob, loss = pred, _cross_entropy(pred, target)
+        return self.loss_weight * loss * varifocal_weight(prob, target, self.alpha, self.gamma, self.iou_weighted)
 
 
 @register

@@ -216,12 +216,20 @@ def test_largest_difference_of_detections():
     assert largest_difference([none, np.array([0, 0])], [none, np.array([0, 0])]) == 0
 
 
+def test_sizes_that_disagree_are_refused(tmp_path):
+    path = write_config(tmp_path)
+    with pytest.raises(UserError, match=r"image_shape: found \[1, 3, 320, 320\], but TestReader's Resize gives"):
+        export(make_run(path, "TestReader.inputs_def.image_shape=[1, 3, 320, 320]"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_network_alone_gives_the_published_outputs(shared, tmp_path):
     golden = Golden(shared, LCNET[0])
     paddle.save(golden.weights(), str(tmp_path / "golden.pdparams"))
     path = write_config(tmp_path)  # without a dataset: names by number, checked on noise
     overrides = ["num_classes=80", "export.post_process=false", f"weights={tmp_path / 'golden.pdparams'}",
-                 "TestReader.inputs_def.image_shape=[1, 3, 320, 320]"]  # fmt: skip
+                 "TestReader.inputs_def.image_shape=[1, 3, 320, 320]",
+                 "TestReader.sample_transforms.1.Resize.target_size=[320, 320]"]  # fmt: skip
     folder = export(make_run(path, *overrides), tmp_path)
     found = run_inference(folder, [golden.image().numpy()])
     for i in range(4):

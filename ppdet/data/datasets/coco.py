@@ -75,11 +75,14 @@ def read_categories(path: Path, content: Mapping[str, Any]) -> list[Category]:
 
 def _read_images(path: Path, content: Mapping[str, Any]) -> dict[int, tuple[str, tuple[int, int]]]:
     """File name and (height, width) by image id."""
+    images: dict[int, tuple[str, tuple[int, int]]] = {}
     try:
-        return {
-            int(image["id"]): (str(image["file_name"]), (int(image["height"]), int(image["width"])))
-            for image in content["images"]
-        }
+        for image in content["images"]:
+            im_id, name = int(image["id"]), str(image["file_name"])
+            if im_id in images:
+                raise UserError(f"{path}: image id {im_id} stands for {images[im_id][0]} and for {name}; renumber one")
+            images[im_id] = name, (int(image["height"]), int(image["width"]))
+        return images
     except _BAD_ENTRY as error:
         raise UserError(f"{path}: an image lacks or spoils {error}; expected id, file_name, height and width") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class VOCDataSet(AnnotatedDataset):
 
     def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         pairs = self._read_list(anno_file)
-        labels = self._read_labels(pairs[0][1].parent)
+        labels = self._read_labels(sorted({xml.parent for _, xml in pairs}))
         class_index = {name: index for index, name in enumerate(labels)}
         records = [
             _read_record(image, xml, number, class_index, box_filter) for number, (image, xml) in enumerate(pairs)
@@ -67,13 +67,15 @@ class VOCDataSet(AnnotatedDataset):
         # A missing image is the reader's business (it names the file); here only the suffix is looked for.
         return next((path for path in candidates if path.is_file()), candidates[0])
 
-    def _read_labels(self, annotations: Path) -> list[str]:
-        if self.label_list:
-            path = self.root / self.label_list
+    def _read_labels(self, folders: Sequence[Path]) -> list[str]:
+        """The class names: of `label_list`, else of a label_list.txt that is there, else all in the XML `folders`."""
+        path = self.root / (self.label_list or "label_list.txt")
+        if self.label_list or path.is_file():
             require_file(path, "label_list, the class names", "correct or drop label_list")
             return read_lines(path)
-        names = {name for path in annotations.glob("*.xml") for name, _, _ in _objects(path, _parse(path))}
-        logger.info("%s: %d classes found: %s", annotations, len(names), ", ".join(sorted(names)))
+        files = [file for folder in folders for file in sorted(folder.glob("*.xml"))]
+        names = {name for file in files for name, _, _ in _objects(file, _parse(file))}
+        logger.info("%s: %d classes found: %s", folders[0], len(names), ", ".join(sorted(names)))
         return sorted(names)
 
 

@@ -34,10 +34,15 @@ class Assignment(NamedTuple):
     scores: paddle.Tensor
 
 
-def topk_mask(metric: paddle.Tensor, topk: int, largest: bool) -> paddle.Tensor:
-    """[..., L] float32 with 1 at the (at most L) `topk` best of each row of `metric` [..., L]."""
-    _, index = metric.topk(min(topk, metric.shape[-1]), axis=-1, largest=largest)
-    return paddle.put_along_axis(paddle.zeros_like(metric), index, 1.0, axis=-1)
+def mask_at(index: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:
+    """Zeros of the shape of `like` [..., L] with 1 at `index` [..., K] of the last axis."""
+    ones = paddle.ones_like(index, dtype=like.dtype)  # a Python number would be copied to the device each time
+    return paddle.put_along_axis(paddle.zeros_like(like), index, ones, axis=-1)
+
+
+def topk_mask(metric: paddle.Tensor, topk: int) -> paddle.Tensor:
+    """[..., L] float32 with 1 at the (at most L) `topk` largest of each row of `metric` [..., L]."""
+    return mask_at(metric.topk(min(topk, metric.shape[-1]), axis=-1)[1], metric)
 
 
 def keep_best_gt(positive: paddle.Tensor, ious: paddle.Tensor) -> paddle.Tensor:

@@ -6,7 +6,7 @@ import paddle
 import paddle.nn.functional as F
 
 from ppdet.core.registry import Shared, register
-from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt
+from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt, mask_at
 from ppdet.modeling.boxes import Grid, box_centers, pairwise_iou, points_in_boxes
 
 
@@ -35,7 +35,7 @@ class ATSSAssigner:
         positive = keep_best_gt(positive, ious)
         if self.force_gt_matching:
             forced = F.one_hot(ious.argmax(axis=-1), ious.shape[-1]) * real
-            positive = paddle.where(forced.sum(axis=1, keepdim=True) > 0, forced, positive)
+            positive = paddle.where(forced.sum(axis=1, keepdim=True) == 1, forced, positive)
         quality = (pairwise_iou(gt_boxes, pred_boxes) * positive).max(axis=1)
         return gather_assignment(positive, quality, targets, self.num_classes)
 
@@ -48,7 +48,7 @@ class ATSSAssigner:
             distance.split(list(counts), axis=-1), ious.split(list(counts), axis=-1), strict=True
         ):
             _, index = level_distance.topk(min(self.topk, level_distance.shape[-1]), axis=-1, largest=False)
-            masks.append(paddle.put_along_axis(paddle.zeros_like(level_ious), index, 1.0, axis=-1))
+            masks.append(mask_at(index, level_ious))
             candidate_ious.append(paddle.take_along_axis(level_ious, index, axis=-1))
         return paddle.concat(masks, axis=-1), paddle.concat(candidate_ious, axis=-1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import paddle
 import paddle.nn.functional as F
 
+from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment
 from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
@@ -31,6 +32,8 @@ class SimOTAAssigner:
         cls_weight: float = 1.0,
         use_vfl: bool = True,
     ):
+        if not use_vfl:
+            raise UserError("SimOTAAssigner.use_vfl: expected true, the only cost that there is here")
         self.center_radius = center_radius
         self.candidate_topk = candidate_topk
         self.iou_weight = iou_weight

@@ -27,7 +27,7 @@ class TaskAlignedAssigner:
         ious = pairwise_iou(targets.gt_bbox, pred_boxes, self.eps)  # [B, N, L]
         metric = scores_of_gt_class(pred_scores, targets.gt_class).pow(self.alpha) * ious.pow(self.beta)
         inside = points_in_boxes(points, targets.gt_bbox).astype(ious.dtype)
-        positive = topk_mask(metric * inside, self.topk, largest=True) * inside * targets.pad_gt_mask
+        positive = topk_mask(metric * inside, self.topk) * inside * targets.pad_gt_mask
         positive = keep_best_gt(positive, ious)
 
         metric = metric * positive

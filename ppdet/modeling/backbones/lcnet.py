@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import paddle
 from paddle import nn
 
+from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 from ppdet.modeling.layers import ConvNormAct, DepthwiseSeparable, make_divisible
 
@@ -31,6 +32,8 @@ class LCNet(nn.Layer):
 
     def __init__(self, scale: float = 1.0, feature_maps: Sequence[int] = (3, 4, 5), act: str = "hard_swish"):
         super().__init__()
+        if not set(feature_maps) <= {2, 3, 4, 5}:
+            raise UserError(f"LCNet.feature_maps: expected some of 2, 3, 4, 5, found {list(feature_maps)}")
         self.feature_maps = tuple(feature_maps)
         self.conv1 = ConvNormAct(3, make_divisible(16 * scale), 3, stride=2, act=act, norm_decay=False)
         for name, blocks in _STAGES.items():

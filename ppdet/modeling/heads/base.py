@@ -62,6 +62,9 @@ class DenseHead(nn.Layer):
 
     def _prediction_convs(self, in_channels: int, out_channels: int, prior_prob: float | None) -> nn.LayerList:
         """One 1x1 convolution per level; its bias gives the probability `prior_prob` at the start."""
+        if prior_prob is not None and not 0 < prior_prob < 1:
+            raise UserError(f"prior_prob: expected a probability between 0 and 1, found {prior_prob}")
+        self.feat_in_chan = in_channels
         bias = 0.0 if prior_prob is None else -math.log((1 - prior_prob) / prior_prob)
         return nn.LayerList(
             [

@@ -48,6 +48,7 @@ class PicoFeat(nn.Layer):
         use_se: bool = False,
     ):
         super().__init__()
+        self.feat_in, self.feat_out, self.num_fpn_stride = feat_in, feat_out, num_fpn_stride
 
         def tower() -> nn.LayerList:
             widths = [feat_in] + [feat_out] * num_convs

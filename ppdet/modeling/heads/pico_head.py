@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import paddle
 import paddle.nn.functional as F
 
+from ppdet.core.errors import UserError
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import SimOTAAssigner
 from ppdet.modeling.assigners.assignment import Targets
@@ -36,6 +37,8 @@ class PicoHead(DenseHead):
         cell_offset: float = 0.0,
     ):
         super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
+        if not loss_class.use_sigmoid:
+            raise UserError("PicoHead.loss_class.use_sigmoid: expected true, since this head predicts logits")
         self.assigner = assigner
         self.loss_class = loss_class
         self.shares_conv = conv_feat.reg_convs is None

@@ -9,6 +9,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.nn.initializer import KaimingUniform
 
+from ppdet.core.errors import UserError
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
 from ppdet.modeling.assigners.assignment import Assignment, Targets
@@ -57,6 +58,8 @@ class PicoHeadV2(DenseHead):
         grid_cell_scale: float = 5.0,
     ):
         super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
+        if loss_class.use_sigmoid:
+            raise UserError("PicoHeadV2.loss_class.use_sigmoid: expected false, since this head predicts probabilities")
         self.static_assigner = static_assigner
         self.assigner = assigner
         self.loss_class = loss_class

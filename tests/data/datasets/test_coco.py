@@ -171,3 +171,14 @@ def test_num_classes_must_agree(tmp_path: Path, content: dict[str, Any]) -> None
     check_num_classes(loaded, 2)
     with pytest.raises(UserError, match=r"num_classes: the config says 80 .* has 2 classes"):
         check_num_classes(loaded, 80)
+
+
+def test_an_image_id_that_stands_for_two_images(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": 1, "file_name": name, "height": 4, "width": 4} for name in ("a.jpg", "b.jpg")],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "x"}],
+    }
+    (tmp_path / "dup.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"dup\.json: image id 1 stands for a\.jpg and for b\.jpg"):
+        COCODataSet(str(tmp_path), anno_path="dup.json", allow_empty=True).load()
