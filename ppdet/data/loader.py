@@ -207,10 +207,15 @@ class _Draws:
 def _without_child_handler(loader: paddle.io.DataLoader) -> Any:
     """iter(loader), with the handler of SIGCHLD as it was: paddle's raises in the middle of any code, a train step say.
 
-    Without it the DataLoader notices a dead worker within 5 seconds, and `next` raises.
+    Without it the DataLoader notices a dead worker within 5 seconds, and `next` raises. Ctrl-C while the workers start
+    is held back: it would end those that do not ignore it yet.
     """
     handler = signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL
-    iterator = iter(loader)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        iterator = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, handler)
     return iterator
