@@ -45,13 +45,13 @@ def topk_mask(metric: paddle.Tensor, topk: int) -> paddle.Tensor:
     return mask_at(metric.topk(min(topk, metric.shape[-1]), axis=-1)[1], metric)
 
 
-def keep_best_gt(positive: paddle.Tensor, ious: paddle.Tensor) -> paddle.Tensor:
-    """A point that several ground truths claim goes to the one of the highest IoU among *all* of them.
+def keep_best_gt(positive: paddle.Tensor, merit: paddle.Tensor) -> paddle.Tensor:
+    """A point that several ground truths claim goes to the one of the highest merit (IoU, say) among *all* of them.
 
-    positive [B, N, L] float32 of 0 and 1; ious [B, N, L].
+    positive [B, N, L] float32 of 0 and 1; merit [B, N, L].
     """
     contested = positive.sum(axis=1, keepdim=True) > 1
-    best = F.one_hot(ious.argmax(axis=1), ious.shape[1]).transpose([0, 2, 1])
+    best = F.one_hot(merit.argmax(axis=1), merit.shape[1]).transpose([0, 2, 1])
     return paddle.where(contested, best, positive)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import paddle
-import paddle.nn.functional as F
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment
+from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt
 from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
 from ppdet.modeling.boxes import Grid, box_centers, giou, pairwise_iou, points_in_boxes
 from ppdet.modeling.losses import varifocal_loss
@@ -53,10 +52,7 @@ class SimOTAAssigner:
         cost = cost + _OUTSIDE * (~(in_box & near_center)).astype(cost.dtype)
         cost = paddle.where(candidate & real, cost, paddle.full_like(cost, _NEVER))
 
-        positive = self._cheapest(cost, ious)
-        contested = positive.sum(axis=1, keepdim=True) > 1
-        cheapest_gt = F.one_hot(cost.argmin(axis=1), cost.shape[1]).transpose([0, 2, 1])
-        positive = paddle.where(contested, cheapest_gt, positive)
+        positive = keep_best_gt(self._cheapest(cost, ious), -cost)
         return gather_assignment(positive, (ious * positive).max(axis=1), targets, pred_scores.shape[-1])
 
     def _near_center(self, grid: Grid, gt_boxes: paddle.Tensor) -> paddle.Tensor:
