@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ from paddle.regularizer import L1Decay, L2Decay
 from ppdet.core.errors import UserError, nearest
 from ppdet.core.registry import Component, register
 
+logger = logging.getLogger(__name__)
+
+_PUBLISHED_CARDS = 4  # that the published learning rates are for
 _OPTIMIZERS = {cls.__name__: cls for cls in (paddle.optimizer.Momentum, paddle.optimizer.SGD, paddle.optimizer.Adam,
                                              paddle.optimizer.AdamW)}  # fmt: skip
 _REGULARIZERS = {"L1": L1Decay, "L2": L2Decay}
@@ -74,9 +79,26 @@ class LinearWarmup:
 
 @register
 class LearningRate:
-    """The learning rate as a pure function of the step; at most one warm-up and one decay."""
+    """The learning rate as a pure function of the step; at most one warm-up and one decay.
 
-    def __init__(self, base_lr: float, schedulers: Sequence[Component[Any]] = ()):
+    auto_scale            true: a `base_lr` that equals `reference_lr` is scaled to the run's images per update; a value
+                          of one's own is taken as it is. false: never. Not given: never, with a hint (`for_run`)
+    reference_lr          the rate that belongs to `reference_batch_size`; default: `base_lr`
+    reference_batch_size  images per update, over all cards
+    """
+
+    def __init__(
+        self,
+        base_lr: float,
+        schedulers: Sequence[Component[Any]] = (),
+        auto_scale: bool | None = None,
+        reference_lr: float | None = None,
+        reference_batch_size: int | None = None,
+    ):
+        if auto_scale and reference_batch_size is None:
+            raise UserError("LearningRate.reference_batch_size: required by auto_scale, not given")
+        if reference_batch_size is not None and reference_batch_size < 1:
+            raise UserError(f"LearningRate.reference_batch_size: expected 1 or more, found {reference_batch_size}")
         warmups = [s for s in schedulers if isinstance(s, LinearWarmup)]
         decays = [s for s in schedulers if not isinstance(s, LinearWarmup)]
         if len(warmups) > 1 or len(decays) > 1:
@@ -84,6 +106,37 @@ class LearningRate:
         self.base_lr = base_lr
         self.warmup = warmups[0] if warmups else None
         self.decay = decays[0] if decays else None
+        self.auto_scale = auto_scale
+        self.reference_lr = base_lr if reference_lr is None else reference_lr
+        self.reference_batch_size = reference_batch_size
+
+    def for_run(self, batch_size: int, cards: int, accumulate_steps: int = 1) -> LearningRate:
+        """This schedule with the base rate of a run, which is told in one line where it is not plainly `base_lr`.
+
+        batch_size: images per card and step; accumulate_steps: steps per update.
+        """
+        images = batch_size * cards * accumulate_steps
+        if self.auto_scale is None:
+            fitting = scaled_lr(self.base_lr, images, _PUBLISHED_CARDS * batch_size)
+            if fitting != self.base_lr:
+                logger.warning(
+                    "LearningRate.base_lr: %g is taken as it is; if it is a published value, for %d cards of %d images, "
+                    "%g fits %d images per update (LearningRate.auto_scale settles it)",
+                    self.base_lr, _PUBLISHED_CARDS, batch_size, fitting, images,
+                )  # fmt: skip
+        if not self.auto_scale:
+            return self
+        if self.base_lr != self.reference_lr:
+            logger.info("LearningRate.base_lr: %g, your own, is taken as it is", self.base_lr)
+            return self
+        scaled = copy.copy(self)
+        scaled.base_lr = scaled_lr(self.base_lr, images, self.reference_batch_size)
+        if scaled.base_lr != self.base_lr:
+            logger.info(
+                "LearningRate.base_lr: %g for %d images per update becomes %g for %d (auto_scale=false keeps it)",
+                self.base_lr, self.reference_batch_size, scaled.base_lr, images,
+            )  # fmt: skip
+        return scaled
 
     def at(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of the update number `step` (from 0)."""
@@ -91,6 +144,11 @@ class LearningRate:
         if step < warmup_steps:
             return self.base_lr * self.warmup.warmup_factor(step, warmup_steps)
         return self.base_lr * (self.decay.factor(step, steps_per_epoch, warmup_steps) if self.decay else 1.0)
+
+
+def scaled_lr(base_lr: float, batch_size: int, reference_batch_size: int) -> float:
+    """The linear rule: a rate found for updates of `reference_batch_size` images, for those of `batch_size`."""
+    return base_lr if batch_size == reference_batch_size else base_lr * batch_size / reference_batch_size
 
 
 @register

@@ -76,7 +76,8 @@ def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
     """Everything up to the point where the tools differ. `extra`: overrides that a tool's own flags stand for."""
     distributed.init()
     setup_logging(rank=distributed.rank(), debug=args.debug)
-    cfg = load_config(args.config, [*args.opt, *extra])
+    device = [f"device={args.device}"] if args.device else []
+    cfg = load_config(args.config, [*args.opt, *device, *extra])
     builder = Builder(cfg)
     ignored = builder.check()
     if ignored:

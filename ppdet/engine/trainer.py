@@ -18,6 +18,7 @@ from ppdet.data.loader import Loader
 from ppdet.engine import distributed
 from ppdet.engine.callbacks import Callback, JsonLines
 from ppdet.engine.checkpoint import Progress, load_checkpoint, peek_seed
+from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.device import supports_amp, supports_sync_bn
 from ppdet.engine.ema import ModelEMA
 from ppdet.engine.evaluate import build_evaluator
@@ -25,7 +26,7 @@ from ppdet.engine.optim import LearningRate
 from ppdet.engine.run import Run
 from ppdet.engine.weights import load_pretrained
 from ppdet.modeling import PicoDet
-from ppdet.modeling.depthwise_cpu import use_fast_depthwise
+from ppdet.modeling.cpu import use_cpu_kernels
 from ppdet.utils.download import resolve_weights
 from ppdet.utils.files import atomic_write
 
@@ -68,16 +69,15 @@ def build_trainer(
     evaluator = build_evaluator(run) if evaluate else None
     if evaluator:
         check_same_classes(dataset.categories, evaluator.categories)
-    loader = builder.build("TrainReader").bind(
-        dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size()
-    )
+    reader = builder.build("TrainReader")
+    loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = run.build_model()
     if settings.pretrain_weights and not resume:
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
     model = _with_sync_bn(model, run)
     if run.device == "cpu":
-        use_fast_depthwise(model)
-    learning_rate = builder.build("LearningRate")
+        use_cpu_kernels(model, cpu_threads())
+    learning_rate = builder.build("LearningRate").for_run(reader.batch_size, cards=distributed.world_size())
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
     ema = None
     if settings.use_ema:

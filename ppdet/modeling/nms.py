@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+
 import paddle
 from paddle import _C_ops
-from paddle.base.framework import in_dynamic_or_pir_mode
+from paddle.base.framework import in_dygraph_mode, in_dynamic_or_pir_mode
 from paddle.base.layer_helper import LayerHelper
 
 from ppdet.core.registry import register
+from ppdet.utils.kernels import has_kernel, place_kind
+
+logger = logging.getLogger(__name__)
+_OPERATOR = "multiclass_nms3"
 
 
 @register
@@ -42,8 +49,11 @@ class MultiClassNMS:
     def __call__(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """boxes [B, L, 4] xyxy, scores [B, C, L] -> bbox [M, 6] (class, score, x1, y1, x2, y2), bbox_num [B] int32.
 
-        The M rows are grouped by image in batch order; M may be 0.
+        The M rows are grouped by image in batch order; M may be 0. They are on the CPU where the boxes' device has no
+        such operator.
         """
+        if in_dygraph_mode() and _runs_on_cpu(place_kind(str(boxes.place))):
+            boxes, scores = boxes.cpu(), scores.cpu()
         if in_dynamic_or_pir_mode():
             a = self.attrs
             bbox, _, bbox_num = _C_ops.multiclass_nms3(
@@ -63,12 +73,12 @@ class MultiClassNMS:
 
     def _append_to_program(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """The same operator in the static programs of Paddle 2.6, where `_C_ops` does not reach."""
-        helper = LayerHelper("multiclass_nms3")
+        helper = LayerHelper(_OPERATOR)
         bbox = helper.create_variable_for_type_inference(dtype=boxes.dtype)
         index = helper.create_variable_for_type_inference(dtype="int32")
         bbox_num = helper.create_variable_for_type_inference(dtype="int32")
         helper.append_op(
-            type="multiclass_nms3",
+            type=_OPERATOR,
             inputs={"BBoxes": boxes, "Scores": scores},
             attrs=self.attrs,
             outputs={"Out": bbox, "Index": index, "NmsRoisNum": bbox_num},
@@ -76,3 +86,12 @@ class MultiClassNMS:
         for output in (bbox, index, bbox_num):
             output.stop_gradient = True
         return bbox, bbox_num
+
+
+@functools.cache  # also makes the notice one per process
+def _runs_on_cpu(kind: str) -> bool:
+    """Whether tensors of this kind of device have to be copied to the CPU for NMS."""
+    if has_kernel(_OPERATOR, kind):
+        return False
+    logger.info("NMS: %s has no operator %s, it runs on the CPU", kind, _OPERATOR)
+    return True

@@ -108,7 +108,7 @@ def test_modeling_never_waits_for_the_device():
     found = [
         f"{path.relative_to(root)}:{node.lineno} .{node.func.attr}()"
         for path in sorted(root.rglob("*.py"))
-        if path.name != "depthwise_cpu.py"  # computes on the host by nature
+        if path.name not in ("cpu.py", "nms.py")  # compute on the host by nature, and where a device has no kernel
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in waiting
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import paddle
@@ -32,6 +33,27 @@ class Assignment(NamedTuple):
     labels: paddle.Tensor
     boxes: paddle.Tensor
     scores: paddle.Tensor
+
+
+_CHUNK = 2**19  # elements of the [B, N, L] tensors that are worked on at a time: 2 MB each, which stay in the CPU's cache
+
+
+def assign_in_chunks(
+    assign: Callable[..., Assignment], predictions: Sequence[paddle.Tensor], targets: Targets
+) -> Assignment:
+    """assign(*predictions, targets) of a few images at a time where [B, N, L] is large, so that memory stays bounded.
+
+    predictions: tensors [B, L, …].
+    """
+    batch, points = predictions[0].shape[:2]
+    images = max(1, _CHUNK // (targets.gt_bbox.shape[1] * points))
+    if images >= batch:
+        return assign(*predictions, targets)
+    parts = []
+    for start in range(0, batch, images):
+        part = slice(start, start + images)
+        parts.append(assign(*(tensor[part] for tensor in predictions), Targets(*(tensor[part] for tensor in targets))))
+    return Assignment(*(paddle.concat(fields) for fields in zip(*parts, strict=True)))
 
 
 def mask_at(index: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:

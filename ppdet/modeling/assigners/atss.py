@@ -6,7 +6,14 @@ import paddle
 import paddle.nn.functional as F
 
 from ppdet.core.registry import Shared, register
-from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt, mask_at
+from ppdet.modeling.assigners.assignment import (
+    Assignment,
+    Targets,
+    assign_in_chunks,
+    gather_assignment,
+    keep_best_gt,
+    mask_at,
+)
 from ppdet.modeling.boxes import Grid, box_centers, pairwise_iou, points_in_boxes
 
 
@@ -25,9 +32,16 @@ class ATSSAssigner:
     @paddle.no_grad()
     def __call__(self, anchors: paddle.Tensor, grid: Grid, pred_boxes: paddle.Tensor, targets: Targets) -> Assignment:
         """anchors [L, 4] around the points of `grid`; pred_boxes [B, L, 4]; all xyxy in input pixels."""
+
+        def assign(pred_boxes: paddle.Tensor, targets: Targets) -> Assignment:
+            return self._assign(anchors, grid, pred_boxes, targets)
+
+        return assign_in_chunks(assign, [pred_boxes], targets)
+
+    def _assign(self, anchors: paddle.Tensor, grid: Grid, pred_boxes: paddle.Tensor, targets: Targets) -> Assignment:
         gt_boxes, real = targets.gt_bbox, targets.pad_gt_mask
         ious = pairwise_iou(gt_boxes, anchors.unsqueeze(0), eps=1e-10)  # [B, N, L]
-        distance = (box_centers(gt_boxes).unsqueeze(2) - grid.points).square().sum(axis=-1).sqrt()
+        distance = _distances(box_centers(gt_boxes), grid.points)
         candidates, candidate_ious = self._candidates(distance, ious, grid.counts)
         threshold = mean_plus_std(candidate_ious)
         inside = points_in_boxes(grid.points, gt_boxes).astype(ious.dtype)
@@ -51,6 +65,13 @@ class ATSSAssigner:
             masks.append(mask_at(index, level_ious))
             candidate_ious.append(paddle.take_along_axis(level_ious, index, axis=-1))
         return paddle.concat(masks, axis=-1), paddle.concat(candidate_ious, axis=-1)
+
+
+def _distances(a: paddle.Tensor, b: paddle.Tensor) -> paddle.Tensor:
+    """[B, N, L] between points [B, N, 2] and [L, 2]."""
+    ax, ay = a.unsqueeze(2).unbind(axis=-1)
+    bx, by = b.unbind(axis=-1)
+    return ((ax - bx).square() + (ay - by).square()).sqrt()
 
 
 def mean_plus_std(x: paddle.Tensor) -> paddle.Tensor:

@@ -6,7 +6,7 @@ import paddle
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt
+from ppdet.modeling.assigners.assignment import Assignment, Targets, assign_in_chunks, gather_assignment, keep_best_gt
 from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
 from ppdet.modeling.boxes import Grid, box_centers, giou, pairwise_iou, points_in_boxes
 from ppdet.modeling.losses import varifocal_loss
@@ -43,6 +43,15 @@ class SimOTAAssigner:
         self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, grid: Grid, targets: Targets
     ) -> Assignment:
         """pred_scores [B, L, C] probabilities, pred_boxes [B, L, 4] xyxy input pixels. Target score: the IoU."""
+
+        def assign(scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets) -> Assignment:
+            return self._assign(scores, boxes, grid, targets)
+
+        return assign_in_chunks(assign, (pred_scores, pred_boxes), targets)
+
+    def _assign(
+        self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, grid: Grid, targets: Targets
+    ) -> Assignment:
         gt_boxes, real = targets.gt_bbox, targets.pad_gt_mask > 0
         in_box = points_in_boxes(grid.points, gt_boxes, eps=0.0) & real
         near_center = self._near_center(grid, gt_boxes) & real
@@ -56,9 +65,9 @@ class SimOTAAssigner:
         return gather_assignment(positive, (ious * positive).max(axis=1), targets, pred_scores.shape[-1])
 
     def _near_center(self, grid: Grid, gt_boxes: paddle.Tensor) -> paddle.Tensor:
-        centers = box_centers(gt_boxes).unsqueeze(2)  # [B, N, 1, 2]
-        offset = (grid.points - centers).abs().max(axis=-1)
-        return offset < self.center_radius * grid.strides.squeeze(-1)
+        center_x, center_y = box_centers(gt_boxes).unsqueeze(2).unbind(axis=-1)  # [B, N, 1] each
+        x, y = grid.points.unbind(axis=-1)
+        return paddle.maximum((x - center_x).abs(), (y - center_y).abs()) < self.center_radius * grid.strides.squeeze(-1)
 
     def _cost(
         self, scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets, ious: paddle.Tensor

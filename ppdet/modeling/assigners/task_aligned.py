@@ -5,8 +5,16 @@ from __future__ import annotations
 import paddle
 
 from ppdet.core.registry import register
-from ppdet.modeling.assigners.assignment import Assignment, Targets, gather_assignment, keep_best_gt, topk_mask
+from ppdet.modeling.assigners.assignment import (
+    Assignment,
+    Targets,
+    assign_in_chunks,
+    gather_assignment,
+    keep_best_gt,
+    topk_mask,
+)
 from ppdet.modeling.boxes import pairwise_iou, points_in_boxes
+from ppdet.modeling.losses import power
 
 
 @register
@@ -24,8 +32,17 @@ class TaskAlignedAssigner:
         self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, points: paddle.Tensor, targets: Targets
     ) -> Assignment:
         """pred_scores [B, L, C] probabilities, pred_boxes [B, L, 4] xyxy input pixels, points [L, 2] input pixels."""
+
+        def assign(scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets) -> Assignment:
+            return self._assign(scores, boxes, points, targets)
+
+        return assign_in_chunks(assign, (pred_scores, pred_boxes), targets)
+
+    def _assign(
+        self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, points: paddle.Tensor, targets: Targets
+    ) -> Assignment:
         ious = pairwise_iou(targets.gt_bbox, pred_boxes, self.eps)  # [B, N, L]
-        metric = scores_of_gt_class(pred_scores, targets.gt_class).pow(self.alpha) * ious.pow(self.beta)
+        metric = power(scores_of_gt_class(pred_scores, targets.gt_class), self.alpha) * power(ious, self.beta)
         inside = points_in_boxes(points, targets.gt_bbox).astype(ious.dtype)
         positive = topk_mask(metric * inside, self.topk) * inside * targets.pad_gt_mask
         positive = keep_best_gt(positive, ious)

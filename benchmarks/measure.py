@@ -1,0 +1,44 @@
+"""What the benchmarks share: interleaved repeats, medians, ratios, memory."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def interleaved(ways: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of `repeats` calls of each way, taken in turn, so that a busy moment hits all of them. One warm-up each."""
+    for way in ways.values():
+        way()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def report(unit: str, measured: Mapping[str, Sequence[float]]) -> None:
+    """A line per way: median (lowest to highest), and how many times less than the first."""
+    first = statistics.median(next(iter(measured.values())))
+    for name, values in measured.items():
+        median = statistics.median(values)
+        spread = f"({min(values):.4g} to {max(values):.4g})" if len(values) > 1 else ""
+        print(f"{name:>28}  {median:10.4g} {unit} {spread:<22} {first / median:6.2f}x")
+
+
+def extra_memory_mb(way: Callable[[], Any]) -> float:
+    """Peak resident memory of one call above what there was before, MB; Linux."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = _status_mb("VmRSS")
+    way()
+    return _status_mb("VmHWM") - before
+
+
+def _status_mb(field: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field + ":")).split()[1]) / 1024

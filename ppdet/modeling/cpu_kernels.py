@@ -1,0 +1,192 @@
+"""The compiled loops of cpu.py; importing this module needs numba. All arrays are contiguous float32.
+
+A padded plane is laid out row by row in one vector, so that a shift by (ky, kx) is an offset, and each of the k kernel
+rows one long loop that the compiler vectorises.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, fastmath=True)
+def _spread(plane, pad, row, step, buffer):
+    """`plane` into the zeroed `buffer` of rows of `row` elements, `pad` from the top left, every `step`-th place."""
+    buffer[:] = 0
+    for y in range(plane.shape[0]):
+        start = (y * step + pad) * row + pad
+        if step == 1:
+            buffer[start : start + plane.shape[1]] = plane[y]
+        else:
+            for x in range(plane.shape[1]):
+                buffer[start + x * step] = plane[y, x]
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _add_shifted(total, line, weights, length):
+    """total[j] += sum over x of weights[x] * line[j + x]; kernels of 3 and 5 in one pass over memory."""
+    if len(weights) == 3:
+        a, b, c = weights
+        for j in range(length):
+            total[j] += a * line[j] + b * line[j + 1] + c * line[j + 2]
+    elif len(weights) == 5:
+        a, b, c, d, e = weights
+        for j in range(length):
+            total[j] += a * line[j] + b * line[j + 1] + c * line[j + 2] + d * line[j + 3] + e * line[j + 4]
+    else:
+        for x in range(len(weights)):
+            for j in range(length):
+                total[j] += weights[x] * line[j + x]
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def correlate(x, weight, out, step, stride):
+    """out [B, C, h, w] = x [B, C, H, W] correlated with weight [C, k, k], zero padding (k - 1) / 2.
+
+    `stride` thins out the output, `step` puts step - 1 zeros between the pixels of `x` (the gradient of a stride).
+    """
+    batch, channels, height, width = out.shape
+    k = weight.shape[1]
+    full_height = max(height * stride, x.shape[2] * step)
+    full_width = max(width * stride, x.shape[3] * step)
+    row = full_width + k - 1
+    for i in prange(batch * channels):
+        n, c = i // channels, i % channels
+        buffer = np.empty((full_height + k - 1) * row + k - 1, np.float32)
+        _spread(x[n, c], k // 2, row, step, buffer)
+        if stride == 1:  # all rows in one loop; what it computes between them is left behind
+            total = np.zeros(height * row, np.float32)
+            for ky in range(k):
+                _add_shifted(total, buffer[ky * row :], weight[c, ky], height * row)
+            out[n, c] = total.reshape(height, row)[:, :width]
+        else:
+            for y in range(height):
+                total = np.zeros(full_width, np.float32)
+                for ky in range(k):
+                    _add_shifted(total, buffer[(y * stride + ky) * row :], weight[c, ky], full_width)
+                for j in range(width):
+                    out[n, c, y, j] = total[j * stride]
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _dot_shifted(total, grad, line):
+    """total[x] += sum over j of grad[j] * line[j + x]; kernels of 3 and 5 in one pass over memory."""
+    if len(total) == 3:
+        a = b = c = np.float32(0)
+        for j in range(len(grad)):
+            a += grad[j] * line[j]
+            b += grad[j] * line[j + 1]
+            c += grad[j] * line[j + 2]
+        total[0] += a
+        total[1] += b
+        total[2] += c
+    elif len(total) == 5:
+        a = b = c = d = e = np.float32(0)
+        for j in range(len(grad)):
+            a += grad[j] * line[j]
+            b += grad[j] * line[j + 1]
+            c += grad[j] * line[j + 2]
+            d += grad[j] * line[j + 3]
+            e += grad[j] * line[j + 4]
+        total[0] += a
+        total[1] += b
+        total[2] += c
+        total[3] += d
+        total[4] += e
+    else:
+        for x in range(len(total)):
+            a = np.float32(0)
+            for j in range(len(grad)):
+                a += grad[j] * line[j + x]
+            total[x] += a
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def weight_gradient(x, grad, out, stride):
+    """out [C, k, k] = gradient of the weight, from x [B, C, H, W] and grad [B, C, h, w] of the strided output."""
+    batch, channels, height, width = x.shape
+    k = out.shape[1]
+    full_height = max(height, grad.shape[2] * stride)
+    row = max(width, grad.shape[3] * stride) + k - 1
+    for c in prange(channels):
+        buffer = np.empty((full_height + k - 1) * row + k - 1, np.float32)
+        spread = np.empty(full_height * row, np.float32)  # grad in rows as long as the buffer's
+        out[c] = 0
+        for n in range(batch):
+            _spread(x[n, c], k // 2, row, 1, buffer)
+            _spread(grad[n, c], 0, row, stride, spread)
+            for ky in range(k):
+                _dot_shifted(out[c, ky], spread, buffer[ky * row :])
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def batch_statistics(x, mean, variance):
+    """Mean and (biased) variance [C] of each channel of x [B, C, M]."""
+    batch, channels, size = x.shape
+    for c in prange(channels):
+        total = np.float64(0)
+        for n in range(batch):
+            part = np.float32(0)
+            for j in range(size):
+                part += x[n, c, j]
+            total += part
+        centre = np.float32(total / (batch * size))
+        squares = np.float64(0)
+        for n in range(batch):
+            part = np.float32(0)
+            for j in range(size):
+                part += (x[n, c, j] - centre) ** 2
+            squares += part
+        mean[c] = centre
+        variance[c] = np.float32(squares / (batch * size))
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def norm_act(x, scale, shift, hard_swish, out):
+    """out = act(scale * x + shift) of x [B, C, M]; scale and shift [C]."""
+    batch, channels, size = x.shape
+    for i in prange(batch * channels):
+        n, c = i // channels, i % channels
+        a, b = scale[c], shift[c]
+        if hard_swish:
+            for j in range(size):
+                z = a * x[n, c, j] + b
+                out[n, c, j] = z * min(max(z + np.float32(3), np.float32(0)), np.float32(6)) * np.float32(1 / 6)
+        else:
+            for j in range(size):
+                out[n, c, j] = a * x[n, c, j] + b
+
+
+@njit(cache=True, fastmath=True, inline="always")
+def _act_gradient(z, grad, hard_swish):
+    if not hard_swish:
+        return grad
+    slope = z * np.float32(1 / 3) + np.float32(0.5)
+    return grad * (np.float32(0) if z < np.float32(-3) else (np.float32(1) if z > np.float32(3) else slope))
+
+
+@njit(cache=True, fastmath=True, parallel=True)
+def norm_act_gradient(x, grad, mean, inverse_std, weight, bias, hard_swish, grad_x, grad_weight, grad_bias):
+    """Gradients of act(weight * (x - mean) * inverse_std + bias), mean and inverse_std being those of x [B, C, M]."""
+    batch, channels, size = x.shape
+    for c in prange(channels):
+        a = weight[c] * inverse_std[c]
+        b = bias[c] - a * mean[c]
+        sum_grad, sum_product = np.float64(0), np.float64(0)
+        for n in range(batch):
+            part_grad = part_product = np.float32(0)
+            for j in range(size):
+                g = _act_gradient(a * x[n, c, j] + b, grad[n, c, j], hard_swish)
+                part_grad += g
+                part_product += g * (x[n, c, j] - mean[c])
+            sum_grad += part_grad
+            sum_product += part_product
+        grad_bias[c] = sum_grad
+        grad_weight[c] = sum_product * inverse_std[c]
+        mean_grad = np.float32(sum_grad / (batch * size))
+        slope = np.float32(sum_product / (batch * size)) * inverse_std[c] ** 2
+        for n in range(batch):
+            for j in range(size):
+                g = _act_gradient(a * x[n, c, j] + b, grad[n, c, j], hard_swish)
+                grad_x[n, c, j] = a * (g - mean_grad - slope * (x[n, c, j] - mean[c]))

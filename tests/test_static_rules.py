@@ -1,0 +1,69 @@
+"""Rules that keep the code running on accelerators without float64 and without CUDA, checked on the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DEVICE = ROOT / "ppdet" / "engine" / "device.py"
+SOURCES = sorted(path for folder in ("ppdet", "tools") for path in (ROOT / folder).rglob("*.py"))
+DOUBLE = {"float64", "double", "DoubleTensor", "complex128"}
+# What only device.py may ask or say.
+DEVICE_WORDS = {"is_compiled_with_cuda", "is_compiled_with_xpu", "is_compiled_with_custom_device", "set_device",
+                "CUDAPlace", "CustomPlace", "XPUPlace", "cuda"}  # fmt: skip
+
+
+def imports_paddle(tree: ast.AST) -> bool:
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return any(name.split(".")[0] == "paddle" for name in names)
+
+
+def words(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, word) of every name, attribute and one-word string; not of comments and docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.lineno, node.attr
+        elif isinstance(node, ast.Name):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.alias):
+            yield node.lineno, node.name.split(".")[-1]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+def broken_rules(source: str) -> list[str]:
+    """`<line>: <word>` of each breach in a file other than device.py.
+
+    float64 is fine in files that never touch Paddle: NumPy and numba keep it in the host's memory. The runtime check is
+    tests/engine/test_no_float64.py.
+    """
+    tree = ast.parse(source)
+    forbidden = DEVICE_WORDS | (DOUBLE if imports_paddle(tree) else set())
+    return [f"{line}: {word}" for line, word in words(tree) if word in forbidden]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_device_py_knows_device_kinds_and_nothing_makes_float64(path: Path) -> None:
+    assert path == DEVICE or not broken_rules(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("source", "breaches"),
+    [
+        ("import paddle\nx.astype('float64')", ["2: float64"]),
+        ("import paddle\nimport numpy as np\nnp.zeros(3, np.float64)", ["3: float64"]),
+        ("from paddle import nn\nnn.x(dtype='double')", ["2: double"]),
+        ("import paddle\npaddle.device.cuda.empty_cache()", ["2: cuda"]),
+        ("from paddle.device import cuda", ["1: cuda"]),
+        ("import paddle\nif paddle.is_compiled_with_cuda(): pass", ["2: is_compiled_with_cuda"]),
+        ("import numpy as np\nnp.zeros(3, np.float64)", []),
+        ('"""No float64 here."""\nimport paddle  # nor cuda', []),
+    ],
+)
+def test_the_rules_themselves(source: str, breaches: list[str]) -> None:
+    assert broken_rules(source) == breaches
