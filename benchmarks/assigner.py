@@ -32,7 +32,9 @@ def plain(scores: paddle.Tensor, boxes: paddle.Tensor, points: paddle.Tensor, ta
     image = paddle.arange(batch, dtype="int32").reshape([-1, 1, 1]).tile([1, count, 1])
     of_class = paddle.gather_nd(scores.transpose([0, 2, 1]), paddle.concat([image, targets.gt_class], axis=-1))
     metric = of_class * ious.pow(6)
-    inside = (paddle.concat([points - gt[..., :2], gt[..., 2:] - points], axis=-1).min(axis=-1) > 1e-9).astype("float32")
+    inside = (paddle.concat([points - gt[..., :2], gt[..., 2:] - points], axis=-1).min(axis=-1) > 1e-9).astype(
+        "float32"
+    )
     _, index = paddle.topk(metric * inside, 13, axis=-1)
     candidate = F.one_hot(index, num_points).sum(axis=-2)
     positive = candidate * inside * targets.pad_gt_mask

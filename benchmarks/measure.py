@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+_LAUNCH = " dygraph"  # how Paddle names the events of its operators
+
 
 def interleaved(ways: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of `repeats` calls of each way, taken in turn, so that a busy moment hits all of them. One warm-up each."""
+    """Seconds of `repeats` calls of each way, taken in turn so that a busy moment hits all; one warm-up each."""
     for way in ways.values():
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -42,3 +44,20 @@ def extra_memory_mb(way: Callable[[], Any]) -> float:
 def _status_mb(field: str) -> float:
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(field + ":")).split()[1]) / 1024
+
+
+def operator_launches(way: Callable[[], Any]) -> int:
+    """How many operators Paddle's profiler sees one call launch."""
+    import paddle.profiler
+
+    def count(node: Any) -> int:
+        return node.name.endswith(_LAUNCH) + sum(count(child) for child in node.children_node)
+
+    profiler = paddle.profiler.Profiler(
+        targets=[paddle.profiler.ProfilerTarget.CPU],
+        on_trace_ready=lambda profiler: None,  # writes no file
+    )
+    profiler.start()
+    way()
+    profiler.stop()
+    return sum(count(root) for root in profiler.profiler_result.get_data().values())

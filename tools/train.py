@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--eval", action="store_true", help="evaluate at every checkpoint and keep the best")
     p.add_argument("-r", "--resume", type=Path, metavar="PATH", help="checkpoint, or output folder: its newest one")
     p.add_argument("--amp", action="store_true", help="mixed precision, where the device has it")
+    p.add_argument("--to_static", action="store_true", help="the network as a static graph; see docs/performance.md")
     p.add_argument("--seed", type=int, help="of everything random; default: a new one, which is logged")
     add_switch(p, "--use_vdl", help="write scalars for VisualDL as well")
     p.add_argument("--vdl_log_dir", type=Path, default=Path("vdl_log_dir"), metavar="DIR", help="default: %(default)s")
@@ -26,7 +27,9 @@ def main(args: argparse.Namespace) -> None:
     from ppdet.engine.train import fit
     from ppdet.engine.trainer import build_trainer
 
-    flags = ["amp=true"] * args.amp + [f"seed={args.seed}"] * (args.seed is not None)
+    flags = (
+        ["amp=true"] * args.amp + ["to_static=true"] * args.to_static + [f"seed={args.seed}"] * (args.seed is not None)
+    )
     callbacks = [VisualDL(args.vdl_log_dir)] if args.use_vdl else []
     fit(*build_trainer(prepare(args, flags), evaluate=args.eval, resume=args.resume, callbacks=callbacks))
 

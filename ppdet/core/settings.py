@@ -70,6 +70,7 @@ class Settings:
     worker_num: Count = 2  # data loading processes per device; 0: load in the main process
     seed: Count | None = None  # None: a new one each run
     amp: bool = False  # automatic mixed precision
+    to_static: bool = False  # train the network as a static graph, recorded at each batch shape's first step
     norm_type: Literal["bn", "sync_bn"] = "bn"
     sync_bn: bool = False  # share batch statistics over all devices; the same as norm_type: sync_bn
 

@@ -66,7 +66,7 @@ def save_checkpoint(
     contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}
     state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
     if ema:
-        state["ema"] = {"step": ema.step, "state": {name: value.numpy() for name, value in ema.state.items()}}
+        state["ema"] = {"step": ema.step, "state": ema.state()}
     with ExitStack() as stack:  # left in reverse order
         last = stack.enter_context(atomic_path(_with_suffix(path, ".pdstate")))
         for suffix, content in contents.items():
@@ -100,8 +100,7 @@ def load_checkpoint(
     slots = {k: v for k, v in read_arrays(_with_suffix(path, ".pdopt")).items() if k != "last_epoch"}
     optimizer.set_state_dict({k: paddle.to_tensor(v) if isinstance(v, np.ndarray) else v for k, v in slots.items()})
     if ema:
-        ema.step = state["ema"]["step"]
-        ema.state = {name: paddle.to_tensor(value) for name, value in state["ema"]["state"].items()}
+        ema.load(**state["ema"])
     progress = Progress(**state["progress"])
     logger.info("%s: resuming at epoch %d, step %d", path, progress.epoch, progress.step)
     return progress

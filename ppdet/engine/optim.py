@@ -120,7 +120,7 @@ class LearningRate:
             fitting = scaled_lr(self.base_lr, images, _PUBLISHED_CARDS * batch_size)
             if fitting != self.base_lr:
                 logger.warning(
-                    "LearningRate.base_lr: %g is taken as it is; if it is a published value, for %d cards of %d images, "
+                    "LearningRate.base_lr: %g is taken as it is; if it is a published one, for %d cards of %d images, "
                     "%g fits %d images per update (LearningRate.auto_scale settles it)",
                     self.base_lr, _PUBLISHED_CARDS, batch_size, fitting, images,
                 )  # fmt: skip
@@ -168,6 +168,8 @@ class OptimizerBuilder:
     def __call__(self, learning_rate: float, model: nn.Layer) -> paddle.optimizer.Optimizer:
         """An optimizer of the model's trainable parameters; the caller sets the learning rate of every step."""
         cls, options = self.optimizer
+        if cls is paddle.optimizer.Momentum:
+            options = {"use_multi_tensor": True, **options}  # one launch for all parameters
         decay = None
         if self.regularizer:
             regularizer, arguments = self.regularizer

@@ -19,6 +19,7 @@ from ppdet.engine.checkpoint import Progress, save_checkpoint
 from ppdet.engine.device import peak_memory_mb
 from ppdet.engine.interrupt import StopRequest
 from ppdet.engine.progress import Meter, describe
+from ppdet.engine.static import StaticNetwork
 from ppdet.engine.trainer import Trainer
 from ppdet.modeling import PicoDet, Targets
 
@@ -54,7 +55,7 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     settings = trainer.settings
     if progress.epoch >= settings.epoch:
         raise UserError(f"epoch: the checkpoint has all {settings.epoch} epochs; raise epoch to train on")
-    forward = distributed.parallel(trainer.model)
+    forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     scaler = paddle.amp.GradScaler(enable=trainer.amp, init_loss_scaling=1024)
     # optimizer slots get the same names in every process, and in every run of one process
     with StopRequest() as stop, unique_name.guard():
@@ -72,7 +73,8 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
         _save(trainer, progress, "interrupted")
         logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
         raise KeyboardInterrupt
-    logger.info("trained %d epochs; the results are in %s", progress.epoch, trainer.output_dir)
+    logger.info("trained %d epochs, peak memory %.0f MB; the results are in %s", progress.epoch,
+                peak_memory_mb(trainer.device), trainer.output_dir)  # fmt: skip
     return progress
 
 
@@ -93,7 +95,7 @@ def _train_epoch(
         trainer.optimizer.set_lr(lr)
         losses = train_step(trainer.model, forward, batch, progress.epoch, trainer.optimizer, scaler)
         if trainer.ema:
-            trainer.ema.update(trainer.model)
+            trainer.ema.update()
         progress = replace(progress, step=progress.step + 1, updates=progress.updates + 1)
         meter.add(losses, batch.im_id, data_seconds)
         if progress.step % log_iter == 0 or progress.step == steps or stop.made:

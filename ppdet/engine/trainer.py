@@ -75,7 +75,7 @@ def build_trainer(
     if settings.pretrain_weights and not resume:
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
     model = _with_sync_bn(model, run)
-    if run.device == "cpu":
+    if run.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())
     learning_rate = builder.build("LearningRate").for_run(reader.batch_size, cards=distributed.world_size())
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)

@@ -35,7 +35,7 @@ def doubles(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         operator = getattr(_C_ops, name)
         if callable(operator) and not name.startswith("_"):
             monkeypatch.setattr(_C_ops, name, watched(name, operator))
-    yield found
+    return found
 
 
 def test_the_watch_sees_a_double(doubles: list[str]) -> None:
@@ -63,7 +63,7 @@ def test_training_and_prediction_make_no_float64(base: str, epoch: int, tmp_path
     targets = Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask)
     model.loss(model(batch.image), targets, epoch)["loss"].backward()
     optimizer.step()
-    ema.update(model)
+    ema.update()
     model.eval()
     model.predict(model(batch.image), paddle.ones([len(batch.image), 2]))
     state = {field.name: getattr(batch, field.name) for field in fields(batch)}

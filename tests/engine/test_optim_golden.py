@@ -57,17 +57,17 @@ def test_ema(golden):
     base = probe.clone()
     for i in range(5):
         probe.set_value(base * (1 + 0.1 * i))
-        ema.update(model)
-    assert relative_difference(ema.state[name], golden.arrays["ema_state"]) < 1e-6
+        ema.update()
+    assert relative_difference(paddle.to_tensor(ema.state()[name]), golden.arrays["ema_state"]) < 1e-6
     assert relative_difference(ema.averaged()[name], golden.arrays["ema_applied"]) < 1e-6
 
 
 def test_ema_starts_anew_each_cycle():
     model = paddle.nn.Linear(2, 2)
     ema = ModelEMA(model, cycle_epoch=2)
-    ema.update(model)
+    ema.update()
     ema.start_epoch(1)
     assert ema.step == 1
     ema.start_epoch(2)
     assert ema.step == 0
-    assert float(ema.state["weight"].abs().sum()) == 0
+    assert not ema.state()["weight"].any()

@@ -35,7 +35,9 @@ class Assignment(NamedTuple):
     scores: paddle.Tensor
 
 
-_CHUNK = 2**19  # elements of the [B, N, L] tensors that are worked on at a time: 2 MB each, which stay in the CPU's cache
+_CHUNK = (
+    2**19
+)  # elements of the [B, N, L] tensors that are worked on at a time: 2 MB each, which stay in the CPU's cache
 
 
 def assign_in_chunks(

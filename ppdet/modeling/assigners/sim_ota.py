@@ -67,7 +67,9 @@ class SimOTAAssigner:
     def _near_center(self, grid: Grid, gt_boxes: paddle.Tensor) -> paddle.Tensor:
         center_x, center_y = box_centers(gt_boxes).unsqueeze(2).unbind(axis=-1)  # [B, N, 1] each
         x, y = grid.points.unbind(axis=-1)
-        return paddle.maximum((x - center_x).abs(), (y - center_y).abs()) < self.center_radius * grid.strides.squeeze(-1)
+        return paddle.maximum((x - center_x).abs(), (y - center_y).abs()) < self.center_radius * grid.strides.squeeze(
+            -1
+        )
 
     def _cost(
         self, scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets, ious: paddle.Tensor

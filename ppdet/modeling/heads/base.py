@@ -59,6 +59,7 @@ class DenseHead(nn.Layer):
         self.fpn_stride = tuple(fpn_stride)
         self.reg_max = reg_max
         self.cell_offset = cell_offset
+        self._grids: dict[tuple[tuple[int, int], ...], Grid] = {}  # by the sizes of the levels
 
     def _prediction_convs(self, in_channels: int, out_channels: int, prior_prob: float | None) -> nn.LayerList:
         """One 1x1 convolution per level; its bias gives the probability `prior_prob` at the start."""
@@ -81,12 +82,22 @@ class DenseHead(nn.Layer):
 
     def _join(self, cls_levels: list[paddle.Tensor], reg_levels: list[paddle.Tensor]) -> HeadOutputs:
         """Levels [B, channels, h, w] -> HeadOutputs."""
-        sizes = [tuple(x.shape[2:]) for x in cls_levels]
         cls, reg = (
             paddle.concat([x.flatten(2).transpose([0, 2, 1]) for x in levels], axis=1)
             for levels in (cls_levels, reg_levels)
         )
-        return HeadOutputs(cls, reg, make_grid(sizes, self.fpn_stride, self.cell_offset))
+        return HeadOutputs(cls, reg, self._grid(tuple(tuple(x.shape[2:]) for x in cls_levels)))
+
+    def grid(self, height: int, width: int) -> Grid:
+        """The points of an image of this size in pixels."""
+        return self._grid(tuple((-(-height // stride), -(-width // stride)) for stride in self.fpn_stride))
+
+    def _grid(self, sizes: tuple[tuple[int, int], ...]) -> Grid:
+        if not paddle.in_dynamic_mode():  # part of a graph, and of no use outside it
+            return make_grid(sizes, self.fpn_stride, self.cell_offset)
+        if sizes not in self._grids:
+            self._grids[sizes] = make_grid(sizes, self.fpn_stride, self.cell_offset)
+        return self._grids[sizes]
 
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         """`HeadOutputs.cls` as probabilities."""

@@ -1,0 +1,39 @@
+"""The network of a training run as a static graph (`to_static: true`)."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+from ppdet.modeling import PicoDet
+from ppdet.modeling.heads.base import HeadOutputs
+
+
+class _Network(nn.Layer):
+    def __init__(self, model: PicoDet):
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        return self._recorded(image)
+
+    # Nothing in the network depends on the data's values: running it once records the whole graph, and without the
+    # mark Paddle rewrites the source of everything that is called from here.
+    @paddle.jit.not_to_static
+    def _recorded(self, image: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        outputs = self.model(image)
+        return outputs.cls, outputs.reg
+
+
+class StaticNetwork(nn.Layer):
+    """Computes what `model` computes; recorded once for each batch shape, with gradients."""
+
+    def __init__(self, model: PicoDet):
+        super().__init__()
+        self.network = paddle.jit.to_static(_Network(model), full_graph=True)
+
+    def forward(self, image: paddle.Tensor) -> HeadOutputs:
+        """image [B, 3, H, W] float32, normalised."""
+        cls, reg = self.network(image)
+        height, width = image.shape[2:]
+        return HeadOutputs(cls, reg, self.network.model.head.grid(height, width))
