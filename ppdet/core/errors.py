@@ -13,6 +13,13 @@ class UserError(Exception):
     """
 
 
+class Interrupted(KeyboardInterrupt):
+    """The end that the signal `number` asked for; tools exit with status 128 + number: 130 Ctrl-C, 143 SIGTERM."""
+
+    def __init__(self, number: int) -> None:
+        self.status = 128 + number
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an "unknown name" message: `; did you mean 'scale'?`, or nothing where no name is known."""
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}

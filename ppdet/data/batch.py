@@ -5,6 +5,7 @@ A batch transform is `transform(samples, rng) -> samples`; a per-sample one list
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -16,8 +17,9 @@ from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
 from . import functional as F
+from . import resample
 from .sample import Sample
-from .transforms import Resize, Transform, read_size
+from .transforms import Resize, Transform, read_size, settled
 
 _INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
@@ -75,18 +77,14 @@ class PadGT(BatchTransform):
 @register
 @dataclass(frozen=True)
 class PadBatch(BatchTransform):
-    """Pads [3, h, w] images with zeros, bottom and right, to the batch's largest size rounded up to `pad_to_stride`."""
+    """Zeros, bottom and right, up to the batch's largest size rounded up to `pad_to_stride`; collation writes them."""
 
     pad_to_stride: int = 0
 
     def __call__(self, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:
         stride = max(self.pad_to_stride, 1)
-        sizes = np.array([sample.image.shape[1:] for sample in samples])
-        missing = -(-sizes.max(axis=0) // stride) * stride - sizes
-        return [
-            replace(sample, image=np.pad(sample.image, ((0, 0), (0, height), (0, width))))
-            for sample, (height, width) in zip(samples, missing, strict=True)
-        ]
+        height, width = (-(-max(sides) // stride) * stride for sides in zip(*(s.size for s in samples), strict=True))
+        return [replace(sample, canvas=(height, width)) for sample in samples]
 
 
 def pad_ground_truth(samples: list[Sample]) -> list[Sample]:
@@ -94,7 +92,9 @@ def pad_ground_truth(samples: list[Sample]) -> list[Sample]:
     count = max(1, *(len(sample.gt_bbox) for sample in samples))
 
     def pad(array: np.ndarray) -> np.ndarray:
-        return np.pad(array, ((0, count - len(array)), (0, 0)))
+        padded = np.zeros((count, array.shape[1]), array.dtype)
+        padded[: len(array)] = array
+        return padded
 
     padded = []
     for sample in samples:
@@ -106,25 +106,52 @@ def pad_ground_truth(samples: list[Sample]) -> list[Sample]:
 
 
 def apply_batch_transforms(
-    samples: list[Sample], transforms: Sequence[Transform | BatchTransform], rng: np.random.Generator
+    samples: list[Sample],
+    transforms: Sequence[Transform | BatchTransform],
+    rng: np.random.Generator,
+    exact: bool = False,
 ) -> list[Sample]:
+    """exact: each change of colour is done at once, in float32."""
     for transform in transforms:
         if isinstance(transform, BatchTransform):
             samples = transform(samples, rng)
         else:
             samples = [transform(sample, rng) for sample in samples]
+        if exact:
+            samples = list(map(settled, samples))
     return samples
 
 
-def collate(samples: list[Sample]) -> dict[str, np.ndarray]:
-    """The fields of sample.Batch as stacked arrays. Raises UserError where the images differ in size."""
+def collate(samples: list[Sample], buffer: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """The fields of sample.Batch as stacked arrays. Raises UserError where the images differ in size.
+
+    buffer  uint8 memory in which the images are put where there is room for them
+    """
     samples = pad_ground_truth(samples)
-    shapes = {sample.image.shape for sample in samples}
-    if len(shapes) > 1:
+    names = ("im_shape", "scale_factor", "gt_bbox", "gt_class", "pad_gt_mask")
+    arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in names}
+    return arrays | {
+        "image": _images(samples, buffer),
+        "im_id": np.array([sample.im_id for sample in samples], np.int64),
+    }
+
+
+def _images(samples: Sequence[Sample], buffer: np.ndarray | None) -> np.ndarray:
+    """[B, 3, H, W] float32: each image through its resize and its map, straight into the batch."""
+    sizes = {
+        sample.canvas or (sample.stretch.target if sample.stretch else sample.image.shape[:2]) for sample in samples
+    }
+    if len(sizes) > 1:
         raise UserError(
-            f"batch_transforms: the images of a batch differ in shape ({', '.join(map(str, sorted(shapes)[:3]))}); "
+            f"batch_transforms: the images of a batch differ in size ({', '.join(map(str, sorted(sizes)[:3]))}); "
             "add PadBatch, or Resize with keep_ratio: false, or set batch_size: 1"
         )
-    names = ("image", "im_shape", "scale_factor", "gt_bbox", "gt_class", "pad_gt_mask")
-    arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in names}
-    return arrays | {"im_id": np.array([sample.im_id for sample in samples], np.int64)}
+    shape = (len(samples), 3, *sizes.pop())
+    length = math.prod(shape) * np.dtype(np.float32).itemsize
+    if buffer is not None and length <= len(buffer):
+        batch = buffer[:length].view(np.float32).reshape(shape)
+    else:
+        batch = np.empty(shape, np.float32)
+    for sample, planes in zip(samples, batch, strict=True):
+        resample.write(sample.image, sample.stretch, sample.colour, planes)
+    return batch

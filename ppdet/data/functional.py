@@ -1,7 +1,7 @@
 """Pure image and box operations: no randomness, no argument is changed.
 
-Images are [h, w, 3] RGB, uint8 or float32 with values 0..255; boxes are [N, 4] float32, xyxy, pixels.
-Nothing here makes a float64 image.
+Images are [h, w, 3] RGB, uint8 or float32 with values 0..255; boxes are [N, 4] float32, xyxy, pixels of an image of
+`size` (height, width).
 """
 
 from __future__ import annotations
@@ -13,16 +13,25 @@ import numpy as np
 
 Size = tuple[int, int]  # height, width
 
-_GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
-_RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
-_YIQ_TO_RGB = np.array([[1.0, 0.956, 0.621], [1.0, -0.272, -0.647], [1.0, -1.107, 1.705]])
 
-
-def flip(image: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Image and boxes mirrored left to right."""
+def flip_boxes(boxes: np.ndarray, width: int) -> np.ndarray:
+    """Boxes of an image mirrored left to right."""
     flipped = boxes.copy()
-    flipped[:, [0, 2]] = image.shape[1] - boxes[:, [2, 0]]
-    return cv2.flip(image, 1), flipped
+    flipped[:, [0, 2]] = width - boxes[:, [2, 0]]
+    return flipped
+
+
+def crop(image: np.ndarray, size: Size, window: Sequence[int]) -> np.ndarray:
+    """View of `window` (x1, y1, x2, y2 in pixels of `size`) in an image that may be stored smaller than `size`.
+
+    There the edges are rounded to the stored pixels, and at least one of them stays.
+    """
+    x1, y1, x2, y2 = window
+    if image.shape[:2] != size:
+        (height, width), (y, x) = image.shape[:2], (image.shape[0] / size[0], image.shape[1] / size[1])
+        x1, y1 = min(round(x1 * x), width - 1), min(round(y1 * y), height - 1)
+        x2, y2 = max(round(x2 * x), x1 + 1), max(round(y2 * y), y1 + 1)
+    return image[y1:y2, x1:x2]
 
 
 def crop_boxes(boxes: np.ndarray, window: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -47,62 +56,37 @@ def iou_with(boxes: np.ndarray, window: Sequence[float]) -> np.ndarray:
     return overlap / (areas - overlap + 1e-10)  # type: ignore[no-any-return]  # an array
 
 
-def resize(
-    image: np.ndarray, boxes: np.ndarray, target: Size, keep_ratio: bool, interp: int
-) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """The image (dtype kept) and its boxes brought to `target`, and the factors (y, x).
+def resize_factors(size: Size, target: Size, keep_ratio: bool) -> tuple[float, float]:
+    """The factors (y, x) that bring `size` to `target`.
 
     With keep_ratio there is one factor for both: the short side reaches the target's short side unless the long side
-    would then exceed the target's long side. `interp` is OpenCV's number (0 nearest, 1 linear, 2 cubic, 3 area,
-    4 lanczos4).
+    would then exceed the target's long side.
     """
-    size = image.shape[:2]
     y, x = target[0] / size[0], target[1] / size[1]
     if keep_ratio:
         y = x = min(min(target) / min(size), max(target) / max(size))
         y, x = max(y, 1 / size[0]), max(x, 1 / size[1])  # something is left of the thinnest image
-    # The factors and not the size are given: OpenCV samples by the exact factor even where the size had to be rounded.
-    resized = cv2.resize(image, None, fx=x, fy=y, interpolation=interp)
-    height, width = resized.shape[:2]
-    limits = np.array([width, height] * 2, np.float32)
-    return resized, np.clip(boxes * np.array([x, y] * 2, np.float32), 0, limits), (y, x)
+    return y, x
 
 
-def shift_brightness(image: np.ndarray, delta: float) -> np.ndarray:
-    """`delta` grey levels added; float32, not clipped, as the next three are."""
-    return image.astype(np.float32) + np.float32(delta)
+def resize(image: np.ndarray, size: Size, factors: tuple[float, float], interp: int) -> np.ndarray:
+    """`size` times `factors` (y, x) of an image that may be stored smaller than `size`; dtype kept.
 
-
-def scale_contrast(image: np.ndarray, factor: float) -> np.ndarray:
-    """Multiplied by `factor`."""
-    return image.astype(np.float32) * np.float32(factor)
-
-
-def blend_saturation(image: np.ndarray, factor: float) -> np.ndarray:
-    """factor * image + (1 - factor) * grey."""
-    return _mix_channels(image, factor * np.eye(3) + (1 - factor) * np.tile(_GREY_WEIGHTS, (3, 1)))
-
-
-def rotate_hue(image: np.ndarray, turn: float) -> np.ndarray:
-    """The chroma plane of YIQ rotated by turn * pi."""
-    cos, sin = np.cos(turn * np.pi), np.sin(turn * np.pi)
-    return _mix_channels(image, _YIQ_TO_RGB @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ _RGB_TO_YIQ)
-
-
-def _mix_channels(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Each pixel multiplied by a [3, 3] matrix (row: output channel)."""
-    mixed: np.ndarray = cv2.transform(image.astype(np.float32, copy=False), matrix.astype(np.float32))
-    return mixed
-
-
-def normalize(image: np.ndarray, mean: Sequence[float], std: Sequence[float], is_scale: bool) -> np.ndarray:
-    """(image / 255 - mean) / std per channel (image - mean where not is_scale), float32 [h, w, 3].
-
-    The result is a view of channel-first memory, because Permute comes next and then costs nothing.
+    `interp` is OpenCV's number (0 nearest, 1 linear, 2 cubic, 3 area, 4 lanczos4).
     """
-    planes = np.empty((3, *image.shape[:2]), np.float32)
-    for channel, plane in enumerate(planes):
-        factor = 1 / (std[channel] * (255 if is_scale else 1))
-        np.multiply(image[..., channel], np.float32(factor), out=plane)
-        plane -= np.float32(mean[channel] / std[channel])
-    return planes.transpose(1, 2, 0)
+    y, x = factors
+    if image.shape[:2] == size:
+        # The factors and not the size are given: OpenCV samples by the exact factor even where the size was rounded.
+        resized: np.ndarray = cv2.resize(image, None, fx=x, fy=y, interpolation=interp)
+    else:
+        resized = cv2.resize(image, (round(size[1] * x), round(size[0] * y)), interpolation=interp)
+    return resized
+
+
+def resize_boxes(boxes: np.ndarray, factors: tuple[float, float], size: Size) -> np.ndarray:
+    """Boxes times `factors` (y, x), within the resized image's `size`."""
+    (y, x), (height, width) = factors, size
+    clipped: np.ndarray = np.clip(
+        boxes * np.array([x, y] * 2, np.float32), 0, np.array([width, height] * 2, np.float32)
+    )
+    return clipped

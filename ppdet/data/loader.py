@@ -7,20 +7,12 @@ A batch depends on (seed, epoch, step, rank) alone, so that an epoch is the same
 
 from __future__ import annotations
 
-import atexit
-import ctypes
 import logging
-import shutil
-import signal
-import sys
-import threading
 import traceback
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import cv2
 import numpy as np
 import paddle
 
@@ -29,13 +21,12 @@ from ppdet.core.errors import UserError
 from .batch import BatchTransform, apply_batch_transforms, collate
 from .sample import Batch, Record, Sample
 from .sampling import Draw, EpochSampler
-from .transforms import Transform
+from .transforms import Transform, settled
+from .workers import SPARE, Buffers, WorkerPool
 
 logger = logging.getLogger(__name__)
 
-_PREFETCH = 2  # batches in the making per worker, paddle's default
 _FIELDS = tuple(field.name for field in fields(Batch))
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def tolerated_failures(length: int) -> int:
@@ -49,6 +40,7 @@ class BatchMaker:
 
     skip_unreadable: an image that cannot be read is replaced by the next one in the dataset and reported in the
     result's `failures`, a list of [index, message]; otherwise the result is the error.
+    exact: every change of colour is done where it stands among the transforms, in float32.
     """
 
     records: Sequence[Record]
@@ -57,26 +49,27 @@ class BatchMaker:
     skip_unreadable: bool
     seed: int
     rank: int
+    exact: bool = False
 
-    def __call__(self, draws: Sequence[Draw]) -> dict[str, Any]:
+    def __call__(self, draws: Sequence[Draw], buffer: np.ndarray | None = None) -> dict[str, Any]:
         """The fields of Batch as arrays, with `failures`; or `error`, an exception for the main process to raise.
 
-        An exception that leaves a worker would end in a thread of the DataLoader, where its message is lost.
+        buffer  uint8 memory for the images, see batch.collate
         """
-        nothing = np.zeros(1, np.int64)  # the DataLoader cannot pass on a result without arrays
         try:
-            return self._make(draws)
+            return self._make(draws, buffer)
         except UserError as error:
-            return {"error": error, "nothing": nothing}
+            return {"error": error}
         except Exception:
-            return {"error": RuntimeError(f"the reader failed:\n{traceback.format_exc()}"), "nothing": nothing}
+            return {"error": RuntimeError(f"the reader failed:\n{traceback.format_exc()}")}
 
-    def _make(self, draws: Sequence[Draw]) -> dict[str, Any]:
+    def _make(self, draws: Sequence[Draw], buffer: np.ndarray | None) -> dict[str, Any]:
         failures: list[list[int | str]] = []
         samples = [self._load(draw, failures) for draw in draws]
         # Without the rank: all ranks draw the same image size.
         rng = np.random.default_rng([self.seed, draws[0].epoch, draws[0].step])
-        return {**collate(apply_batch_transforms(samples, self.batch_transforms, rng)), "failures": failures}
+        samples = apply_batch_transforms(samples, self.batch_transforms, rng, self.exact)
+        return {**collate(samples, buffer), "failures": failures}
 
     def _load(self, draw: Draw, failures: list[list[int | str]]) -> Sample:
         for attempt in range(tolerated_failures(len(self.records)) + 1):
@@ -94,6 +87,8 @@ class BatchMaker:
         sample = Sample.from_record(self.records[index])
         for transform in self.sample_transforms:
             sample = transform(sample, rng)
+            if self.exact:
+                sample = settled(sample)
         return sample
 
 
@@ -109,28 +104,35 @@ class Loader:
     ) -> None:
         self.worker_num = worker_num
         self._maker, self._sampler = maker, sampler
-        needed = batch_bytes * _PREFETCH * worker_num
-        self._use_shared_memory = worker_num > 0 and use_shared_memory and _shared_memory_fits(needed)
-        self._loader: paddle.io.DataLoader | None = None
-        self._iterator: Any = None  # paddle's, over the workers
+        self._buffer_bytes = batch_bytes if use_shared_memory else 0
+        self._pool: WorkerPool | None = None
+        self._buffers: Buffers | None = None  # without workers
+        self._begun = False  # an epoch's first batches are in the making
         self._unreadable: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._sampler)
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from `start_step` on, the same at every call.
+        """The batches of an epoch from `start_step` on, the same at every call; workers begin before one is asked for.
 
         Raises UserError for an unreadable image (in training: once more than 1 % are) and for a worker that died.
         """
+        if self._begun:  # and never asked for a batch
+            self.close()
         self._sampler.start(epoch, start_step)
+        self._begun = True
+        return self._batches(self._from_workers() if self.worker_num else self._in_process())
+
+    def _batches(self, results: Iterator[dict[str, Any]]) -> Iterator[Batch]:
+        self._begun = False
         finished = False
         try:
-            for parts in self._from_workers() if self.worker_num else self._in_process():
+            for parts in results:
                 if "error" in parts:
                     raise parts["error"]
                 self._note_failures(parts["failures"])
-                yield Batch(**{name: parts[name] for name in _FIELDS})
+                yield Batch(**{name: _tensor(parts.pop(name)) for name in _FIELDS})
             finished = True
         finally:
             if not finished:
@@ -138,50 +140,24 @@ class Loader:
 
     def close(self) -> None:
         """End the workers."""
-        if self._iterator is not None:
-            _end_workers(weakref.ref(self._iterator))
-        self._loader = self._iterator = None
+        self._begun = False
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = None
 
-    def _in_process(self) -> Iterator[Mapping[str, Any]]:
-        for parts in map(self._maker, self._sampler):
-            yield {key: paddle.to_tensor(part) if isinstance(part, np.ndarray) else part for key, part in parts.items()}
+    def _in_process(self) -> Iterator[dict[str, Any]]:
+        if self._buffers is None:  # fresh memory for every batch would cost 10 % of the time
+            self._buffers = Buffers(SPARE, self._buffer_bytes)
+        for draws in self._sampler:
+            yield self._maker(draws, self._buffers.lend(self._buffers.free.pop()) if self._buffers.free else None)
 
-    def _from_workers(self) -> Iterator[Mapping[str, Any]]:
-        if self._loader is None:
-            self._loader = paddle.io.DataLoader(
-                _Draws(),
-                batch_sampler=self._sampler,
-                collate_fn=self._maker,
-                num_workers=self.worker_num,
-                use_shared_memory=self._use_shared_memory,
-                prefetch_factor=_PREFETCH,
-                worker_init_fn=_start_worker,
-                persistent_workers=True,
-            )
-        elif not all(worker.is_alive() for worker in self._iterator._workers):
-            raise self._worker_died()  # paddle would wait for it without end
-        known = self._iterator
-        self._iterator = _without_child_handler(self._loader)
-        if known is None:  # python's own end of the workers would leave their shared memory behind
-            atexit.register(_end_workers, weakref.ref(self._iterator))
-        while True:
-            try:
-                parts = next(self._iterator)
-            except StopIteration:
-                return
-            except (SystemError, RuntimeError, OSError) as error:
-                if all(worker.is_alive() for worker in self._iterator._workers):
-                    raise  # something else, the device's memory say
-                raise self._worker_died() from error
-            yield parts
+    def _from_workers(self) -> Iterator[dict[str, Any]]:
+        if self._pool is None:
+            self._pool = WorkerPool(self._maker, self.worker_num, self._buffer_bytes, self._files)
+        return self._pool.results(self._sampler)
 
-    def _worker_died(self) -> UserError:
-        codes = [worker.exitcode for worker in self._iterator._workers if worker.exitcode]
-        how = f"signal {-codes[0]}" if codes and codes[0] < 0 else f"exit codes {codes}"
-        return UserError(
-            f"worker_num: a reader process died ({how}); if memory ran out (signal 9) lower worker_num or batch_size, "
-            "if /dev/shm is full (signal 7) set use_shared_memory: false"
-        )
+    def _files(self, draws: Sequence[Draw]) -> str:
+        return ", ".join(self._maker.records[draw.record].im_file for draw in draws)
 
     def _note_failures(self, failures: Sequence[Sequence[Any]]) -> None:
         total = len(self._maker.records)
@@ -194,58 +170,10 @@ class Loader:
                 raise UserError(f"{message} ({len(self._unreadable)} of {total} images are unreadable, more than 1 %)")
 
 
-class _Draws:
-    """Hands each Draw on as it is: the whole work of a batch happens in the BatchMaker."""
-
-    def __getitem__(self, draw: Draw) -> Draw:
-        return draw
-
-    def __len__(self) -> int:
-        return 0
-
-
-def _without_child_handler(loader: paddle.io.DataLoader) -> Any:
-    """iter(loader), with the handler of SIGCHLD as it was: paddle's raises in the middle of any code, a train step say.
-
-    Without it the DataLoader notices a dead worker within 5 seconds, and `next` raises. Ctrl-C while the workers start
-    is held back: it would end those that do not ignore it yet.
-    """
-    handler = signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        iterator = iter(loader)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, handler)
-    return iterator
-
-
-def _end_workers(reference: weakref.ref[Any]) -> None:
-    iterator = reference()
-    if iterator is not None:
-        iterator._shutdown_on_exit()  # waits one second for each
-        for worker in iterator._workers:
-            if worker.is_alive():
-                worker.kill()
-
-
-def _start_worker(worker_id: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's business
-    cv2.setNumThreads(0)  # one thread per worker: the workers are the parallelism
-    if sys.platform == "linux":  # paddle's workers outlive a killed main process, and hold its memory
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _shared_memory_fits(needed: int) -> bool:
-    """Whether the bytes of the batches under way fit into /dev/shm; containers often have only 64 MB of it."""
-    try:
-        free = shutil.disk_usage("/dev/shm").free
-    except OSError:
-        return False
-    if needed > free:
-        logger.warning(
-            "use_shared_memory: off, because /dev/shm has %d MB free and about %d MB are needed (docker: --shm-size)",
-            free >> 20, needed >> 20,
-        )  # fmt: skip
-    return needed <= free
+def _tensor(array: np.ndarray) -> paddle.Tensor:
+    """On the CPU a tensor that shares the array's memory and keeps it alive, which paddle.to_tensor copies."""
+    if paddle.get_device() != "cpu":
+        return paddle.to_tensor(array)
+    return paddle.base.core.eager.Tensor(
+        value=array, place=paddle.CPUPlace(), persistable=False, zero_copy=True, name=None, stop_gradient=True
+    )

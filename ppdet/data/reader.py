@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Component, Shared, register
 
+from . import colour
+from . import functional as F
 from .batch import BatchRandomResize, BatchTransform
+from .cache import CachedDecode, disk_cache, ram_cache
 from .datasets import Dataset
 from .loader import BatchMaker, Loader
+from .reduced import CroppedDecode
 from .sampling import EpochSampler
-from .transforms import Decode, Resize, Transform
+from .transforms import Decode, RandomCrop, Resize, Transform
 
 _FLOAT_BYTES = 4
 _ASSUMED_SIZE = (640, 640)  # of images that no transform brings to a known size
@@ -23,6 +28,11 @@ class Reader:
 
     shuffle, drop_last  None: as `training` says, which is what TrainReader and the others differ in
     inputs_def          of TestReader: image_shape is the exported model's input [batch, 3, height, width]
+    exact               the published order of operations in float32, for comparisons; slower, the same random numbers
+    reduced_decode      in training, JPEGs larger than the batch can use are decoded at 1/2, 1/4 or 1/8 of their size
+    cache               "ram" or "disk": decoded images are kept, in training shrunk until their short side is that of
+                        the largest batch (not where `exact`)
+    cache_dir           the folder for "disk"; None: `cache` in dataset_dir
     """
 
     training: ClassVar[bool] = False
@@ -41,6 +51,10 @@ class Reader:
         worker_num: Shared[int] = 2,
         use_shared_memory: bool = True,
         inputs_def: Mapping[str, Any] | None = None,
+        exact: bool = False,
+        reduced_decode: bool = True,
+        cache: str | None = None,
+        cache_dir: str | None = None,
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
         self.batch_transforms: list[Transform | BatchTransform] = list(batch_transforms)
@@ -49,11 +63,17 @@ class Reader:
         self.drop_last = self.training if drop_last is None else drop_last
         self.worker_num, self.use_shared_memory = worker_num, use_shared_memory
         self.inputs_def = dict(inputs_def or {})
+        self.exact, self.cache, self.cache_dir = exact, cache, cache_dir
+        self.may_reduce = reduced_decode and self.training and not exact
         name = type(self).__name__
         if batch_size < 1:
             raise UserError(f"{name}.batch_size: found {batch_size}; expected 1 or more")
         if worker_num < 0:
             raise UserError(f"worker_num: found {worker_num}; expected 0 or more")
+        if cache not in (None, "ram", "disk"):
+            raise UserError(f"{name}.cache: found {cache}; expected ram, disk or nothing")
+        if cache_dir is not None and cache != "disk":
+            raise UserError(f"{name}.cache_dir: only means something with {name}.cache: disk")
         if not sample_transforms or not isinstance(sample_transforms[0], Decode):
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
 
@@ -68,7 +88,12 @@ class Reader:
             len(dataset), self.batch_size, shuffle=self.shuffle, drop_last=self.drop_last, even=self.training,
             seed=seed, rank=rank, world_size=world_size,
         )  # fmt: skip
-        maker = BatchMaker(dataset.records, self.sample_transforms, self.batch_transforms, self.training, seed, rank)
+        if self.training:
+            colour.kernels()  # compiled here, once, and not in every worker
+        maker = BatchMaker(
+            dataset.records, self._bound_transforms(dataset, world_size), self.batch_transforms, self.training,
+            seed, rank, self.exact,
+        )  # fmt: skip
         return Loader(maker, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes())
 
     def _check_length(self, length: int, world_size: int) -> None:
@@ -82,11 +107,32 @@ class Reader:
                 f"set {name}.batch_size to {max(length // world_size, 1)} or less, or {name}.drop_last to false"
             )
 
-    def _batch_bytes(self) -> int:
-        """How large a batch can be, for the check of /dev/shm."""
+    def _bound_transforms(self, dataset: Dataset, world_size: int) -> list[Transform]:
+        """The sample transforms, with Decode replaced where there is a faster way to the pixels."""
+        first, *rest = self.sample_transforms
+        if self.cache:
+            shrinks = self.training and not self.exact
+            shortest = max(max(size) for size in sizes) if shrinks and (sizes := self._sizes()) else None
+            if self.cache == "ram":
+                cache = ram_cache(dataset.records, shortest, self.worker_num, world_size)
+            else:
+                folder = Path(self.cache_dir) if self.cache_dir else dataset.root / "cache"
+                cache = disk_cache(dataset.records, shortest, self.worker_num, folder)
+            return [CachedDecode(cache), *rest]
+        if self.may_reduce and rest and isinstance(rest[0], RandomCrop) and (sizes := self._sizes()):
+            heights, widths = zip(*sizes, strict=True)
+            return [CroppedDecode(rest[0], (max(heights), max(widths))), *rest[1:]]
+        return [first, *rest]
+
+    def _sizes(self) -> list[F.Size]:
+        """What images are resized to; empty where no transform brings them to a known size."""
         transforms = [*self.sample_transforms, *self.batch_transforms]
         resizes = [transform for transform in transforms if isinstance(transform, (Resize, BatchRandomResize))]
-        sizes = [size for resize in resizes for size in resize.sizes] or [_ASSUMED_SIZE]
+        return [size for resize in resizes for size in resize.sizes]
+
+    def _batch_bytes(self) -> int:
+        """How large a batch can be, for the check of /dev/shm."""
+        sizes = self._sizes() or [_ASSUMED_SIZE]
         return self.batch_size * 3 * _FLOAT_BYTES * max(height * width for height, width in sizes)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .resample import Stretch
+
 if TYPE_CHECKING:
     from paddle import Tensor
 
@@ -36,11 +38,15 @@ class Sample:
     """One image on its way through the transforms. Transforms return a new Sample and leave their input as it was.
 
     im_file, im_id, annotated_size   as in Record (im_file, im_id, size)
-    image         [h, w, 3] RGB, uint8 as decoded, float32 (0..255) once resized or distorted; [3, h, w] after Permute;
-                  empty before Decode
+    image         [h, w, 3] RGB, uint8 as decoded; empty before Decode
+    size          (height, width) in pixels that the boxes refer to: of `image`, unless a resize is pending, or it is
+                  stored smaller until Resize (decoded at a reduced scale, or cached)
+    stretch       the resize that `image` has yet to go through (see resample.py); None: none
+    colour        the map [3, 4] (see colour.py) that the values of `image` have yet to go through; None: none
+    canvas        (height, width) of the batch's image, filled up with zeros; None: as `size`
     im_shape      [2] float32, (height, width) in pixels of the image that the network is given, without padding
     scale_factor  [2] float32, (y, x): size now / size of the original
-    gt_bbox       [N, 4] float32, xyxy, pixels of `image`
+    gt_bbox       [N, 4] float32, xyxy, pixels of `size`
     gt_class      [N, 1] int32
     pad_gt_mask   [N, 1] float32, 1 for a box and 0 for padding; None before PadGT (all are boxes)
     """
@@ -54,6 +60,10 @@ class Sample:
     gt_bbox: np.ndarray
     gt_class: np.ndarray
     pad_gt_mask: np.ndarray | None = None
+    size: tuple[int, int] = (0, 0)
+    colour: np.ndarray | None = None
+    canvas: tuple[int, int] | None = None
+    stretch: Stretch | None = None
 
     @classmethod
     def from_record(cls, record: Record) -> Sample:

@@ -1,11 +1,13 @@
 """Per-sample transforms of release 2.6: each draws what it needs from a Generator, then calls `functional`.
 
-`transform(sample, rng) -> Sample` leaves its argument unchanged. The order of the draws is upstream's, so that with
-upstream's random numbers the results are upstream's (tests/data/test_transforms.py).
+`transform(sample, rng) -> Sample` leaves its argument unchanged. Changes of colour are noted in the sample's map, which
+collation applies (colour.py), or the reader after each transform where it is `exact`. The order of the draws is the
+original's, so that with its random numbers the results are its results (tests/data/test_transforms.py).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
@@ -16,9 +18,13 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
+from . import colour
 from . import functional as F
 from .decode import read_image
+from .resample import Stretch, resized
 from .sample import Sample
+
+Window = tuple[int, int, int, int]  # x1, y1, x2, y2
 
 
 class Transform(Protocol):
@@ -41,14 +47,20 @@ class Decode:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         image = read_image(sample.im_file, sample.annotated_size)
-        return replace(sample, image=image, im_shape=np.array(image.shape[:2], np.float32))
+        return with_image(sample, image, image.shape[:2])
+
+
+def with_image(sample: Sample, image: np.ndarray, size: F.Size) -> Sample:
+    """A freshly decoded image of `size`, whatever the size it is stored in."""
+    return replace(sample, image=image, size=size, im_shape=np.array(size, np.float32))
 
 
 @register
 class Resize:
-    """Image to `target_size` (height, width), float32; boxes, im_shape and scale_factor along with it.
+    """Image to `target_size` (height, width); boxes, im_shape and scale_factor along with it.
 
-    interp: OpenCV's number (2 is cubic). A uint8 image is interpolated as uint8.
+    interp: OpenCV's number (2 is cubic). The image follows when it is collated (resample.py). The published order
+    interpolates uint8 as uint8, and float32 after a change of colour.
     """
 
     def __init__(
@@ -58,13 +70,17 @@ class Resize:
         self.keep_ratio, self.interp = keep_ratio, interp
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        image, boxes, scale = F.resize(sample.image, sample.gt_bbox, self.sizes[0], self.keep_ratio, self.interp)
+        sample = stretched(sample)
+        factors = F.resize_factors(sample.size, self.sizes[0], self.keep_ratio)
+        stretch = Stretch(sample.size, factors, self.interp, real=sample.colour is not None)
+        size = stretch.target
         return replace(
             sample,
-            image=image.astype(np.float32),
-            im_shape=np.array(image.shape[:2], np.float32),
-            scale_factor=sample.scale_factor * np.array(scale, np.float32),
-            gt_bbox=boxes,
+            stretch=stretch,
+            size=size,
+            im_shape=np.array(size, np.float32),
+            scale_factor=sample.scale_factor * np.array(factors, np.float32),
+            gt_bbox=F.resize_boxes(sample.gt_bbox, factors, size),
         )
 
 
@@ -91,23 +107,34 @@ class RandomCrop:
     cover_all_box: bool = False
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        height, width = sample.image.shape[:2]
-        window = self._choose((height, width), sample.gt_bbox, rng)
+        return self.cut(sample, self.choose(sample.size, sample.gt_bbox, rng))
+
+    def cut(self, sample: Sample, window: Window | None) -> Sample:
+        """The window's part of image (a view) and boxes; None is no crop."""
         if window is None:
             return sample
+        sample = stretched(sample)
         x1, y1, x2, y2 = window
         boxes, kept = F.crop_boxes(sample.gt_bbox, window)
+        image = F.crop(sample.image, sample.size, window)
         # parity: im_shape keeps the size before the crop; the resize that follows sets it.
-        return replace(sample, image=sample.image[y1:y2, x1:x2].copy(), gt_bbox=boxes, gt_class=sample.gt_class[kept])
+        return replace(sample, image=image, size=(y2 - y1, x2 - x1), gt_bbox=boxes, gt_class=sample.gt_class[kept])
 
-    def _choose(self, size: F.Size, boxes: np.ndarray, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
+    def choose(self, size: F.Size, boxes: np.ndarray, rng: np.random.Generator) -> Window | None:
         """The window (x1, y1, x2, y2), or None for no crop."""
         if not len(boxes):
             return None
-        choices: list[float | None] = list(self.thresholds) + ([None] if self.allow_no_crop else [])
+        choices = [*self.thresholds, *([math.nan] if self.allow_no_crop else [])]  # not a number: no crop
         rng.shuffle(choices)
+        compiled = colour.kernels()
+        if compiled is not None and isinstance(rng, np.random.Generator):
+            bounds = np.array([*self.scaling, *self.aspect_ratio], np.float64)
+            found = compiled.choose(
+                rng, *size, boxes, np.array(choices, np.float64), bounds, self.num_attempts, self.cover_all_box
+            )
+            return found if found[2] else None
         for threshold in choices:
-            if threshold is None:
+            if math.isnan(threshold):
                 return None
             for _ in range(self.num_attempts):
                 window = self._draw(size, rng)
@@ -115,18 +142,19 @@ class RandomCrop:
                     return window
         return None
 
-    def _draw(self, size: F.Size, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    def _draw(self, size: F.Size, rng: np.random.Generator) -> Window:
         height, width = size
         scale = rng.uniform(self.scaling[0], self.scaling[1])
-        aspect = rng.uniform(max(self.aspect_ratio[0], scale**2), min(self.aspect_ratio[1], scale**-2))
+        area = scale * scale
+        aspect = rng.uniform(max(self.aspect_ratio[0], area), min(self.aspect_ratio[1], 1 / area))
         # At least one pixel, and room for at least one position: images of a few pixels exist.
-        crop_h = max(int(height * (scale / np.sqrt(aspect))), 1)
-        crop_w = max(int(width * (scale * np.sqrt(aspect))), 1)
+        crop_h = max(int(height * (scale / math.sqrt(aspect))), 1)
+        crop_w = max(int(width * (scale * math.sqrt(aspect))), 1)
         y = int(rng.integers(0, max(height - crop_h, 1)))
         x = int(rng.integers(0, max(width - crop_w, 1)))
         return x, y, x + crop_w, y + crop_h
 
-    def _accepts(self, window: tuple[int, int, int, int], boxes: np.ndarray, threshold: float) -> bool:
+    def _accepts(self, window: Window, boxes: np.ndarray, threshold: float) -> bool:
         iou = F.iou_with(boxes, window)
         if (iou.min() if self.cover_all_box else iou.max()) < threshold:
             return False
@@ -143,14 +171,14 @@ class RandomFlip:
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         if rng.uniform(0, 1) >= self.prob:
             return sample
-        image, boxes = F.flip(sample.image, sample.gt_bbox)
-        return replace(sample, image=image, gt_bbox=boxes)
+        sample = stretched(sample)
+        return replace(sample, image=cv2.flip(sample.image, 1), gt_bbox=F.flip_boxes(sample.gt_bbox, sample.size[1]))
 
 
 @register
 @dataclass(frozen=True)
 class RandomDistort:
-    """Brightness, contrast, saturation and hue changed in random order; float32, not clipped.
+    """Brightness, contrast, saturation and hue changed in random order, not clipped.
 
     Each is [low, high, skip]: an amount drawn from U(low, high), left out with probability `skip`.
     parity: as in release 2.4 to 2.6, with which the published weights were trained, brightness *adds* 0.5 to 1.5 grey
@@ -166,23 +194,23 @@ class RandomDistort:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         steps = (
-            (F.shift_brightness, self.brightness),
-            (F.scale_contrast, self.contrast),
-            (F.blend_saturation, self.saturation),
-            (F.rotate_hue, self.hue),
+            (colour.shift_brightness, self.brightness),
+            (colour.scale_contrast, self.contrast),
+            (colour.blend_saturation, self.saturation),
+            (colour.rotate_hue, self.hue),
         )
-        image = sample.image
+        changed = sample.colour
         for index in rng.permutation(len(steps)):
             change, (low, high, skip) = steps[index]
             if rng.uniform(0, 1) >= skip:
-                image = change(image, rng.uniform(low, high))
-        return replace(sample, image=image)
+                changed = colour.compose(changed, change(rng.uniform(low, high)))
+        return replace(sample, colour=changed)
 
 
 @register
 @dataclass(frozen=True)
 class NormalizeImage:
-    """(image / 255 - mean) / std per RGB channel, float32; without is_scale the division by 255 is left out."""
+    """(image / 255 - mean) / std per RGB channel; without is_scale the division by 255 is left out."""
 
     ignored_options: ClassVar[tuple[str, ...]] = ("norm_type",)
 
@@ -197,12 +225,26 @@ class NormalizeImage:
             )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        return replace(sample, image=F.normalize(sample.image, self.mean, self.std, self.is_scale))
+        normalized = colour.normalize(self.mean, self.std, self.is_scale)
+        return replace(sample, colour=colour.compose(sample.colour, normalized))
 
 
 @register
 class Permute:
-    """[h, w, 3] -> [3, h, w], contiguous."""
+    """Channel first. Collation lays images out so in any case, and this does nothing."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        return replace(sample, image=np.ascontiguousarray(sample.image.transpose(2, 0, 1)))
+        return sample
+
+
+def stretched(sample: Sample) -> Sample:
+    """The pending resize applied to the image."""
+    return replace(sample, image=resized(sample.image, sample.stretch), stretch=None)
+
+
+def settled(sample: Sample) -> Sample:
+    """The pending resize and map applied to the image, the latter in float32."""
+    sample = stretched(sample)
+    if sample.colour is None:
+        return sample
+    return replace(sample, image=colour.apply(sample.image, sample.colour), colour=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import tempfile
 from collections.abc import Sequence
@@ -12,57 +11,19 @@ from typing import Any
 import numpy as np
 import paddle
 import yaml
-from paddle import nn
-from paddle.static import InputSpec
 
 from ppdet.core.errors import UserError
-from ppdet.core.settings import ExportSettings
 from ppdet.data.transforms import Resize
 from ppdet.engine.infer import class_categories
+from ppdet.engine.predictor import ExportModel, fuse_conv_norm, run_inference, save_graph
 from ppdet.engine.run import Run
 from ppdet.engine.sample import sample_batch
 from ppdet.modeling import PicoDet
-from ppdet.modeling.layers import ConvNormAct
-from ppdet.modeling.picodet import to_original_pixels
 from ppdet.utils.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-3  # of scores and of boxes relative to the image; optimised kernels add up in another order
-
-
-class ExportModel(nn.Layer):
-    """Composes the network and as much post-processing as asked for.
-
-    image [B, 3, H, W] float32, scale_factor [B, 2] float32 ->
-        nms                bbox [M, 6], bbox_num [B]
-        post_process only  boxes [B, L, 4] in original-image pixels, scores [B, C, L]
-        neither            each level's scores [B, h * w, C], then each level's box distributions
-                           [B, h * w, 4 * (reg_max + 1)]; takes no scale_factor
-    """
-
-    def __init__(self, model: PicoDet, settings: ExportSettings):
-        super().__init__()
-        self.model = model
-        self.raw = settings.benchmark or not settings.post_process
-        self.nms = settings.nms
-
-    def forward(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None = None) -> Sequence[paddle.Tensor]:
-        return self._outputs(image, scale_factor)
-
-    # Nothing in the network depends on the data's values, so that running it once as it is records the whole graph;
-    # without the mark Paddle rewrites the source of everything that is called from here.
-    @paddle.jit.not_to_static
-    def _outputs(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None) -> Sequence[paddle.Tensor]:
-        outputs = self.model(image)
-        head = self.model.head
-        if self.raw:
-            counts = list(outputs.grid.counts)
-            return [*head.probabilities(outputs.cls).split(counts, axis=1), *outputs.reg.split(counts, axis=1)]
-        if self.nms:
-            return self.model.predict(outputs, scale_factor)
-        scores, boxes = head.decode(outputs)
-        return to_original_pixels(boxes, scale_factor), scores
 
 
 def export(run: Run, output_dir: Path) -> Path:
@@ -72,12 +33,8 @@ def export(run: Run, output_dir: Path) -> Path:
     config = infer_config(run, trained.model)
     fuse = run.settings.export.fuse_conv_bn
     wrapped = ExportModel(fuse_conv_norm(trained.model), run.settings.export) if fuse else trained
-    wrapped.eval()
-    specs = [InputSpec([None, *image_shape[1:]], "float32", "image")]
-    if not wrapped.raw:
-        specs.append(InputSpec([None, 2], "float32", "scale_factor"))
     folder = output_dir / run.settings.filename
-    _save(wrapped, specs, folder)
+    _save(wrapped, image_shape[2:], folder)
     with atomic_write(folder / "infer_cfg.yml") as file:
         yaml.safe_dump(config, file, sort_keys=False)
     logger.info("%s: model and infer_cfg.yml written", folder)
@@ -98,34 +55,17 @@ def _image_shape(run: Run) -> list[int]:
     return shape
 
 
-def _save(wrapped: ExportModel, specs: list[InputSpec], folder: Path) -> None:
+def _save(wrapped: ExportModel, size: Sequence[int], folder: Path) -> None:
     """Written to a temporary folder first, so that a failure leaves an older export as it was."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temp:
-            paddle.jit.save(paddle.jit.to_static(wrapped, input_spec=specs, full_graph=True), f"{temp}/model")
+            save_graph(wrapped, size, Path(temp))
             written = {file.replace(folder / file.name) for file in Path(temp).iterdir()}
             for stale in set(folder.glob("model.*")) - written:  # another version of Paddle uses other names
                 stale.unlink()
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
-
-
-def fuse_conv_norm(model: PicoDet) -> PicoDet:
-    """A copy with each batch norm folded into the convolution before it."""
-    model = copy.deepcopy(model)
-    for layer in model.sublayers(include_self=True):
-        if not isinstance(layer, ConvNormAct):
-            continue
-        conv, norm = layer.conv, layer.norm
-        scale = norm.weight / (norm._variance + norm._epsilon).sqrt()
-        fused = nn.Conv2D(conv._in_channels, conv._out_channels, conv._kernel_size, stride=conv._stride,
-                          padding=conv._padding, groups=conv._groups)  # fmt: skip
-        fused.weight.set_value(conv.weight * scale.reshape([-1, 1, 1, 1]))
-        fused.bias.set_value(norm.bias - norm._mean * scale)
-        layer.conv, layer.norm = fused, nn.Identity()
-    model.eval()
-    return model
 
 
 def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
@@ -201,18 +141,3 @@ def _detection_difference(a: np.ndarray, b: np.ndarray) -> float:
     scale = np.array([1, 1, *[max(1.0, np.abs(a[:, 2:]).max())] * 4])
     distance = (np.abs(a[:, None] - b[None]) / scale).max(axis=-1)
     return float(max(distance.min(axis=0).max(), distance.min(axis=1).max()))
-
-
-def run_inference(folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Outputs of the Paddle Inference model in `folder` on the CPU."""
-    from paddle import inference
-
-    program = next(file for name in ("model.json", "model.pdmodel") if (file := folder / name).is_file())
-    config = inference.Config(str(program), str(folder / "model.pdiparams"))
-    config.disable_gpu()
-    config.disable_glog_info()
-    predictor = inference.create_predictor(config)
-    for name, value in zip(predictor.get_input_names(), inputs, strict=True):
-        predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(value))
-    predictor.run()
-    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from ppdet.data.datasets import (
     list_images,
 )
 from ppdet.data.decode import read_image
+from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.evaluate import detect
 from ppdet.engine.run import Run
 from ppdet.metrics.results import save_results
@@ -37,11 +39,13 @@ def infer(run: Run, source: Path, output_dir: Path, threshold: float, write_resu
     categories = class_categories(run)
     names = [category.name for category in categories]
     dataset = _test_dataset(run).with_images(files).load()
-    loader = run.builder.build("TestReader").bind(dataset)
+    reader = run.builder.build("TestReader")
+    reader.worker_num = min(reader.worker_num, cpu_threads(), len(files) - 1)  # more would only take time to start
+    loader = reader.bind(dataset)
     model = run.load_model()
     found = []
-    for batch in loader.epoch(0):
-        for im_id, detections in detect(model, batch):
+    with closing(loader):
+        for im_id, detections in detect(model, loader.epoch(0), len(files)):
             image = read_image(str(files[im_id]))
             with atomic_path(pictures[im_id]) as temp:
                 _write_image(temp, draw_detections(image, detections, names, threshold))

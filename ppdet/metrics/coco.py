@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -12,18 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from ppdet.core.errors import UserError
 from ppdet.metrics.base import Metric
+from ppdet.metrics.coco_evaluation import Evaluation, evaluate
 from ppdet.metrics.inputs import Category, Record
 from ppdet.metrics.results import to_results
-
-try:  # the same numbers (tests/metrics compares them) in a fraction of the time
-    from faster_coco_eval import COCOeval_faster as _Evaluator
-except ImportError:
-    _Evaluator = COCOeval
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -56,17 +48,14 @@ class CocoMetric(Metric):
         if anno_file is None and records is None:
             raise ValueError("CocoMetric needs an anno_file or records")
         im_ids, annotations = _from_records(categories, records or ()) if anno_file is None else _from_file(anno_file)
-        self._truth = COCO()
-        self._truth.dataset = {
+        self._truth = {
             "info": {},
             "images": [{"id": im_id} for im_id in im_ids],
             # ids count from 1: COCO reads a match with id 0 as no match
             "annotations": [annotation | {"id": number} for number, annotation in enumerate(annotations, start=1)],
             "categories": [{"id": category.id, "name": category.name} for category in categories],
         }
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._truth.createIndex()
-        known = set(self._truth.imgs)
+        known = set(im_ids)
         self._scored = sorted(known if records is None else known & {record.im_id for record in records})
         super().__init__(categories, known)
 
@@ -77,32 +66,39 @@ class CocoMetric(Metric):
     def compute(self) -> dict[str, float]:
         """The twelve numbers in COCO's order; -1 where no ground truth of that size exists, 0 without detections."""
         evaluation = self._evaluate()
-        stats = [0.0] * len(NAMES) if evaluation is None else evaluation.stats[: len(NAMES)]
+        stats = [0.0] * len(NAMES) if evaluation is None else evaluation.stats
         return dict(zip(NAMES, map(float, stats), strict=True))
 
     def classwise(self) -> list[CocoRow]:
-        annotations = self._truth.loadAnns(self._truth.getAnnIds(self._scored, iscrowd=False))
-        counts = Counter(annotation["category_id"] for annotation in annotations)
+        scored = set(self._scored)
+        counts = Counter(
+            annotation["category_id"]
+            for annotation in self._truth["annotations"]
+            if annotation["image_id"] in scored and not annotation["iscrowd"]
+        )
         evaluation = self._evaluate()
         if evaluation is None:
             scores = {c.id: 0.0 if counts[c.id] else -1.0 for c in self._categories}
             return [CocoRow(c.name, counts[c.id], scores[c.id], scores[c.id]) for c in self._categories]
-        precision = np.asarray(evaluation.eval["precision"])  # [iou, recall, class, area, detections]
-        curves = {id_: precision[:, :, k, 0, -1] for k, id_ in enumerate(evaluation.params.catIds)}
+        curves = {id_: evaluation.precision[:, :, k, 0, -1] for k, id_ in enumerate(self._category_ids())}
         return [CocoRow(c.name, counts[c.id], _mean(curves[c.id]), _mean(curves[c.id][0])) for c in self._categories]
 
-    def _evaluate(self) -> Any:
-        """COCO's evaluator after its work; None without detections."""
-        if self._evaluation is None and (results := self.results()):
-            with contextlib.redirect_stdout(io.StringIO()):
-                evaluation = _Evaluator(self._truth, self._truth.loadRes(results), "bbox")
-                evaluation.params.imgIds = self._scored
-                evaluation.params.catIds = sorted(c.id for c in self._categories)
-                evaluation.evaluate()
-                evaluation.accumulate()
-                evaluation.summarize()
-            self._evaluation = evaluation
+    def _category_ids(self) -> list[int]:
+        return sorted(category.id for category in self._categories)
+
+    def _evaluate(self) -> Evaluation | None:
+        """The result of COCO's evaluation; None without detections."""
+        if self._evaluation is None and len(detections := self._detections()):
+            self._evaluation = evaluate(self._truth, detections, self._scored, self._category_ids())
         return self._evaluation
+
+    def _detections(self) -> np.ndarray:
+        """[N, 7] float64: image id, x, y, width, height, score, category id."""
+        ids = np.array([category.id for category in self._categories], np.float64)
+        rows = np.concatenate([np.empty((0, 6)), *(rows for _, rows in self._found)])
+        im_ids = np.repeat([float(im_id) for im_id, _ in self._found], [len(rows) for _, rows in self._found])
+        sides = rows[:, 4:] - rows[:, 2:4]
+        return np.column_stack([im_ids, rows[:, 2:4], sides, rows[:, 1], ids[rows[:, 0].astype(int)]])
 
 
 def format_summary(scores: dict[str, float]) -> str:

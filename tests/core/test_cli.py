@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +11,17 @@ from ppdet.core.cli import add_switch, base_parser, run
 from ppdet.core.errors import UserError
 
 
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yml"
+    path.write_text("epoch: 1")
+    return path
+
+
 def test_overrides_repeat_and_take_several_values() -> None:
     args = base_parser("test").parse_args(["-o", "a=1", "b=2", "-c", "file.yml", "--opt", "c=-3", "-o"])
     assert (args.config, args.opt, args.debug) == ("file.yml", ["a=1", "b=2", "c=-3"], False)
-    assert base_parser("test").parse_args(["-c", "x"]).opt == []
+    assert base_parser("test").parse_args(["-c", str(config)]).opt == []
 
 
 def test_missing_config_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,32 +39,50 @@ def interrupt(args: argparse.Namespace) -> None:
     raise KeyboardInterrupt
 
 
-def test_user_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_user_error_is_one_line(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(fail, base_parser("test"), ["-c", "x"])
+        run(fail, base_parser("test"), ["-c", str(config)])
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: LCNet.scale: wrong and long\n"
 
 
-def test_debug_shows_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_shows_the_trace(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(fail, base_parser("test"), ["-c", "x", "--debug"])
+        run(fail, base_parser("test"), ["-c", str(config), "--debug"])
     assert exit_.value.code == 2
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_interrupt_exits_130() -> None:
+def test_interrupt_exits_130(config: Path) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(interrupt, base_parser("test"), ["-c", "x"])
+        run(interrupt, base_parser("test"), ["-c", str(config)])
     assert exit_.value.code == 130
 
 
-def test_other_errors_are_not_hidden() -> None:
+def test_other_errors_are_not_hidden(config: Path) -> None:
     def crash(args: argparse.Namespace) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(crash, base_parser("test"), ["-c", "x"])
+        run(crash, base_parser("test"), ["-c", str(config)])
+
+
+@pytest.mark.parametrize(
+    ("text", "opt", "said"),
+    [
+        (None, [], "cannot be read"),
+        ("a: [", [], "not a valid config"),
+        ("a: 1", ["a.b=2"], "nothing can be set inside"),
+    ],
+)
+def test_a_config_that_cannot_be_read_keeps_the_tool_from_starting(tmp_path, capsys, text, opt, said) -> None:
+    file = tmp_path / "c.yml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit) as exit_:
+        run(interrupt, base_parser("test"), ["-c", str(file), "-o", *opt])
+    assert exit_.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_core_imports_nothing_heavy() -> None:

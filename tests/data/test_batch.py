@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.data import colour
 from ppdet.data.batch import BatchRandomResize, PadBatch, PadGT, collate, pad_ground_truth
 from ppdet.data.sample import Sample
 
@@ -17,11 +18,12 @@ def sample(boxes: int, size: tuple[int, int] = (8, 8)) -> Sample:
         im_file="a.jpg",
         im_id=5,
         annotated_size=None,
-        image=np.ones((3, *size), np.float32),
+        image=np.ones((*size, 3), np.float32),
         im_shape=np.array(size, np.float32),
         scale_factor=np.ones(2, np.float32),
         gt_bbox=np.ones((boxes, 4), np.float32),
         gt_class=np.ones((boxes, 1), np.int32),
+        size=size,
     )
 
 
@@ -55,12 +57,34 @@ def test_padding_twice_changes_nothing() -> None:
 
 def test_images_of_different_size_need_padding() -> None:
     samples = [sample(1, (8, 20)), sample(1, (16, 8))]
-    with pytest.raises(UserError, match="differ in shape.*PadBatch"):
+    with pytest.raises(UserError, match="differ in size.*PadBatch"):
         collate(samples)
     image = collate(PadBatch(32)(samples, RNG))["image"]
     assert image.shape == (2, 3, 32, 32)
     assert image.sum(axis=(1, 2, 3)).tolist() == [3 * 8 * 20, 3 * 16 * 8]
     assert collate(PadBatch()(samples, RNG))["image"].shape == (2, 3, 16, 20)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_padding_stays_zero_and_colours_are_mapped(
+    monkeypatch: pytest.MonkeyPatch, dtype: type, compiled: bool
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(colour, "kernels", lambda: None)
+    samples = [sample(1, (8, 20)), sample(1, (16, 8))]
+    rng = np.random.default_rng(0)
+    for one in samples:
+        one.image = rng.integers(0, 255, one.image.shape).astype(dtype)
+        one.colour = rng.normal(size=(3, 4))
+    batch = collate(PadBatch(32)(samples, RNG))["image"]
+    assert batch.dtype == np.float32
+    for one, image in zip(samples, batch, strict=True):
+        height, width = one.size
+        expected = one.image @ one.colour[:, :3].T + one.colour[:, 3]
+        np.testing.assert_allclose(image[:, :height, :width], expected.transpose(2, 0, 1), rtol=0, atol=1e-3)
+        assert not image[:, height:].any()
+        assert not image[:, :, width:].any()
 
 
 def test_all_sizes_are_drawn_and_a_single_size_needs_no_list() -> None:

@@ -8,14 +8,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import paddle
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data import loader as loader_module
 from ppdet.data.datasets import Dataset
 from ppdet.data.loader import Loader, tolerated_failures
 from ppdet.data.reader import Reader
@@ -48,7 +46,7 @@ def epochs(loader: Loader, numbers: range) -> list[list[tuple]]:
 
 
 def workers_of(loader: Loader) -> list:
-    return loader._iterator._workers
+    return loader._pool.processes
 
 
 def test_fields_of_a_batch(small: Dataset, train_reader: ReaderFactory) -> None:
@@ -202,22 +200,21 @@ def test_workers_ignore_ctrl_c_and_end_with_the_loader(
     assert not any(worker.is_alive() for worker in workers)
 
 
-def test_too_little_shared_memory_is_done_without(
-    small: Dataset,
-    train_reader: ReaderFactory,
-    closing: Callable[[Loader], Loader],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+def test_batches_that_do_not_fit_their_buffers(
+    small: Dataset, train_reader: ReaderFactory, closing: Callable[[Loader], Loader]
 ) -> None:
-    monkeypatch.setattr(loader_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with caplog.at_level(logging.WARNING):
-        loader = closing(train_reader(worker_num=1).bind(small))
-    assert not loader._use_shared_memory
-    assert len(caplog.records) == 1
-    assert "/dev/shm" in caplog.text
-    assert len(list(loader.epoch(0))) == 3
-    monkeypatch.setattr(loader_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12))
-    assert train_reader(worker_num=1).bind(small)._use_shared_memory
+    expected = epochs(train_reader().bind(small), range(1))
+    loader = closing(train_reader(worker_num=2).bind(small))
+    loader._buffer_bytes = 4 * 3 * 32 * 32 * 4  # enough for one of the two sizes
+    assert epochs(loader, range(1)) == expected
+
+
+def test_batches_are_not_overwritten_by_later_ones(
+    small: Dataset, train_reader: ReaderFactory, closing: Callable[[Loader], Loader]
+) -> None:
+    loader = closing(train_reader(worker_num=1, batch_size=1).bind(small))
+    kept = list(loader.epoch(0))
+    assert [fingerprint(batch) for batch in kept] == epochs(loader, range(1))[0]
 
 
 def test_the_global_random_state_has_no_say(small: Dataset, train_reader: ReaderFactory) -> None:

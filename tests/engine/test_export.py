@@ -178,7 +178,7 @@ def test_a_failure_keeps_the_older_export(config, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.paddle.jit, "save", full)
+    monkeypatch.setattr(paddle.jit, "save", full)
     with pytest.raises(UserError, match="tiny: cannot be written .No space left"):
         export(make_run(config), tmp_path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -1,0 +1,201 @@
+"""Processes that make batches into memory they share with the main process.
+
+Paddle's DataLoader copies a batch into shared memory of its own making and sleeps half a second between epochs; two of
+its workers are hardly faster than none. Here the buffers are made before the workers are forked, and lent again and
+again: collation writes a batch's images straight into one, and the small arrays travel through a pipe.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import mmap
+import multiprocessing
+import os
+import signal
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
+from queue import SimpleQueue
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ppdet.core.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+PREFETCH = 2  # batches in the making per worker
+SPARE = 3  # buffers for batches in use: the last one, the one being used, and one more; further ones are copied
+_PATIENCE = 60.0  # seconds of silence from a worker after which it is named
+_HEARTBEAT = 2.0  # seconds after which a worker looks whether the main process is still there
+_IGNORED = {signal.SIGINT, signal.SIGTERM}
+
+Parts = dict[str, Any]
+Work = Callable[[Any, np.ndarray], Parts]
+
+
+class Buffers:
+    """`count` equal pieces of shared memory, each free until lent, and free again once nothing uses it any more."""
+
+    def __init__(self, count: int, size: int) -> None:
+        try:
+            self.memory = [mmap.mmap(-1, max(size, 1)) for _ in range(count)]  # takes room once written to
+        except OSError as error:
+            raise UserError(
+                f"batch_size: no memory for the reader's buffers, {count} of {size >> 20} MB ({error.strerror}); "
+                "lower it, or worker_num"
+            ) from None
+        self.free = deque(range(count))
+
+    def lend(self, number: int) -> np.ndarray:
+        """The piece as uint8. It is put back among the free ones when this array and all that share its memory end."""
+        memory = self.memory[number]
+        loan = (ctypes.c_char * len(memory)).from_buffer(memory)
+        weakref.finalize(loan, self.free.append, number).atexit = False
+        return np.frombuffer(memoryview(loan), np.uint8)
+
+
+class WorkerPool:
+    """`worker_num` forked processes that call `work(order, buffer)`, with buffers of `buffer_bytes` each.
+
+    Where the result's "image" lies in the buffer nothing but its shape is sent. Orders and results are pickled.
+    name  what an order is about, for messages
+    """
+
+    def __init__(self, work: Work, worker_num: int, buffer_bytes: int, name: Callable[[Any], str] = str) -> None:
+        context = multiprocessing.get_context("fork")
+        self._buffers = Buffers(worker_num * PREFETCH + SPARE, buffer_bytes)
+        self._name = name
+        self._connections: list[Connection] = []
+        self.processes: list[Any] = []
+        # Python's end waits for daemons to heed SIGTERM, which these ignore
+        Finalize(self, _kill, (self.processes,), exitpriority=0)
+        # Signals meanwhile are held back: they would end those that do not ignore them yet.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
+        try:
+            for _ in range(worker_num):
+                ours, theirs = context.Pipe()
+                self._connections.append(ours)
+                process = context.Process(
+                    target=_serve, args=(work, theirs, self._buffers.memory, [*self._connections]), daemon=True
+                )
+                process.start()
+                theirs.close()  # so that the pipe ends with the worker
+                self.processes.append(process)
+        except OSError as error:
+            self.close()
+            raise UserError(f"worker_num: no process could be started ({error.strerror}); lower it") from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
+
+    def results(self, orders: Iterable[Any]) -> Iterator[Parts]:
+        """The result of each order, in their order; it stays as it is for as long as it is kept.
+
+        The first orders are sent at once. Raises UserError where a worker died. Exhaust it, or call `close`.
+        """
+        remaining = iter(orders)
+        idle = deque(list(range(len(self.processes))) * PREFETCH)
+        busy: deque[tuple[int, int, Any]] = deque()
+
+        def send() -> None:
+            """Orders, while a worker may have one more and there are any."""
+            while idle and (order := next(remaining, None)) is not None:
+                busy.append((idle.popleft(), self._buffers.free.pop(), order))
+                self._send(*busy[-1])
+
+        def receive() -> Iterator[Parts]:
+            while busy:
+                worker, number, order = busy.popleft()
+                parts = self._receive(worker, order)
+                idle.append(worker)
+                image = self._buffers.lend(number)
+                if isinstance(parts.get("image"), tuple):
+                    image = _view(image, parts["image"])
+                    lent = len(self._buffers.memory) - len(self._buffers.free) - len(busy)
+                    parts["image"] = image if lent <= SPARE else image.copy()  # so that no worker goes without
+                del image
+                send()
+                yield parts
+
+        send()
+        return receive()
+
+    def close(self) -> None:
+        _kill(self.processes)
+        for connection in self._connections:
+            connection.close()
+
+    def _send(self, worker: int, number: int, order: Any) -> None:
+        try:
+            self._connections[worker].send((order, number))
+        except OSError:
+            raise self._died(worker) from None
+
+    def _receive(self, worker: int, order: Any) -> Parts:
+        try:
+            waited = 0.0
+            while not self._connections[worker].poll(_PATIENCE):
+                waited += _PATIENCE
+                logger.warning("a reader process has been at work for %.0f s on %s", waited, self._name(order))
+            parts: Parts = self._connections[worker].recv()
+        except (EOFError, OSError):
+            raise self._died(worker) from None
+        return parts
+
+    def _died(self, worker: int) -> UserError:
+        process = self.processes[worker]
+        process.join(_HEARTBEAT)  # it has closed its pipe, and is about to end
+        code = process.exitcode
+        how = "its pipe is broken" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
+        return UserError(
+            f"worker_num: a reader process died ({how}); if memory ran out (signal 9) lower worker_num or batch_size"
+        )
+
+
+def _kill(processes: Iterable[Any]) -> None:
+    for process in processes:
+        process.kill()  # it holds nothing that would have to be left in order
+        process.join()
+
+
+def _view(buffer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return buffer[: int(np.prod(shape)) * 4].view(np.float32).reshape(shape)
+
+
+def _serve(work: Work, connection: Connection, memory: list[mmap.mmap], inherited: list[Connection]) -> None:
+    """The life of a worker. `inherited`: ends of the main process, open here too because of the fork."""
+    for each in _IGNORED:  # the main process's business; terminals and launchers send them to the whole group
+        signal.signal(each, signal.SIG_IGN)
+    for end in inherited:
+        end.close()  # so that writing to a main process that is gone fails
+    cv2.setNumThreads(0)  # one thread per worker: the workers are the parallelism
+    buffers = [np.frombuffer(piece, np.uint8) for piece in memory]
+    orders: SimpleQueue[tuple[Any, int]] = SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, os.getppid(), orders), daemon=True).start()
+    while True:
+        order, number = orders.get()
+        parts = work(order, buffers[number])
+        if "image" in parts and np.may_share_memory(parts["image"], buffers[number]):
+            parts["image"] = parts["image"].shape
+        connection.send(parts)
+
+
+def _listen(connection: Connection, main: int, orders: SimpleQueue[tuple[Any, int]]) -> None:
+    """Takes orders off the pipe even while a result waits for room in it, and ends the worker with the main process.
+
+    Otherwise both would wait for the other to read, where orders and results are large. The end of the pipe is not
+    enough to see that the main process was killed: workers of other loaders may hold it open.
+    """
+    try:
+        while os.getppid() == main:
+            if connection.poll(_HEARTBEAT):
+                orders.put(connection.recv())
+    except (EOFError, OSError):
+        pass
+    finally:
+        os._exit(0)

@@ -1,0 +1,30 @@
+"""What an import brings with it; asserted on modules, never on seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.tool_fixtures import ROOT
+
+LATE = {"numba", "pycocotools", "ultrafast_pycocotools", "matplotlib", "visualdl", "paddle.inference"}
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_package_imports_nothing():
+    assert not modules_after("import ppdet") & {"paddle", "numpy", "cv2", "yaml"}
+
+
+@pytest.mark.parametrize("module", ["evaluate", "infer", "export", "train", "trainer"])
+def test_engine_imports_only_what_every_run_needs(module):
+    """Libraries that compile, score, draw curves or serve come with their first use, unless Paddle imports them."""
+    found = modules_after(f"import ppdet.engine.{module}")
+    assert "paddle" in found
+    assert not found & (LATE - modules_after("import paddle"))
