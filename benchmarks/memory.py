@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = "configs/picodet/picodet_xs_demo.yml"
@@ -36,20 +37,21 @@ def main() -> None:
     args = parser.parse_args()
     if not (ROOT / "dataset/demo/train.json").is_file():
         subprocess.run([sys.executable, "dataset/demo/make_demo.py"], cwd=ROOT, check=True)
-    peaks: dict[int, float] = defaultdict(float)
+    samples: dict[int, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         options = [f"epoch={args.epochs}", "snapshot_epoch=1", f"save_dir={folder}", "filename=memory"]
         command = [sys.executable, "tools/train.py", "-c", DEMO, "--eval", "--seed", "0", "-o", *options]
         run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while run.poll() is None:
-            epoch = _epoch(Path(folder) / "memory" / "metrics.jsonl")
-            peaks[epoch] = max(peaks[epoch], proportional_mb(run.pid))
+            samples[_epoch(Path(folder) / "memory" / "metrics.jsonl")].append(proportional_mb(run.pid))
             time.sleep(0.2)
     if run.returncode:
         sys.exit(f"training ended with status {run.returncode}")
-    for epoch, peak in sorted(peaks.items()):
-        print(f"epoch {epoch:3d}  {peak:7.0f} MB")
-    print(f"growth from epoch 3 to {max(peaks)}: {100 * (peaks[max(peaks)] / peaks[3] - 1):+.1f} %")
+    last = args.epochs
+    for epoch in range(1, last + 1):
+        print(f"epoch {epoch:3d}  median {median(samples[epoch]):6.0f} MB  peak {max(samples[epoch]):6.0f} MB")
+    for name, of in (("median", median), ("peak", max)):
+        print(f"{name}: growth from epoch 3 to {last}: {100 * (of(samples[last]) / of(samples[3]) - 1):+.1f} %")
 
 
 def _epoch(log: Path) -> int:

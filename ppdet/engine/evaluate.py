@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import paddle
 from tqdm import tqdm
 
 from ppdet.data import Batch
 from ppdet.data.loader import Loader
 from ppdet.engine import distributed
+from ppdet.engine.cpu_tuning import cpu_threads
+from ppdet.engine.device import peak_memory_mb
+from ppdet.engine.predictor import make_predictor
 from ppdet.engine.run import Run
 from ppdet.metrics import CocoMetric, Metric, build_metric, format_summary, format_table
 from ppdet.metrics.inputs import Category
@@ -24,12 +27,12 @@ from ppdet.modeling import PicoDet
 logger = logging.getLogger(__name__)
 
 
-def detect(model: PicoDet, batch: Batch) -> Iterator[tuple[int, np.ndarray]]:
-    """(im_id, detections [n, 6] float32: class, score, x1, y1, x2, y2 in original pixels) of each image."""
-    with paddle.no_grad():
-        bbox, bbox_num = model.predict(model(batch.image), batch.scale_factor)
-    ends = np.cumsum(bbox_num.numpy())[:-1]
-    yield from zip(batch.im_id.numpy().tolist(), np.split(bbox.numpy().reshape(-1, 6), ends), strict=True)
+def detect(model: PicoDet, batches: Iterable[Batch], images: int) -> Iterator[ImageDetections]:
+    """im_id and detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each of the images."""
+    predict = make_predictor(model, images)
+    for batch in batches:
+        bbox, bbox_num = predict(batch.image, batch.scale_factor)
+        yield from zip(batch.im_id.numpy().tolist(), np.split(bbox, np.cumsum(bbox_num)[:-1]), strict=True)
 
 
 @dataclass(frozen=True)
@@ -39,22 +42,21 @@ class Evaluator:
     loader: Loader
     metric: Metric
     categories: Sequence[Category]
+    images: int  # in the dataset
 
     def __call__(self, model: PicoDet) -> dict[str, float]:
         """The metric's numbers for `model`, which is in evaluation mode afterwards."""
         return self.score(self.detect(model))
 
-    def detect(self, model: PicoDet) -> list[ImageDetections]:
-        """The detections of every image, on every rank."""
-        model.eval()
+    def detect(self, model: PicoDet, batches: Iterable[Batch] | None = None) -> list[ImageDetections]:
+        """The detections of every image, on every rank. batches: an epoch of `loader` that has begun already."""
         start = time.perf_counter()
-        found = []
-        for batch in tqdm(self.loader.epoch(0), total=len(self.loader), desc="eval", unit="batch", leave=False,
-                          disable=True if distributed.rank() else None):  # fmt: skip
-            found.extend(detect(model, batch))
+        batches = tqdm(self.loader.epoch(0) if batches is None else batches, total=len(self.loader), desc="eval",
+                       unit="batch", leave=False, disable=True if distributed.rank() else None)  # fmt: skip
+        found = list(detect(model, batches, self.images))
         everything = [pair for part in distributed.gather(found) for pair in part]
         seconds = time.perf_counter() - start
-        logger.info("detected on %d images in %.1f s (%.1f images/s)", len(everything), seconds,
+        logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds,
                     len(everything) / seconds)  # fmt: skip
         return everything
 
@@ -70,9 +72,10 @@ def build_evaluator(run: Run) -> Evaluator:
     """EvalDataset through EvalReader, scored by the config's `metric`."""
     dataset = run.load_dataset("EvalDataset")
     reader = run.builder.build("EvalReader")
+    reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     metric = build_metric(run.settings.metric, dataset, run.settings.map_type)
-    return Evaluator(loader, metric, dataset.categories)
+    return Evaluator(loader, metric, dataset.categories, len(dataset))
 
 
 def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
@@ -87,10 +90,16 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
     evaluator = build_evaluator(run)
     folder = output_dir or (Path(run.settings.output_eval) if run.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
-    detections = load_results(results_file, evaluator.categories) if from_json else evaluator.detect(run.load_model())
+    if from_json:
+        detections = load_results(results_file, evaluator.categories)
+    else:
+        with closing(evaluator.loader) as loader:
+            batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
+            detections = evaluator.detect(run.load_model(), batches)
     scores = evaluator.score(detections)
     if distributed.rank():
         return
+    logger.info("peak memory %.0f MB", peak_memory_mb(run.device))
     print(describe_scores(evaluator.metric, scores))
     if classwise or run.settings.classwise:
         print(format_table(evaluator.metric.classwise()))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+
 import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.engine.checkpoint import save_weights
+from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.evaluate import build_evaluator, evaluate_to_console
 from ppdet.metrics.results import load_results, save_results
 from tests.engine.tiny import CLASSES, make_run
@@ -72,6 +75,23 @@ def test_console(tiny, tmp_path, capsys):
     assert all(name in printed for name in CLASSES)
     evaluate_to_console(run, classwise=True, output_dir=tmp_path / "results", from_json=True)
     assert capsys.readouterr().out == printed
+
+
+def test_workers_read_before_the_model_is_there(tiny, monkeypatch):
+    """As many as there are cores at most, and none is left when the scores are printed."""
+    run = make_run(tiny, "worker_num=64", "weights=none.pdparams")
+    pools = []
+
+    def load_model(run):
+        pools.extend(multiprocessing.active_children())
+        raise UserError("no weights")
+
+    monkeypatch.setattr(type(run), "load_model", load_model)
+    before = multiprocessing.active_children()
+    with pytest.raises(UserError, match="no weights"):
+        evaluate_to_console(run, classwise=False, output_dir=None, from_json=False)
+    assert len(pools) - len(before) == min(64, cpu_threads())
+    assert len(multiprocessing.active_children()) == len(before)
 
 
 def test_what_is_missing_is_named(tiny, tmp_path):

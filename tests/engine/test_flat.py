@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import numpy as np
 import paddle
 from paddle import nn
 
-from benchmarks.measure import operator_launches
+from benchmarks.measure import extra_memory_mb, operator_launches
+from ppdet.engine.checkpoint import Progress, save_checkpoint
 from ppdet.engine.ema import ModelEMA
 from ppdet.engine.flat import FlatTensors
+from tests.modeling.test_training_edge_cases import make_model
 
 
 def make_net() -> nn.Layer:
@@ -67,3 +70,13 @@ def test_copies_of_a_model_are_its_own():
 def test_an_update_of_the_average_is_a_handful_of_launches():
     ema = ModelEMA(nn.Sequential(*[nn.Linear(4, 4) for _ in range(50)]))
     assert 0 < operator_launches(ema.update) <= 5
+
+
+def test_saving_does_not_copy_the_vector_for_each_tensor(tmp_path):
+    model = make_model("PicoHeadV2")
+    ema = ModelEMA(model)
+    ema.update()
+    optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
+    size = 4 * ema._average.size / 2**20  # MB; about 400 copies of it would be made
+    save = functools.partial(save_checkpoint, tmp_path / "x", model, optimizer, ema, Progress(0, 0, 0, 0))
+    assert extra_memory_mb(save) < 50 * size
