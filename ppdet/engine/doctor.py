@@ -26,10 +26,10 @@ ENVIRONMENT = (
 )  # fmt: skip
 # module -> what `pip install` calls it
 PACKAGES = {"paddle": "paddlepaddle", "numpy": "numpy", "cv2": "opencv-python-headless", "numba": "numba",
-            "yaml": "pyyaml", "pycocotools": "pycocotools", "faster_coco_eval": "faster-coco-eval"}  # fmt: skip
+            "yaml": "pyyaml", "pycocotools": "pycocotools", "ultrafast_pycocotools": "ultrafast-pycocotools"}  # fmt: skip
 # command of a card's driver -> how to get a Paddle that sees the card
 MONITORS = {"nvidia-smi": "install the CUDA build, paddlepaddle-gpu", "ixsmi": "see docs/iluvatar.md"}
-SMALL_SHARED_MEMORY = 2**30  # bytes; two batches of 64 at 480 x 480 in float32 are 0.35 GB, per reader process
+SMALL_SHARED_MEMORY = 2**28  # bytes; containers often have 2**26 of it
 
 
 @dataclass(frozen=True)
@@ -63,25 +63,25 @@ def check_devices(build: str, devices: Sequence[str], monitors: Sequence[str], b
 
 
 def check_memory(total: int, available: int, shared_total: int | None, shared_free: int | None) -> Finding:
-    """Bytes of RAM and of /dev/shm, through which reader processes hand batches over (None: there is no such place)."""
+    """Bytes of RAM and of /dev/shm, through which cards of one machine may talk (None: there is no such place)."""
     lines = [f"RAM {total / 2**30:.1f} GB, {available / 2**30:.1f} GB available"]
     advice = []
     if shared_total is not None and shared_free is not None:
         lines.append(f"/dev/shm {shared_total / 2**30:.2f} GB, {shared_free / 2**30:.2f} GB free")
         if shared_free < SMALL_SHARED_MEMORY:
-            advice.append("/dev/shm is small for reader processes: start the container with --shm-size=8g (Kubernetes: "
-                          "an emptyDir of medium Memory), or lower worker_num")  # fmt: skip
+            advice.append("/dev/shm is small for collectives between cards: start the container with --shm-size=1g "
+                          "(Kubernetes: an emptyDir of medium Memory)")  # fmt: skip
     return Finding("Memory", lines, advice)
 
 
 def check_threads(environ: Mapping[str, str], cores: int, allowed: float) -> Finding:
     """cores: of the machine; allowed: what affinity and the container's quota leave this process."""
     lines = [f"{cores} CPU cores, {allowed:g} of them for this process"]
-    setting = environ.get("OMP_NUM_THREADS", "")
-    lines.append(f"threads per operator: {setting or '1, as OMP_NUM_THREADS is not set'}")
+    setting = environ.get("MKL_NUM_THREADS", "")
+    lines.append(f"threads of a process on the CPU: {setting or 'its share of the cores, as MKL_NUM_THREADS is not set'}")
     advice = []
     if setting.isdigit() and int(setting) > max(1, allowed):
-        advice.append(f"OMP_NUM_THREADS={setting} on {allowed:g} cores: set {max(1, int(allowed))}, divided by the "
+        advice.append(f"MKL_NUM_THREADS={setting} on {allowed:g} cores: set {max(1, int(allowed))}, divided by the "
                       "processes of this machine")  # fmt: skip
     return Finding("Threads", lines, advice)
 
