@@ -131,7 +131,7 @@ class Reader:
         return [size for resize in resizes for size in resize.sizes]
 
     def _batch_bytes(self) -> int:
-        """How large a batch can be, for the check of /dev/shm."""
+        """How large the images of a batch can be, for the memory shared with the workers."""
         sizes = self._sizes() or [_ASSUMED_SIZE]
         return self.batch_size * 3 * _FLOAT_BYTES * max(height * width for height, width in sizes)
 
