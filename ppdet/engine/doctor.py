@@ -26,7 +26,8 @@ ENVIRONMENT = (
 )  # fmt: skip
 # module -> what `pip install` calls it
 PACKAGES = {"paddle": "paddlepaddle", "numpy": "numpy", "cv2": "opencv-python-headless", "numba": "numba",
-            "yaml": "pyyaml", "pycocotools": "pycocotools", "ultrafast_pycocotools": "ultrafast-pycocotools"}  # fmt: skip
+            "yaml": "pyyaml", "pycocotools": "pycocotools",
+            "ultrafast_pycocotools": "ultrafast-pycocotools"}  # fmt: skip
 # command of a card's driver -> how to get a Paddle that sees the card
 MONITORS = {"nvidia-smi": "install the CUDA build, paddlepaddle-gpu", "ixsmi": "see docs/iluvatar.md"}
 SMALL_SHARED_MEMORY = 2**28  # bytes; containers often have 2**26 of it
@@ -78,7 +79,8 @@ def check_threads(environ: Mapping[str, str], cores: int, allowed: float) -> Fin
     """cores: of the machine; allowed: what affinity and the container's quota leave this process."""
     lines = [f"{cores} CPU cores, {allowed:g} of them for this process"]
     setting = environ.get("MKL_NUM_THREADS", "")
-    lines.append(f"threads of a process on the CPU: {setting or 'its share of the cores, as MKL_NUM_THREADS is not set'}")
+    threads = setting or "its share of the cores, as MKL_NUM_THREADS is not set"
+    lines.append(f"threads of a process on the CPU: {threads}")
     advice = []
     if setting.isdigit() and int(setting) > max(1, allowed):
         advice.append(f"MKL_NUM_THREADS={setting} on {allowed:g} cores: set {max(1, int(allowed))}, divided by the "
