@@ -54,7 +54,9 @@ class Settings:
     weights: str | None = None  # path or URL for evaluation, inference and export
     pretrain_weights: str | None = None  # path or URL training starts from
     log_iter: Positive = 20  # steps between two log lines
+    accumulate_steps: Positive = 1  # batches per update; the result is that of one batch as large as all of them
     snapshot_epoch: Positive = 1  # epochs between two checkpoints (and evaluations)
+    keep_last: Positive | None = None  # of the numbered checkpoints only so many are kept; None: all
     keep_best_weight: bool = True  # keep best_model beside the snapshots
 
     use_ema: bool = False  # evaluate and save an exponential moving average of the weights

@@ -5,17 +5,18 @@
 <name>.pdopt     optimizer state and `last_epoch`
 <name>.pdstate   the rest: place in training, seed, EMA state, best score, and the checksums of the other files
 
-All are written under temporary names first, and `.pdstate` takes its own last: when one cannot be written, an older
-checkpoint of the same name stays as it was, and one that was cut off between two renames does not pass for whole.
+All are written and flushed under temporary names first, and `.pdstate` takes its own last: when one cannot be written,
+an older checkpoint of the same name stays as it was, and one that was cut off between two renames does not pass for
+whole.
 """
 
 from __future__ import annotations
 
 import logging
-import zlib
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 import paddle
 
 from ppdet.core.errors import UserError
+from ppdet.engine.checkpoint_files import checksum, read_whole, state_checksum, with_suffix
 from ppdet.engine.ema import ModelEMA
 from ppdet.engine.published_names import from_published, to_published
 from ppdet.engine.weights import read_arrays
@@ -31,8 +33,6 @@ from ppdet.utils.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
-_SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -40,6 +40,9 @@ class Progress:
 
     epoch  the epoch that continues here; step  its first step that is still to do; updates  optimizer steps so far
     seed   of the run; best  the best score so far, None before the first evaluation
+    batch  images per step over all ranks, 0: not known (a checkpoint of an earlier version)
+
+    An epoch whose steps are all done but which has not been evaluated and counted yet has step = steps per epoch.
     """
 
     epoch: int
@@ -47,16 +50,33 @@ class Progress:
     updates: int
     seed: int
     best: float | None = None
+    batch: int = 0
+
+    def with_batch(self, batch: int, steps: int) -> Progress:
+        """The same place for `batch` images per step and `steps` steps per epoch: on another number of ranks, say.
+
+        All ranks together take the epoch's images in one order, so the images done are its beginning; those of a step
+        that began before this place and ends after it are seen twice.
+        """
+        if self.batch in (0, batch):
+            return replace(self, batch=batch)
+        step = min(self.step * self.batch // batch, steps)
+        return replace(self, step=step, updates=self.epoch * steps + step, batch=batch)
 
 
 def save_weights(path: Path, model: PicoDet, state: Mapping[str, paddle.Tensor]) -> None:
     """Write `state` (a state dict of `model`) as `<path>.pdparams` under its published names."""
-    with atomic_path(_with_suffix(path, ".pdparams")) as temp:
+    with atomic_path(with_suffix(path, ".pdparams")) as temp:
         paddle.save(_published(model, state), str(temp))
 
 
 def save_checkpoint(
-    path: Path, model: PicoDet, optimizer: paddle.optimizer.Optimizer, ema: ModelEMA | None, progress: Progress
+    path: Path,
+    model: PicoDet,
+    optimizer: paddle.optimizer.Optimizer,
+    ema: ModelEMA | None,
+    progress: Progress,
+    scaler: paddle.amp.GradScaler | None = None,
 ) -> None:
     """Write the files of the checkpoint `path` (without extension), all of them or none."""
     raw = _published(model, model.state_dict())
@@ -67,92 +87,59 @@ def save_checkpoint(
     state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
     if ema:
         state["ema"] = {"step": ema.step, "state": ema.state()}
+    if scaler:
+        state["scaler"] = scaler.state_dict()  # empty where it does nothing
     with ExitStack() as stack:  # left in reverse order
-        last = stack.enter_context(atomic_path(_with_suffix(path, ".pdstate")))
+        last = stack.enter_context(atomic_path(with_suffix(path, ".pdstate")))
         for suffix, content in contents.items():
-            temp = stack.enter_context(atomic_path(_with_suffix(path, suffix)))
-            paddle.save(content, str(temp))
-            state["checksums"][suffix] = _checksum(temp)
-        paddle.save(state, str(last))
+            temp = stack.enter_context(atomic_path(with_suffix(path, suffix)))
+            _write(content, temp)
+            state["checksums"][suffix] = checksum(temp)
+        state["checksums"][".pdstate"] = state_checksum(state)
+        _write(state, last)
 
 
 def load_checkpoint(
-    path: Path, model: PicoDet, optimizer: paddle.optimizer.Optimizer, ema: ModelEMA | None
+    path: Path,
+    model: PicoDet,
+    optimizer: paddle.optimizer.Optimizer,
+    ema: ModelEMA | None,
+    scaler: paddle.amp.GradScaler | None = None,
 ) -> Progress:
-    """Continue from a checkpoint: `path` with or without extension, or a folder, whose newest one is taken.
+    """Continue from the checkpoint `path` (without extension).
 
     Raises UserError where it is not whole or belongs to another model or other settings.
     """
-    path = _stem(path)
-    state = _read_state(path)
-    _check_whole(path, state["checksums"])
+    state = read_whole(path)
     if (ema is None) == ("ema" in state):
         raise UserError(f"use_ema: is {ema is not None} here, but {path} was saved with {'ema' in state}")
     if type(optimizer).__name__ != state["optimizer"]:
         kinds = f"is {type(optimizer).__name__} here, but {path} was saved with {state['optimizer']}"
         raise UserError(f"OptimizerBuilder.optimizer.type: {kinds}")
-    arrays = from_published(model, read_arrays(_with_suffix(path, ".pdema" if ema else ".pdparams")))
+    arrays = from_published(model, read_arrays(with_suffix(path, ".pdema" if ema else ".pdparams")))
     expected = model.state_dict()
     if any(name not in arrays or arrays[name].shape != tuple(value.shape) for name, value in expected.items()):
         raise UserError(f"{path}: a checkpoint of another model; resume with the config that it was trained with")
     for name, value in expected.items():
         value.set_value(arrays[name])
-    slots = {k: v for k, v in read_arrays(_with_suffix(path, ".pdopt")).items() if k != "last_epoch"}
+    slots = {k: v for k, v in read_arrays(with_suffix(path, ".pdopt")).items() if k != "last_epoch"}
     optimizer.set_state_dict({k: paddle.to_tensor(v) if isinstance(v, np.ndarray) else v for k, v in slots.items()})
     if ema:
         ema.load(**state["ema"])
+    if scaler and scaler.is_enable() and state.get("scaler"):
+        scaler.load_state_dict(state["scaler"])
     progress = Progress(**state["progress"])
     logger.info("%s: resuming at epoch %d, step %d", path, progress.epoch, progress.step)
     return progress
 
 
-def peek_seed(path: Path) -> int:
-    """The seed of the run that wrote the checkpoint `path` (as in load_checkpoint)."""
-    return _read_state(_stem(path))["progress"]["seed"]
-
-
-def _stem(path: Path) -> Path:
-    """The checkpoint that a user means: without extension, the newest one of a folder."""
-    if path.is_dir():
-        return newest_checkpoint(path)
-    return path.with_suffix("") if path.suffix in _SUFFIXES else path
-
-
-def _read_state(path: Path) -> dict[str, Any]:
-    file = _with_suffix(path, ".pdstate")
-    if not file.is_file():
-        raise UserError(f"{file}: there is no such checkpoint; to start from weights alone use -o pretrain_weights=…")
-    state = read_arrays(file)
-    if "progress" not in state:
-        raise UserError(f"{path}.pdstate: not the state of a checkpoint; resume from another one")
-    return state
-
-
-def _check_whole(path: Path, checksums: dict[str, int]) -> None:
-    for suffix, expected in checksums.items():
-        file = _with_suffix(path, suffix)
-        if not file.is_file():
-            raise UserError(f"{file}: is missing; resume from another checkpoint")
-        if _checksum(file) != expected:
-            raise UserError(f"{file}: damaged, or not written together with {path}.pdstate; resume from another one")
-
-
-def newest_checkpoint(folder: Path) -> Path:
-    """The most recently completed checkpoint of an output folder (path without extension)."""
-    # a name that begins with a dot: the unfinished file of a process that was killed
-    states = sorted(folder.glob("[!.]*.pdstate"), key=lambda p: p.stat().st_mtime)
-    if not states:
-        raise UserError(f"{folder}: there is no checkpoint (*.pdstate) to resume from")
-    return states[-1].with_suffix("")
-
-
-def _with_suffix(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
 def _published(model: PicoDet, state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:
-    return to_published(model, {name: value.numpy() for name, value in state.items()})
+    # assign: of a view of the average's vector (flat.py), numpy() alone would copy the whole vector
+    return to_published(model, {name: paddle.assign(value).numpy() for name, value in state.items()})
 
 
-def _checksum(file: Path) -> int:
-    return zlib.crc32(file.read_bytes())
+def _write(content: Any, file: Path) -> None:
+    """Save and flush, so that nothing but renames is left to be done once all files are there."""
+    paddle.save(content, str(file))
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())

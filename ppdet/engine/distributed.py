@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import numpy as np
 import paddle
 import paddle.distributed as dist
 from paddle import nn
+
+from ppdet.core.errors import UserError
+from ppdet.engine.watch import Watch
+
+_watch: Watch | None = None  # from `init` to the end of the process, as the ranks themselves
 
 
 def rank() -> int:
@@ -24,6 +31,15 @@ def init() -> None:
     """Join the other processes if `python3 -m paddle.distributed.launch` started this one."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1 and not dist.is_initialized():
         dist.init_parallel_env()
+        global _watch
+        host, _, port = os.environ["PADDLE_MASTER"].rpartition(":")
+        _watch = Watch(host, int(port), rank(), world_size())
+
+
+def leave() -> None:
+    """Take no more part in collectives: whatever the others still do, they do not wait for this process."""
+    if _watch:
+        _watch.leave()
 
 
 def parallel(model: nn.Layer) -> nn.Layer:
@@ -32,6 +48,11 @@ def parallel(model: nn.Layer) -> nn.Layer:
     The first weights of rank 0 are sent to all.
     """
     return paddle.DataParallel(model) if world_size() > 1 else model
+
+
+def unsynchronised(forward: nn.Layer) -> AbstractContextManager[None]:
+    """While entered, gradients of `forward` (as from `parallel`) only add up on each rank."""
+    return forward.no_sync() if isinstance(forward, paddle.DataParallel) else nullcontext()
 
 
 @paddle.no_grad()
@@ -55,3 +76,30 @@ def gather(value: Any) -> list[Any]:
     gathered: list[Any] = []
     dist.all_gather_object(gathered, value)
     return gathered
+
+
+def gather_rows(rows: np.ndarray) -> list[np.ndarray]:
+    """`rows` [n, ...] float32 or int64 of every rank, n differing, in rank order, on every rank."""
+    if world_size() == 1:
+        return [rows]
+    lengths = gather(len(rows))
+    padded = np.zeros((max(*lengths, 1), *rows.shape[1:]), rows.dtype)  # a collective takes equal shapes
+    padded[: len(rows)] = rows
+    gathered: list[paddle.Tensor] = []
+    dist.all_gather(gathered, paddle.to_tensor(padded))
+    return [part.numpy()[:length] for part, length in zip(gathered, lengths, strict=True)]
+
+
+def raise_together(error: UserError | None, update: int = 0) -> None:
+    """Where some rank has an error, raise it on every rank and name the rank; a collective.
+
+    update  when it happened: the earliest error is raised, what came of it on other ranks is not
+    """
+    if world_size() == 1:
+        if error:
+            raise error
+        return
+    errors = [(when, at, text) for at, (when, text) in enumerate(gather((update, error and str(error)))) if text]
+    if errors:
+        _, at, text = min(errors)
+        raise UserError(f"{text} (rank {at})") from error

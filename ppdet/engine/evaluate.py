@@ -7,11 +7,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
+import paddle
 from tqdm import tqdm
 
+from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.data.loader import Loader
 from ppdet.engine import distributed
@@ -27,12 +30,24 @@ from ppdet.modeling import PicoDet
 logger = logging.getLogger(__name__)
 
 
-def detect(model: PicoDet, batches: Iterable[Batch], images: int) -> Iterator[ImageDetections]:
-    """im_id and detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each of the images."""
+def detect(model: PicoDet, batches: Iterable[Batch], images: int, batch_size: int) -> Iterator[ImageDetections]:
+    """im_id and detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each of the images.
+
+    Smaller batches are filled up: kernels may round in another way for another size, and the last batch's depends on
+    the number of ranks.
+    """
     predict = make_predictor(model, images)
     for batch in batches:
-        bbox, bbox_num = predict(batch.image, batch.scale_factor)
-        yield from zip(batch.im_id.numpy().tolist(), np.split(bbox, np.cumsum(bbox_num)[:-1]), strict=True)
+        im_ids = batch.im_id.numpy().tolist()
+        bbox, bbox_num = predict(_filled(batch.image, batch_size), _filled(batch.scale_factor, batch_size))
+        parts = np.split(bbox, np.cumsum(bbox_num)[:-1])
+        yield from zip(im_ids, parts[: len(im_ids)], strict=True)
+
+
+def _filled(values: paddle.Tensor, count: int) -> paddle.Tensor:
+    """values [n, ...] with the last one repeated, [count, ...]."""
+    missing = count - values.shape[0]
+    return paddle.concat([values, *[values[-1:]] * missing]) if missing > 0 else values
 
 
 @dataclass(frozen=True)
@@ -43,9 +58,10 @@ class Evaluator:
     metric: Metric
     categories: Sequence[Category]
     images: int  # in the dataset
+    batch_size: int
 
     def __call__(self, model: PicoDet) -> dict[str, float]:
-        """The metric's numbers for `model`, which is in evaluation mode afterwards."""
+        """The metric's numbers for `model`, on every rank; the model is in evaluation mode afterwards."""
         return self.score(self.detect(model))
 
     def detect(self, model: PicoDet, batches: Iterable[Batch] | None = None) -> list[ImageDetections]:
@@ -53,19 +69,40 @@ class Evaluator:
         start = time.perf_counter()
         batches = tqdm(self.loader.epoch(0) if batches is None else batches, total=len(self.loader), desc="eval",
                        unit="batch", leave=False, disable=True if distributed.rank() else None)  # fmt: skip
-        found = list(detect(model, batches, self.images))
-        everything = [pair for part in distributed.gather(found) for pair in part]
+        found = list(detect(model, batches, self.images, self.batch_size))
+        everything = gather_detections(found)
         seconds = time.perf_counter() - start
         logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds,
                     len(everything) / seconds)  # fmt: skip
         return everything
 
     def score(self, detections: Iterable[ImageDetections]) -> dict[str, float]:
-        """The metric's numbers for detections made here or elsewhere."""
-        self.metric.reset()
-        for im_id, rows in detections:
-            self.metric.update(im_id, rows)
-        return self.metric.compute()
+        """The metric's numbers for detections made here or elsewhere; rank 0 computes them for all."""
+        scores, error = {}, None
+        if distributed.rank() == 0:
+            try:
+                self.metric.reset()
+                for im_id, rows in detections:
+                    self.metric.update(im_id, rows)
+                scores = self.metric.compute()
+            except UserError as e:
+                error = e
+        distributed.raise_together(error)
+        return distributed.gather(scores)[0]
+
+
+def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
+    """The detections of all ranks in the dataset's order, of which each rank has every world_size-th image."""
+    if distributed.world_size() == 1:
+        return list(own)
+    im_ids = distributed.gather_rows(np.array([im_id for im_id, _ in own], np.int64))
+    counts = distributed.gather_rows(np.array([len(rows) for _, rows in own], np.int64))
+    rows = distributed.gather_rows(np.concatenate([np.zeros((0, 6), np.float32), *(rows for _, rows in own)]))
+    parts = [
+        list(zip(ids.tolist(), np.split(found, np.cumsum(count)[:-1]), strict=True)) if len(ids) else []
+        for ids, count, found in zip(im_ids, counts, rows, strict=True)
+    ]
+    return [pair for turn in zip_longest(*parts) for pair in turn if pair]
 
 
 def build_evaluator(run: Run) -> Evaluator:
@@ -75,7 +112,7 @@ def build_evaluator(run: Run) -> Evaluator:
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     metric = build_metric(run.settings.metric, dataset, run.settings.map_type)
-    return Evaluator(loader, metric, dataset.categories, len(dataset))
+    return Evaluator(loader, metric, dataset.categories, len(dataset), reader.batch_size)
 
 
 def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
@@ -97,6 +134,7 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
             batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
             detections = evaluator.detect(run.load_model(), batches)
     scores = evaluator.score(detections)
+    distributed.leave()
     if distributed.rank():
         return
     logger.info("peak memory %.0f MB", peak_memory_mb(run.device))

@@ -19,6 +19,14 @@ def duration(seconds: float) -> str:
     return f"{days}d {text}" if days else text
 
 
+class LossError(UserError):
+    """A loss that is not finite; it was the one of update number `update`."""
+
+    def __init__(self, message: str, update: int) -> None:
+        super().__init__(message)
+        self.update = update
+
+
 @dataclass
 class Meter:
     """Losses and times of the steps since the last log line.
@@ -42,7 +50,7 @@ class Meter:
     def read(self, last_update: int) -> dict[str, float]:
         """Mean losses and times; this is where the host waits for the device.
 
-        Raises UserError, naming the first step and its images, where a loss is not finite. `last_update` is the number
+        Raises LossError, naming the first step and its images, where a loss is not finite. `last_update` is the number
         of the newest step.
         """
         steps = len(self.losses)
@@ -51,9 +59,11 @@ class Meter:
         if bad.size:
             first = int(bad[0])
             ids = ", ".join(str(i) for i in self.image_ids[first].numpy().tolist())
-            raise UserError(
-                f"loss: became {table['loss'][first]} at step {last_update - (steps - 1 - first)}, images {ids}; lower "
-                "LearningRate.base_lr, lengthen the warm-up or check these images' boxes; the last checkpoint is kept"
+            update = last_update - (steps - 1 - first)
+            raise LossError(
+                f"loss: became {table['loss'][first]} at step {update}, images {ids}; lower LearningRate.base_lr, "
+                "lengthen the warm-up or check these images' boxes; the last checkpoint is kept",
+                update,
             )
         seconds = time.perf_counter() - self.start
         return {name: float(values.mean()) for name, values in table.items()} | {

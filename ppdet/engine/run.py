@@ -20,6 +20,7 @@ from ppdet.core.settings import Settings
 from ppdet.data.datasets import Dataset, check_num_classes
 from ppdet.engine import distributed
 from ppdet.engine.device import select_device
+from ppdet.engine.interrupt import end_on_sigterm
 from ppdet.engine.weights import load_weights
 from ppdet.modeling import PicoDet, build_model
 from ppdet.utils.download import resolve_weights
@@ -74,7 +75,8 @@ class Run:
 
 def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
     """Everything up to the point where the tools differ. `extra`: overrides that a tool's own flags stand for."""
-    distributed.init()
+    distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
+    end_on_sigterm()
     setup_logging(rank=distributed.rank(), debug=args.debug)
     device = [f"device={args.device}"] if args.device else []
     cfg = load_config(args.config, [*args.opt, *device, *extra])

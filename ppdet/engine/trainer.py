@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import paddle
 import yaml
@@ -17,9 +18,10 @@ from ppdet.data.datasets import Category
 from ppdet.data.loader import Loader
 from ppdet.engine import distributed
 from ppdet.engine.callbacks import Callback, JsonLines
-from ppdet.engine.checkpoint import Progress, load_checkpoint, peek_seed
+from ppdet.engine.checkpoint import Progress, load_checkpoint
+from ppdet.engine.checkpoint_files import best_score, find_checkpoint, peek_seed, remove_unfinished
 from ppdet.engine.cpu_tuning import cpu_threads
-from ppdet.engine.device import supports_amp, supports_sync_bn
+from ppdet.engine.device import amp_dtype, supports_sync_bn
 from ppdet.engine.ema import ModelEMA
 from ppdet.engine.evaluate import build_evaluator
 from ppdet.engine.optim import LearningRate
@@ -47,23 +49,33 @@ class Trainer:
     ema: ModelEMA | None
     loader: Loader
     settings: Settings
+    scaler: paddle.amp.GradScaler  # does nothing where mixed precision is off
     device: str
     output_dir: Path
-    amp: bool = False
+    amp: str | None = None  # the type of mixed precision
     evaluate: Callable[[PicoDet], dict[str, float]] | None = None
     primary: str = ""
     callbacks: Sequence[Callback] = ()
 
+    @property
+    def steps(self) -> int:
+        """Updates per epoch; batches that do not fill one are left out."""
+        return len(self.loader) // self.settings.accumulate_steps
+
 
 def build_trainer(
-    run: Run, evaluate: bool = False, resume: Path | None = None, callbacks: Sequence[Callback] = ()
+    run: Run,
+    evaluate: bool = False,
+    resume: Path | Literal["auto"] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[Trainer, Progress]:
-    """The trainer and the place where it starts: the beginning, or the checkpoint `resume`.
+    """The trainer and the place where it starts: the beginning, or what `resume` means (see find_checkpoint).
 
     Everything a user can get wrong is checked before the first step.
     """
     settings, builder = run.settings, run.builder
-    seed = _choose_seed(settings.seed, resume)
+    checkpoint = _find_together(resume, run.output_dir) if resume else None
+    seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
     dataset = run.load_dataset("TrainDataset")
     evaluator = build_evaluator(run) if evaluate else None
@@ -72,25 +84,33 @@ def build_trainer(
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = run.build_model()
-    if settings.pretrain_weights and not resume:
+    if settings.pretrain_weights and not checkpoint:
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
     model = _with_sync_bn(model, run)
     if run.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())
-    learning_rate = builder.build("LearningRate").for_run(reader.batch_size, cards=distributed.world_size())
+    learning_rate = builder.build("LearningRate").for_run(
+        reader.batch_size, distributed.world_size(), settings.accumulate_steps
+    )
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
     ema = None
     if settings.use_ema:
         ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
-    progress = Progress(epoch=0, step=0, updates=0, seed=seed)
-    if resume:
-        progress = load_checkpoint(resume, model, optimizer, ema)
+    amp = _use_amp(run)
+    scaler = paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024)
+    batch = reader.batch_size * distributed.world_size() * settings.accumulate_steps
+    steps = len(loader) // settings.accumulate_steps
+    if not steps:
+        raise UserError(f"accumulate_steps: an update takes {batch} images, but the epoch has fewer; lower it")
+    progress = Progress(epoch=0, step=0, updates=0, seed=seed, batch=batch)
+    if checkpoint:
+        progress = _resume(checkpoint, load_checkpoint(checkpoint, model, optimizer, ema, scaler), batch, steps)
     elif any(run.output_dir.glob("*.pdstate")):
         logger.warning("%s: holds an earlier run, whose files of the same names will be replaced; -o filename=… keeps "
                        "them apart, -r continues", run.output_dir)  # fmt: skip
     logger.info(
         "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
-        settings.filename, run.device, len(dataset), len(loader), settings.epoch, seed,
+        settings.filename, run.device, len(dataset), steps, settings.epoch, seed,
     )  # fmt: skip
     if distributed.rank() == 0:
         with atomic_write(run.output_dir / "config.yml") as file:
@@ -102,9 +122,10 @@ def build_trainer(
         ema=ema,
         loader=loader,
         settings=settings,
+        scaler=scaler,
         device=run.device,
         output_dir=run.output_dir,
-        amp=_use_amp(run),
+        amp=amp,
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         callbacks=(JsonLines(run.output_dir / "metrics.jsonl"), *callbacks),
@@ -122,19 +143,45 @@ def check_same_classes(train: Sequence[Category], evaluation: Sequence[Category]
             )
 
 
-def _choose_seed(seed: int | None, resume: Path | None) -> int:
+def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | None:
+    """The checkpoint that rank 0 finds: on a machine that cannot see it, the training must not start anew."""
+    found, error = None, None
+    if distributed.rank() == 0:
+        try:
+            found = find_checkpoint(resume, output_dir)
+            if resume == "auto":  # nobody else is at work there
+                remove_unfinished(output_dir)
+        except UserError as e:
+            error = e
+    distributed.raise_together(error)
+    return distributed.gather(found)[0]
+
+
+def _resume(checkpoint: Path, saved: Progress, batch: int, steps: int) -> Progress:
+    """Where to go on from what `checkpoint` says, with `batch` images per step and `steps` steps per epoch."""
+    progress = saved.with_batch(batch, steps)
+    # a best_model beside it may be better than what the run had seen until then, and is not to be replaced by less
+    scores = [score for score in (saved.best, best_score(checkpoint.with_name("best_model"))) if score is not None]
+    if saved.batch not in (0, batch):
+        logger.info("%d images per step instead of %d: the place is step %d of %d of epoch %d", batch, saved.batch,
+                    progress.step, steps, progress.epoch + 1)  # fmt: skip
+    return replace(progress, best=max(scores, default=None))
+
+
+def _choose_seed(seed: int | None, checkpoint: Path | None) -> int:
     """A resumed run goes on with its own seed; a new one draws one that all ranks share."""
-    if resume:
-        return peek_seed(resume)
+    if checkpoint:
+        return peek_seed(checkpoint)
     drawn = random.SystemRandom().randrange(2**31) if seed is None else seed
     return distributed.gather(drawn)[0]
 
 
-def _use_amp(run: Run) -> bool:
-    if run.settings.amp and not supports_amp(run.device):
-        logger.warning("amp: %s has no float16, training in float32", run.device)
-        return False
-    return run.settings.amp
+def _use_amp(run: Run) -> str | None:
+    """The type of mixed precision that is wanted and possible."""
+    dtype = amp_dtype(run.device) if run.settings.amp else None
+    if run.settings.amp and dtype is None:
+        logger.warning("amp: %s has no mixed precision, training in float32", run.device)
+    return dtype
 
 
 def _with_sync_bn(model: PicoDet, run: Run) -> PicoDet:

@@ -107,7 +107,8 @@ def _fast_conv_norm_act(layer: ConvNormAct, x: paddle.Tensor) -> paddle.Tensor:
     if 1 < conv._groups == conv._in_channels == conv._out_channels:
         x = _Depthwise.apply(x, conv.weight, conv._stride[0])
     elif conv._out_channels == 1 < conv._kernel_size[0]:  # one filter per channel here as well, and their sum
-        x = _Depthwise.apply(x, conv.weight.transpose([1, 0, 2, 3]), conv._stride[0]).sum(axis=1, keepdim=True)
+        weight = conv.weight.reshape([-1, 1, *conv._kernel_size])  # a transposed gradient escapes DataParallel
+        x = _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
     else:
         x = conv(x)
     return _NormAct.apply(x, layer.norm.weight, layer.norm.bias, layer.norm, layer.act is F.hardswish)

@@ -96,9 +96,14 @@ class DistributionFocalLoss:
         return -self.loss_weight * (at_left * (left + 1 - target) + at_right * (target - left))
 
 
-def mean_over_ranks(value: paddle.Tensor) -> paddle.Tensor:
-    """`value` averaged over the ranks of a distributed run: loss normalisers belong to the global batch."""
-    if dist.get_world_size() > 1:
-        dist.all_reduce(value)
-        value = value / dist.get_world_size()
-    return value
+def update_normalisers(sums: paddle.Tensor) -> paddle.Tensor:
+    """The divisors of an update from the sums of each rank, in one collective; float32 of the same shape.
+
+    They belong to the images of all ranks, are at least 1 for those together, and are divided by the number of ranks,
+    as the gradients are: the update does not depend on how its images are spread.
+    """
+    ranks = dist.get_world_size()
+    if ranks > 1:
+        sums = sums.clone()
+        dist.all_reduce(sums)
+    return sums.clip(min=1) / ranks

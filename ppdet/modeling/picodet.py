@@ -8,7 +8,8 @@ import paddle
 from paddle import nn
 
 from ppdet.core.registry import Component, register
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Targets
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums, Targets
+from ppdet.modeling.losses import update_normalisers
 
 
 class Detections(NamedTuple):
@@ -40,8 +41,13 @@ class PicoDet(nn.Layer):
 
     def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
         """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, each a float32 scalar on the device."""
+        sums = self.loss_sums(outputs, targets, epoch)
+        return sums.divided(update_normalisers(sums.normalisers))
+
+    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
+        """The losses before their division, for an update of several batches."""
         cls, reg = outputs.cls.astype("float32"), outputs.reg.astype("float32")  # where mixed precision ends
-        return self.head.loss(HeadOutputs(cls, reg, outputs.grid), targets, epoch)
+        return self.head.loss_sums(HeadOutputs(cls, reg, outputs.grid), targets, epoch)
 
     def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
         """Boxes after NMS; `scale_factor` [B, 2] float32 (y, x) = network input size / original size."""

@@ -60,7 +60,7 @@ def test_a_config_without_the_keys_gets_the_fitting_value_told(caplog: pytest.Lo
     found, said = rate_of_run(caplog, 64, 8)
     assert found == 0.32
     assert said == [
-        "WARNING LearningRate.base_lr: 0.32 is taken as it is; if it is a published value, for 4 cards of 64 images, "
+        "WARNING LearningRate.base_lr: 0.32 is taken as it is; if it is a published one, for 4 cards of 64 images, "
         "0.64 fits 512 images per update (LearningRate.auto_scale settles it)"
     ]
 

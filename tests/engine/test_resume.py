@@ -1,19 +1,19 @@
-"""A run that was stopped and resumed ends with the very same weights, and broken checkpoints are found out."""
+"""A run that was stopped and resumed ends with the very same weights."""
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
 
-from ppdet.core.errors import UserError
-from ppdet.engine import checkpoint
-from ppdet.engine.checkpoint import Progress, load_checkpoint, newest_checkpoint, save_checkpoint
+from ppdet.core.errors import Interrupted, UserError
+from ppdet.engine.checkpoint import Progress, save_checkpoint
+from ppdet.engine.checkpoint_files import newest_checkpoint
 from ppdet.engine.train import fit
 from ppdet.engine.trainer import Trainer, build_trainer
 from ppdet.engine.weights import read_arrays
@@ -24,14 +24,23 @@ SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 
 
 class InterruptAt:
-    """Presses Ctrl-C during update number `updates`."""
+    """Presses Ctrl-C, or sends another signal, during update number `updates` or the evaluation after it."""
 
-    def __init__(self, updates: int):
-        self.updates = updates
+    def __init__(self, updates: int, kind: str = "train", number: int = signal.SIGINT):
+        self.when = (kind, updates)
+        self.number = number
 
     def on_record(self, kind, updates, numbers) -> None:
-        if kind == "train" and updates == self.updates:
-            os.kill(os.getpid(), signal.SIGINT)
+        if (kind, updates) == self.when:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.fixture(autouse=True)
+def _sigterm() -> Iterator[None]:
+    """A run that SIGTERM ended leaves the signal ignored."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def train(config: Path, *overrides: str, **options) -> tuple[Trainer, Progress]:
@@ -87,6 +96,90 @@ def test_stopping_and_resuming_twice(tiny, whole):
     assert_same(folder / "model_final", whole)
 
 
+def test_sigterm_during_the_evaluation(tiny, whole):
+    with pytest.raises(Interrupted) as stop:
+        train(tiny, evaluate=True, callbacks=[InterruptAt(2 * STEPS, "eval", signal.SIGTERM)])
+    assert stop.value.status == 143
+    trainer, start = build_trainer(make_run(tiny), evaluate=True, resume="auto")
+    assert (start.epoch, start.step) == (2, 0)  # counted as done
+    fit(trainer, start)
+    assert_same(trainer.output_dir / "model_final", whole)
+
+
+def test_killed_during_the_evaluation(tiny, whole):
+    """What was trained until then is kept, and the evaluation is made up for."""
+    trainer, progress = build_trainer(make_run(tiny), evaluate=True)
+
+    def dies(model):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        fit(replace(trainer, evaluate=dies), progress)
+    trainer, start = build_trainer(make_run(tiny), evaluate=True, resume="auto")
+    assert (start.epoch, start.step, start.best) == (1, STEPS, None)
+    fit(trainer, start)
+    assert_same(trainer.output_dir / "model_final", whole)
+    assert (trainer.output_dir / "metrics.jsonl").read_text().count('"eval"') == 2
+
+
+def test_a_signal_in_the_last_evaluation_is_too_late(tiny):
+    _, end = train(tiny, "epoch=1", evaluate=True, callbacks=[InterruptAt(STEPS, "eval", signal.SIGTERM)])
+    assert end.epoch == 1
+
+
+def test_auto_without_a_checkpoint_starts_anew(tiny, caplog):
+    with caplog.at_level("INFO"):
+        _, start = build_trainer(make_run(tiny), resume="auto")
+    assert (start.epoch, start.step, start.seed) == (0, 0, 7)
+    assert sum("starts anew" in record.message for record in caplog.records) == 1
+
+
+def test_another_batch(tiny):
+    """Four images of the epoch's five are done, of which the next step takes one."""
+    trainer, progress = build_trainer(make_run(tiny), evaluate=True)
+    path = trainer.output_dir / "interrupted"
+    progress = replace(progress, epoch=1, step=2, updates=4)
+    save_checkpoint(path, trainer.model, trainer.optimizer, trainer.ema, progress)
+    _, start = build_trainer(make_run(tiny, "TrainReader.batch_size=1"), resume="auto")
+    assert (start.epoch, start.step, start.updates, start.batch) == (1, 4, 9, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "batch", "steps", "after"),
+    [
+        (dict(epoch=3, step=10, updates=310, batch=8), 8, 100, (10, 310)),
+        (dict(epoch=3, step=10, updates=310, batch=8), 16, 50, (5, 155)),
+        (dict(epoch=3, step=11, updates=311, batch=8), 16, 50, (5, 155)),  # half of a step again
+        (dict(epoch=3, step=10, updates=310, batch=16), 8, 200, (20, 620)),
+        (dict(epoch=3, step=100, updates=400, batch=8), 16, 50, (50, 200)),  # all steps done
+        (dict(epoch=3, step=0, updates=300, batch=8), 24, 33, (0, 99)),
+        (dict(epoch=3, step=10, updates=310), 16, 50, (10, 310)),  # of an earlier version
+    ],
+)
+def test_place_on_another_number_of_ranks(before, batch, steps, after):
+    place = Progress(seed=7, **before).with_batch(batch, steps)
+    assert (place.epoch, place.step, place.updates, place.batch) == (3, *after, batch)
+
+
+def test_numbered_checkpoints_are_kept_up_to_a_number(tiny):
+    folder = tiny.parent / "output" / "tiny"
+    train(tiny, "snapshot_epoch=1", "keep_last=2", evaluate=True)
+    assert {path.stem for path in folder.glob("*.pd*")} == {"1", "2", "model_final", "best_model"}
+    with pytest.raises(UserError, match="keep_last: expected at least 1"):
+        make_run(tiny, "keep_last=0")
+
+
+def test_a_better_best_model_is_known(tiny):
+    """Going back to an older checkpoint does not let a worse model replace best_model."""
+    folder = tiny.parent / "output" / "tiny"
+    trainer, progress = build_trainer(make_run(tiny), evaluate=True)
+    for name, best in (("0", 0.1), ("best_model", 0.9)):
+        save_checkpoint(folder / name, trainer.model, trainer.optimizer, trainer.ema,
+                        replace(progress, epoch=1, updates=2, best=best))  # fmt: skip
+    _, start = build_trainer(make_run(tiny), evaluate=True, resume=folder / "0")
+    assert start.best == 0.9
+
+
 def test_best_score_is_kept(tiny):
     folder = tiny.parent / "output" / "tiny"
     trainer, progress = build_trainer(make_run(tiny, "epoch=1"), evaluate=True)
@@ -95,91 +188,6 @@ def test_best_score_is_kept(tiny):
     _, end = train(tiny, evaluate=True, resume=folder / "good.pdparams")
     assert end.best == 0.9
     assert not list(folder.glob("best_model*"))
-
-
-@pytest.fixture
-def saved(tiny: Path) -> Path:
-    """A checkpoint before the first epoch, for tests that need no training."""
-    trainer, progress = build_trainer(make_run(tiny))
-    path = tiny.parent / "output" / "tiny" / "best_model"
-    save_checkpoint(path, trainer.model, trainer.optimizer, trainer.ema, progress)
-    return path
-
-
-@pytest.mark.parametrize(("override", "fault"), [("use_ema=false", "use_ema: is False here"),
-                                                 ("LCNet.scale=0.5", "a checkpoint of another model")])  # fmt: skip
-def test_another_config(tiny, saved, override, fault):
-    with pytest.raises(UserError, match=fault):
-        build_trainer(make_run(tiny, override), resume=saved)
-
-
-def test_another_optimizer(tiny, saved):
-    trainer, _ = build_trainer(make_run(tiny))
-    optimizer = paddle.optimizer.SGD(parameters=trainer.model.parameters())
-    with pytest.raises(UserError, match=r"optimizer\.type: is SGD here, but .* was saved with Momentum"):
-        load_checkpoint(saved, trainer.model, optimizer, trainer.ema)
-
-
-def test_checkpoint_without_ema_where_ema_is_on(tiny):
-    trainer, progress = build_trainer(make_run(tiny, "use_ema=false"))
-    save_checkpoint(tiny.parent / "raw", trainer.model, trainer.optimizer, trainer.ema, progress)
-    assert not (tiny.parent / "raw.pdema").exists()
-    with pytest.raises(UserError, match="use_ema: is True here"):
-        build_trainer(make_run(tiny), resume=tiny.parent / "raw")
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("spoil", ["cut", "gone", "of another time"])
-def test_broken_files_are_named(tiny, saved, suffix, spoil):
-    file = saved.with_name(saved.name + suffix)
-    content = file.read_bytes()
-    file.unlink()
-    if spoil == "cut":
-        file.write_bytes(content[: len(content) // 2])
-    elif spoil == "of another time":
-        paddle.save(paddle.load(str(saved.with_name(saved.name + SUFFIXES[SUFFIXES.index(suffix) - 1]))), str(file))
-    with pytest.raises(UserError, match=f"best_model{suffix}: "):
-        build_trainer(make_run(tiny), resume=saved)
-
-
-@pytest.mark.parametrize("failing", [1, 2, 3, 4])
-def test_full_disk_keeps_the_older_checkpoint(tiny, saved, monkeypatch, failing):
-    before = {suffix: saved.with_name(saved.name + suffix).read_bytes() for suffix in SUFFIXES}
-    trainer, progress = build_trainer(make_run(tiny), resume=saved)
-    for parameter in trainer.model.parameters():
-        parameter.set_value(parameter + 1)
-    calls, save = [], paddle.save
-
-    def save_until_full(content, path):
-        calls.append(path)
-        save(content, path)
-        if len(calls) == failing:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(checkpoint.paddle, "save", save_until_full)
-    with pytest.raises(UserError, match="best_model.*No space left"):
-        save_checkpoint(saved, trainer.model, trainer.optimizer, trainer.ema, progress)
-    assert {path.name: path.read_bytes() for path in saved.parent.iterdir() if path.suffix in SUFFIXES} == {
-        saved.name + suffix: content for suffix, content in before.items()
-    }
-    build_trainer(make_run(tiny), resume=saved)
-
-
-def test_cut_off_between_two_renames(tiny, saved, monkeypatch):
-    """A power cut cannot be caught, only noticed: half of the files are new."""
-    trainer, progress = build_trainer(make_run(tiny), resume=saved)
-    for parameter in trainer.model.parameters():
-        parameter.set_value(parameter + 1)
-    state = saved.with_name("best_model.pdstate").read_bytes()
-    save_checkpoint(saved, trainer.model, trainer.optimizer, trainer.ema, progress)
-    saved.with_name("best_model.pdstate").write_bytes(state)
-    with pytest.raises(UserError, match=r"best_model\.\w+: damaged, or not written together with .*pdstate"):
-        build_trainer(make_run(tiny), resume=saved)
-
-
-def test_leftovers_of_a_killed_process_are_no_checkpoint(tiny, saved):
-    saved.with_name(".best_model.pdstate.0123.tmp.pdstate").write_bytes(b"half")
-    assert newest_checkpoint(saved.parent) == saved
 
 
 def test_nothing_to_resume(tiny):

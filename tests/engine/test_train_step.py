@@ -19,6 +19,7 @@ from tests.engine.tiny import make_run, write_config
 _READS = ("numpy", "item", "tolist", "__array__", "__bool__", "__int__", "__float__", "__index__", "__len__")
 
 
+@pytest.mark.parametrize("accumulate_steps", [1, 2])
 @pytest.mark.parametrize(
     ("base", "epoch"),
     [
@@ -27,24 +28,24 @@ _READS = ("numpy", "item", "tolist", "__array__", "__bool__", "__int__", "__floa
         ("legacy_model/picodet_s_320_coco.yml", 0),
     ],
 )
-def test_a_step_reads_no_tensor(tiny, base, epoch, monkeypatch):
+def test_a_step_reads_no_tensor(tiny, base, epoch, accumulate_steps, monkeypatch):
     """ATSS, TAL and SimOTA; learning rate, optimizer, average and meter included."""
     trainer, _ = build_trainer(make_run(write_config(tiny.parent, base), "to_static=true"))  # without the CPU's kernels
     scaler = paddle.amp.GradScaler(enable=False)
     meter = Meter()
-    batches = list(itertools.islice(trainer.loader.epoch(0), 2))
+    batches = list(itertools.islice(itertools.cycle(trainer.loader.epoch(0)), 2 * accumulate_steps))
 
-    def step(batch) -> None:
+    def step(batches) -> None:
         trainer.optimizer.set_lr(0.01)
-        losses = train_step(trainer.model, trainer.model, batch, epoch, trainer.optimizer, scaler)
+        losses = train_step(trainer.model, trainer.model, batches, epoch, trainer.optimizer, scaler)
         trainer.ema.update()
-        meter.add(losses, batch.im_id, 0.0)
+        meter.add(losses, paddle.concat([batch.im_id for batch in batches]), 0.0)
 
-    step(batches[0])  # the optimizer reads when it makes its state
+    step(batches[:accumulate_steps])  # the optimizer reads when it makes its state
     with monkeypatch.context() as patch:
         for name in _READS:
             patch.setattr(paddle.Tensor, name, _forbidden(name))
-        step(batches[1])
+        step(batches[accumulate_steps:])
         with pytest.raises(AssertionError, match="host"):  # the guard is on
             meter.read(2)
     assert np.isfinite(meter.read(2)["loss"])

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.tool_fixtures import ROOT, Workspace, coco_workspace
+from tests.tools.processes import command, read_until, started, trainers
 
 
 def launch(coco: Workspace, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -35,3 +40,18 @@ def test_train_and_evaluate_on_two_processes(tmp_path: Path) -> None:
     assert done.returncode == 0, log
     assert f"{records[-1]['AP']:.3f}" in next(line for line in log.splitlines() if "Average Precision" in line)
     assert log.count("IoU=0.75 ") == 1
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_dead_or_stopped_rank_ends_the_job_with_its_name(tmp_path: Path, number: int, victim: int) -> None:
+    coco = coco_workspace(tmp_path, train=12, val=5)
+    with started(coco, command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", ranks=2)) as process:
+        read_until(process, "step 2/3")
+        os.kill(trainers(process.pid)[victim], number)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    names = [f"error: rank {victim}: no sign of life"]
+    if number == signal.SIGKILL:  # the launcher sees it, or the other rank's connection
+        names = [f"Container rank {victim} status failed", f"error: rank {victim}: the connection to it broke"]
+    assert any(name in said for name in names), said

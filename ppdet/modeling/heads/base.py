@@ -32,8 +32,26 @@ class HeadOutputs(NamedTuple):
     grid: Grid
 
 
+class LossSums(NamedTuple):
+    """Losses of a batch before they are divided by the normalisers of the whole update.
+
+    vfl, bbox, dfl  sums over all points, float32 scalars
+    normalisers     [1] or [2] float32, sums of this rank's batch: the first belongs to vfl, the last to bbox and dfl
+    """
+
+    vfl: paddle.Tensor
+    bbox: paddle.Tensor
+    dfl: paddle.Tensor
+    normalisers: paddle.Tensor
+
+    def divided(self, by: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`; by: normalisers, as `update_normalisers` gives."""
+        vfl, bbox, dfl = self.vfl / by[0], self.bbox / by[-1], self.dfl / by[-1]
+        return {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
+
+
 class DenseHead(nn.Layer):
-    """Prediction layers over PicoFeat. A subclass gives `forward`, `probabilities` and `loss`."""
+    """Prediction layers over PicoFeat. A subclass gives `forward`, `probabilities` and `loss_sums`."""
 
     ignored_options = ("nms_pre",)  # the limit before NMS is the nms_top_k of `nms`
 
@@ -103,8 +121,8 @@ class DenseHead(nn.Layer):
         """`HeadOutputs.cls` as probabilities."""
         raise NotImplementedError
 
-    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
-        """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`."""
+    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
+        """The losses of a batch, not divided yet."""
         raise NotImplementedError
 
     def decode(self, outputs: HeadOutputs) -> tuple[paddle.Tensor, paddle.Tensor]:
@@ -133,8 +151,3 @@ class DenseHead(nn.Layer):
         loss_bbox = (self.loss_bbox(boxes, target_boxes) * weight).sum()
         loss_dfl = (self.loss_dfl(logits, distance) * weight.unsqueeze(-1)).sum() / 4
         return loss_bbox, loss_dfl
-
-
-def total(loss_vfl: paddle.Tensor, loss_bbox: paddle.Tensor, loss_dfl: paddle.Tensor) -> dict[str, paddle.Tensor]:
-    """The losses under their published names, and their sum."""
-    return {"loss": loss_vfl + loss_bbox + loss_dfl, "loss_vfl": loss_vfl, "loss_bbox": loss_bbox, "loss_dfl": loss_dfl}

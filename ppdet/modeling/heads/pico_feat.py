@@ -59,6 +59,10 @@ class PicoFeat(nn.Layer):
         levels = range(num_fpn_stride)
         self.cls_convs = nn.LayerList([tower() for _ in levels])
         self.reg_convs = None if share_cls_reg else nn.LayerList([tower() for _ in levels])
+        for blocks in self.reg_convs or ():
+            for unused in (*list(blocks)[:-1], blocks[-1].dw_conv):  # see forward: they never get a gradient, for which
+                for parameter in unused.parameters():  # DataParallel would wait
+                    parameter.stop_gradient = True
         self.se = nn.LayerList([GatedConv(feat_out, act) for _ in levels]) if use_se else None
 
     def forward(self, x: paddle.Tensor, level: int) -> tuple[paddle.Tensor, paddle.Tensor]:

@@ -11,9 +11,9 @@ from ppdet.core.errors import UserError
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import SimOTAAssigner
 from ppdet.modeling.assigners.assignment import Targets
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, total
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat
-from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss, mean_over_ranks
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
 
 
@@ -63,7 +63,7 @@ class PicoHead(DenseHead):
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return F.sigmoid(cls)
 
-    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
+    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
         """Spec section 2, legacy head; the assignment is the same in every epoch."""
         boxes = self._boxes_in_strides(outputs)
         prob = F.sigmoid(outputs.cls).detach()
@@ -71,9 +71,6 @@ class PicoHead(DenseHead):
         assigned = self.assigner(prob, (boxes * grid.strides).detach(), grid, targets)
         positive = (assigned.labels < self.num_classes).astype("float32")
         weight = prob.max(axis=-1) * positive
-
-        num_positive = mean_over_ranks(positive.sum()).clip(min=1)
-        weight_sum = mean_over_ranks(weight.sum()).clip(min=1)
         loss_bbox, loss_dfl = self._box_losses(outputs, boxes, assigned.boxes, weight)
         loss_vfl = self.loss_class(outputs.cls, assigned.scores).sum()
-        return total(loss_vfl / num_positive, loss_bbox / weight_sum, loss_dfl / weight_sum)
+        return LossSums(loss_vfl, loss_bbox, loss_dfl, paddle.stack([positive.sum(), weight.sum()]))

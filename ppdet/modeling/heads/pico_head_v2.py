@@ -14,10 +14,10 @@ from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
 from ppdet.modeling.assigners.assignment import Assignment, Targets
 from ppdet.modeling.boxes import Grid
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, total
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.layers import ConvNormAct
-from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss, mean_over_ranks
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
 
 
@@ -85,15 +85,14 @@ class PicoHeadV2(DenseHead):
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return cls
 
-    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
+    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
         """Spec section 2: everything is normalised by the sum of all target scores."""
         boxes = self._boxes_in_strides(outputs)
         grid = outputs.grid
         assigned = self.assign(outputs.cls.detach(), (boxes * grid.strides).detach(), grid, targets, epoch)
-        normaliser = mean_over_ranks(assigned.scores.sum()).clip(min=1)
         loss_bbox, loss_dfl = self._box_losses(outputs, boxes, assigned.boxes, assigned.scores.max(axis=-1))
         loss_vfl = self.loss_class(outputs.cls, assigned.scores).sum()
-        return total(loss_vfl / normaliser, loss_bbox / normaliser, loss_dfl / normaliser)
+        return LossSums(loss_vfl, loss_bbox, loss_dfl, assigned.scores.sum().reshape([1]))
 
     def assign(
         self, scores: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int

@@ -1,0 +1,27 @@
+"""Who counts as silent; tests/tools/test_distributed.py stops and kills real processes."""
+
+from __future__ import annotations
+
+from ppdet.engine.watch import SILENCE, STATUS, end_job, lost_rank, silent_ranks
+
+
+def test_only_the_silent_are_named() -> None:
+    left = 1 << 41
+    heard = {1: (5, 0.0), 2: (7, 10.0), 3: (left, 0.0)}
+    assert silent_ranks(heard, SILENCE) == []
+    assert silent_ranks(heard, SILENCE + 5) == [1]
+    assert silent_ranks(heard, SILENCE + 15) == [1, 2]
+
+
+def test_the_end_says_why(capsys) -> None:
+    statuses: list[int] = []
+    end_job("rank 1: gone", statuses.append)
+    assert statuses == [STATUS]
+    assert capsys.readouterr().err == "error: rank 1: gone\n"
+
+
+def test_the_rank_in_an_error_of_gloo() -> None:
+    text = "[gloo/transport/tcp/pair.cc:584] TIMEOUT self_rank = 0 pair_rank = 12 peer_str = [127.0.0.1]:6539"
+    assert lost_rank(RuntimeError(text)) == "12"
+    assert lost_rank(RuntimeError("out of memory")) is None
+    assert lost_rank(ValueError(text)) is None

@@ -1,0 +1,175 @@
+"""Pre-emption, kills and restarts of real training processes, on one rank and on two."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppdet.engine.checkpoint_files import newest_checkpoint, read_whole
+from ppdet.engine.weights import read_arrays
+from tests.tool_fixtures import ROOT, Workspace, coco_workspace
+from tests.tools.processes import LAUNCH, command, read_until, started, trainers
+
+SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Workspace:
+    return coco_workspace(tmp_path, train=12)  # 6 steps per epoch on one rank, 3 on two
+
+
+def place(coco: Workspace) -> tuple[int, int]:
+    """Epoch and step of the newest checkpoint."""
+    newest = newest_checkpoint(coco.output)
+    assert newest
+    progress = read_whole(newest)["progress"]
+    return progress["epoch"], progress["step"]
+
+
+def test_sigterm_to_a_process_and_its_readers(coco):
+    with started(coco, command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", "worker_num=2")) as process:
+        read_until(process, r"epoch 2/\d+ step 2/6")
+        for _ in range(3):
+            os.killpg(process.pid, signal.SIGTERM)  # as Paddle's launcher does
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, out
+    assert out.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in out
+    assert "Error" not in out
+    epoch, step = place(coco)
+    assert epoch * 6 + step >= 8
+
+
+def test_two_ranks_one_rank_two_ranks(coco):
+    """Whichever rank is told, all stop after the same step, and another number of ranks goes on from there."""
+    long = ("-r", "auto", "--eval", "-o", "snapshot_epoch=3", "worker_num=1")
+    with started(coco, command(coco, *long, "epoch=10000", ranks=2)) as launcher:
+        read_until(launcher, r"epoch 2/\d+ step 1/3")
+        os.kill(trainers(launcher.pid)[1], signal.SIGTERM)
+        out, _ = launcher.communicate(timeout=60)
+    assert launcher.returncode == 143, out
+    assert "code 143" in out
+    epoch, step = place(coco)
+    with started(coco, command(coco, *long, "epoch=10000")) as process:
+        said = read_until(process, "step 2/6")
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert f"2 images per step instead of 4: the place is step {2 * step} of 6 of epoch {epoch + 1}" in said
+    epoch, step = place(coco)
+    with started(coco, command(coco, *long, f"epoch={epoch + 1}", ranks=2)) as launcher:
+        out, _ = launcher.communicate(timeout=100)
+    assert launcher.returncode == 0, out
+    assert f"4 images per step instead of 2: the place is step {step // 2} of 3 of epoch {epoch + 1}" in out
+    assert place(coco) == (epoch + 1, 0)
+    done = subprocess.run(command(coco, *long, f"epoch={epoch + 1}"), capture_output=True, text=True)
+    assert done.returncode == 0
+    assert f"all {epoch + 1} epochs are done" in done.stderr
+
+
+def test_sigterm_to_the_launcher(coco):
+    """It passes the signal on three times, to one rank after the other."""
+    with started(coco, command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", ranks=2)) as launcher:
+        read_until(launcher, r"epoch 2/\d+ step 1/3")
+        launcher.send_signal(signal.SIGTERM)
+        out, _ = launcher.communicate(timeout=60)
+    assert launcher.returncode == signal.SIGTERM, out  # Paddle's way
+    place(coco)
+    for rank in range(2):
+        assert (coco.root / "log" / f"workerlog.{rank}").read_text().splitlines()[-1] == "interrupted"
+
+
+NAN_ON_ONE_RANK = """
+import sys
+sys.path.insert(0, {root!r})
+from tests.tool_fixtures import load_tool  # imports OpenCV: after Paddle 2.6.2 it would read no PNG
+from ppdet.core.cli import run
+from ppdet.engine import distributed, train
+step, count = train.train_step, 0
+def broken(*args, **kwargs):
+    global count
+    count += 1
+    losses = step(*args, **kwargs)
+    worse = count >= (4 if distributed.rank() else 5)  # as when the gradients carry it over
+    return {{name: loss * float("nan") for name, loss in losses.items()}} if worse else losses
+train.train_step = broken
+tool = load_tool("train")
+run(tool.main, tool.parser())
+"""
+
+
+def test_nan_on_one_rank_ends_all_of_them(coco):
+    script = coco.root / "nan.py"
+    script.write_text(NAN_ON_ONE_RANK.format(root=str(ROOT)))
+    argv = [*LAUNCH, "2", str(script), "-c", str(coco.config), "-o", "epoch=10000", "log_iter=100"]
+    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2, done.stdout
+    for rank in range(2):
+        error = (coco.root / "log" / f"workerlog.{rank}").read_text().splitlines()[-1]
+        assert re.match(r"error: loss: became nan at step 4, images .*is kept \(rank 1\)$", error), error
+
+
+def test_kill_and_restart_loop(coco):
+    """The loop of docs/distributed.md. What it ends with is what an uninterrupted run ends with."""
+    text = (ROOT / "docs" / "distributed.md").read_text()
+    loop = coco.root / "restart.sh"
+    loop.write_text(re.search(r"```bash\n(#!/bin/bash\n# restart\.sh.*?)```", text, re.S)[1].replace("sleep 10", ""))
+    argv = ["--eval", "-o", "epoch=4", "worker_num=1", "LearningRate.auto_scale=false"]
+    with started(coco, ["bash", str(loop), *command(coco, "-r", "auto", *argv)]) as process:
+        read_until(process, "epoch 3/4 step 3/6")
+        os.kill(trainers(process.pid)[0], signal.SIGKILL)
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
+    assert "status 137" in out
+    assert "resuming at epoch 2, step 0" in out
+    whole = [sys.executable, command(coco)[1], "-c", str(coco.config), "-r", str(coco.output / "1"), *argv]
+    subprocess.run([*whole, "filename=whole"], check=True, capture_output=True)
+    for suffix in SUFFIXES:
+        both = [read_arrays(folder / f"model_final{suffix}") for folder in (coco.output, coco.output.parent / "whole")]
+        for content in both:
+            content.pop("checksums", None)
+        np.testing.assert_equal(*both)
+
+
+def test_the_loop_gives_up_on_a_mistake(coco):
+    text = (ROOT / "docs" / "distributed.md").read_text()
+    loop = re.search(r"```bash\n(#!/bin/bash\n# restart\.sh.*?)```", text, re.S)[1]
+    argv = ["bash", "-c", loop, "restart.sh", *command(coco, "-r", "auto", "-o", "epoch=0")]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("error: epoch: ") == 1
+
+
+@pytest.mark.slow
+def test_sigterm_at_ten_random_moments(coco):
+    """Every other one arrives while a checkpoint is written."""
+    rng = random.Random(0)
+    argv = command(coco, "--eval", "-r", "auto", "-o", "epoch=10000", "TrainReader.batch_size=6", "worker_num=1",
+                   "keep_last=2", "log_iter=1000")  # fmt: skip
+    before, in_a_save = (0, 0), 0
+    for attempt in range(10):
+        with started(coco, argv) as process:
+            read_until(process, "steps per epoch")
+            time.sleep(rng.uniform(0.5, 4))
+            while attempt % 2 and not any(coco.output.glob(".*.tmp.*")):
+                time.sleep(0.001)
+            in_a_save += any(coco.output.glob(".*.tmp.*"))
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode == 143, out
+        newest = max(coco.output.glob("*.pdstate"), key=lambda file: file.stat().st_mtime_ns)
+        read_whole(newest.with_suffix(""))  # the very newest one
+        assert place(coco) >= before
+        before = place(coco)
+    assert before > (0, 0)
+    assert in_a_save >= 4  # one may have ended meanwhile
+    assert not list(coco.output.glob(".*"))
