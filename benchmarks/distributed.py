@@ -1,6 +1,7 @@
 """Images per second of training on one and on two processes, one thread each.  python3 benchmarks/distributed.py
 
-Both start from the same config and weights and are timed in turn; the first updates are left out.
+They take turns; the first updates are left out. Two trainings of one process each at the same time show what the
+machine itself allows.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,10 +20,16 @@ from benchmarks.measure import report
 from tests.engine.ranks import run_ranks
 
 
-def images_per_second(world_size: int, folder: Path, args: argparse.Namespace) -> float:
-    """Of all processes together, each with a batch of its own."""
-    ranks = run_ranks("training_speed", world_size, folder, args.config, args.batch, args.size, args.steps)
-    return sum(float(found["images_per_second"]) for found in ranks)
+def images_per_second(world_size: int, jobs: int, folder: Path, args: argparse.Namespace) -> float:
+    """Of `jobs` trainings at once on `world_size` processes each, every process with a batch of its own."""
+
+    def run(job: int) -> float:
+        options = (args.config, args.batch, args.size, args.steps)
+        ranks = run_ranks("training_speed", world_size, folder / f"{job}", *options)
+        return sum(float(found["images_per_second"]) for found in ranks)
+
+    with ThreadPoolExecutor() as pool:
+        return sum(pool.map(run, range(jobs)))
 
 
 def main() -> None:
@@ -33,12 +41,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    rates: dict[int, list[float]] = {1: [], 2: []}
+    ways = {"one process": (1, 1), "two processes": (2, 1), "two that do not talk": (1, 2)}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(args.repeats):
-            for world_size, found in rates.items():
-                found.append(images_per_second(world_size, Path(folder), args))
-    report("seconds/image", {f"{n} process(es)": [1 / rate for rate in found] for n, found in rates.items()})
+            for name, (world_size, jobs) in ways.items():
+                rates[name].append(images_per_second(world_size, jobs, Path(folder), args))
+    report("seconds/image", {name: [1 / rate for rate in found] for name, found in rates.items()})
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ again: collation writes a batch's images straight into one, and the small arrays
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import mmap
 import multiprocessing
@@ -173,6 +174,7 @@ def _serve(work: Work, connection: Connection, memory: list[mmap.mmap], inherite
         signal.signal(each, signal.SIG_IGN)
     for end in inherited:
         end.close()  # so that writing to a main process that is gone fails
+    gc.freeze()  # looking for garbage among what the fork brought along would copy all of its pages
     cv2.setNumThreads(0)  # one thread per worker: the workers are the parallelism
     buffers = [np.frombuffer(piece, np.uint8) for piece in memory]
     orders: SimpleQueue[tuple[Any, int]] = SimpleQueue()

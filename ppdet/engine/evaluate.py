@@ -30,11 +30,11 @@ from ppdet.modeling import PicoDet
 logger = logging.getLogger(__name__)
 
 
-def detect(model: PicoDet, batches: Iterable[Batch], images: int, batch_size: int) -> Iterator[ImageDetections]:
+def detect(model: PicoDet, batches: Iterable[Batch], images: int, batch_size: int = 0) -> Iterator[ImageDetections]:
     """im_id and detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each of the images.
 
-    Smaller batches are filled up: kernels may round in another way for another size, and the last batch's depends on
-    the number of ranks.
+    Batches smaller than `batch_size` are filled up: kernels may round in another way for another size, and that of the
+    last batch depends on the number of ranks.
     """
     predict = make_predictor(model, images)
     for batch in batches:
@@ -58,7 +58,7 @@ class Evaluator:
     metric: Metric
     categories: Sequence[Category]
     images: int  # in the dataset
-    batch_size: int
+    batch_size: int = 0  # to which smaller batches are filled up; 0: not at all
 
     def __call__(self, model: PicoDet) -> dict[str, float]:
         """The metric's numbers for `model`, on every rank; the model is in evaluation mode afterwards."""

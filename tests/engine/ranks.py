@@ -30,11 +30,12 @@ def run_ranks(job: str, world_size: int, folder: Path, *args: object) -> list[di
             "PADDLE_MASTER": f"127.0.0.1:{ports[0]}", "PADDLE_TRAINER_ID": str(rank),
             "PADDLE_TRAINERS_NUM": str(world_size), "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints),
             "PADDLE_CURRENT_ENDPOINT": endpoints[rank], "PADDLE_DISTRI_BACKEND": "gloo",
+            "PADDLE_LOCAL_SIZE": str(world_size),
         }  # fmt: skip
         command = [sys.executable, "-m", "tests.engine.ranks", job, str(folder), *map(str, args)]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True))
     try:
-        errors = [process.communicate(timeout=120)[1] for process in processes]
+        errors = [process.communicate(timeout=300)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()

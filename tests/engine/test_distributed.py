@@ -30,6 +30,7 @@ def test_spread_images_train_like_one_batch(tmp_path: Path, base: str, epoch: in
             assert max(worst.values()) < 1e-5, (folder.name, max(worst, key=worst.get), max(worst.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate_steps", [1, 2])
 def test_ranks_keep_equal_weights(tmp_path: Path, accumulate_steps: int) -> None:
     write_dataset(tmp_path, 9)  # two batches of two images on each rank
@@ -41,6 +42,7 @@ def test_ranks_keep_equal_weights(tmp_path: Path, accumulate_steps: int) -> None
     assert not [name for name in first if not np.array_equal(first[name], second[name])]
 
 
+@pytest.mark.slow
 def test_every_parameter_gets_the_same_gradient_on_all_ranks(tmp_path: Path) -> None:
     """DataParallel without a search for unused parameters lets ranks drift apart where one gets no gradient."""
     configs = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ppdet.engine.watch import SILENCE, STATUS, end_job, lost_rank, silent_ranks
+from ppdet.engine.watch import SILENCE, STATUS, end_job, is_lost_connection, silent_ranks
 
 
 def test_only_the_silent_are_named() -> None:
@@ -20,8 +20,8 @@ def test_the_end_says_why(capsys) -> None:
     assert capsys.readouterr().err == "error: rank 1: gone\n"
 
 
-def test_the_rank_in_an_error_of_gloo() -> None:
-    text = "[gloo/transport/tcp/pair.cc:584] TIMEOUT self_rank = 0 pair_rank = 12 peer_str = [127.0.0.1]:6539"
-    assert lost_rank(RuntimeError(text)) == "12"
-    assert lost_rank(RuntimeError("out of memory")) is None
-    assert lost_rank(ValueError(text)) is None
+def test_errors_of_gloo_are_known() -> None:
+    text = "[/paddle/third_party/gloo/gloo/transport/tcp/pair.cc:576] Read error [127.0.0.1]:4009: Connection reset"
+    assert is_lost_connection(RuntimeError(text))
+    assert not is_lost_connection(RuntimeError("out of memory"))
+    assert not is_lost_connection(ValueError(text))

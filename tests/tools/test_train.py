@@ -93,7 +93,7 @@ def test_a_drawn_seed_is_logged(tools: Tools, coco: Workspace) -> None:
 
 def test_amp_on_a_device_without_it(tools: Tools, coco: Workspace) -> None:
     _, log = tools.run("train", "-c", coco.config, "--amp", "-o", "epoch=1", "device=cpu")
-    assert " W amp: cpu has no float16, training in float32" in log
+    assert " W amp: cpu has no mixed precision, training in float32" in log
 
 
 # ---- runs that cannot start ------------------------------------------------------------------------------------------
