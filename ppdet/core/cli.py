@@ -48,7 +48,8 @@ def run(
     args = parser.parse_args(argv)
     if not args.debug:
         os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
-    for chatter in ("No ccache found", "When training, we now always track global mean"):  # Paddle's, at every start
+    # Paddle's, at every start
+    for chatter in ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu."):
         warnings.filterwarnings("ignore", message=chatter)
     try:
         _check_config(args)

@@ -21,6 +21,8 @@ class Range:
     high: float = float("inf")
 
 
+FORMATS = ("paddle", "onnx", "openvino")
+
 Count = Annotated[int, Range(0)]
 Positive = Annotated[int, Range(1)]
 Fraction = Annotated[float, Range(0, 1)]
@@ -28,12 +30,35 @@ Fraction = Annotated[float, Range(0, 1)]
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """The `export:` section: what the exported graph holds besides the network."""
+    """The `export:` section: the formats that are written, and what their graph holds besides the network."""
 
+    format: str = "paddle"  # paddle, onnx, openvino; several with commas
     post_process: bool = True  # decode boxes and scores inside the graph
     nms: bool = True  # run NMS inside the graph
     benchmark: bool = False  # network only, for speed tests: switches post_process and nms off
-    fuse_conv_bn: bool = False  # fold each norm into the convolution before it
+    fuse_conv_bn: bool = False  # fold each norm into the convolution before it; ONNX and OpenVINO: always
+    fuse_normalize: bool = False  # the graph takes pixels of 0..255 and normalises them itself
+    input_dtype: Literal["float32", "uint8"] = "float32"  # of the image; uint8 needs fuse_normalize
+    boxes: Literal["image", "input", "normalized"] = "image"  # unit: pixels of the original image (which
+    # takes the input scale_factor), pixels of the network's input, 0..1 of it
+    layout: Literal["flat", "4d"] = "flat"  # of outputs without post-processing: [B, h * w, C] or [B, C, h, w]
+    batch_size: Annotated[int, Range(-1)] = -1  # -1: any
+    opset: Annotated[int, Range(13, 20)] = 14  # of the ONNX file
+    fp16: bool = False  # weights stored in half the space (ONNX, OpenVINO); they are computed with in float32
+
+    @property
+    def raw(self) -> bool:
+        """Whether the graph ends with the network."""
+        return self.benchmark or not self.post_process
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The names in `format`; UserError for an unknown one."""
+        names = tuple(name.strip() for name in self.format.split(","))
+        for name in names:
+            if name not in FORMATS:
+                raise UserError(f"export.format: found {name!r}; expected some of {', '.join(FORMATS)}")
+        return names
 
 
 @dataclass(frozen=True)

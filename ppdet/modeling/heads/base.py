@@ -32,6 +32,13 @@ class HeadOutputs(NamedTuple):
     grid: Grid
 
 
+class Levels(NamedTuple):
+    """The same predictions as they leave the convolutions, one [B, C or 4 * (reg_max + 1), h, w] per level."""
+
+    cls: list[paddle.Tensor]
+    reg: list[paddle.Tensor]
+
+
 class LossSums(NamedTuple):
     """Losses of a batch before they are divided by the normalisers of the whole update.
 
@@ -50,8 +57,14 @@ class LossSums(NamedTuple):
         return {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
 
 
+def points_first(level: paddle.Tensor) -> paddle.Tensor:
+    """[B, C, h, w] -> [B, h * w, C]"""
+    _, channels, height, width = level.shape
+    return level.reshape([-1, channels, height * width]).transpose([0, 2, 1])
+
+
 class DenseHead(nn.Layer):
-    """Prediction layers over PicoFeat. A subclass gives `forward`, `probabilities` and `loss_sums`."""
+    """Prediction layers over PicoFeat. A subclass gives `levels`, `probabilities` and `loss_sums`."""
 
     ignored_options = ("nms_pre",)  # the limit before NMS is the nms_top_k of `nms`
 
@@ -98,13 +111,14 @@ class DenseHead(nn.Layer):
             ]
         )
 
-    def _join(self, cls_levels: list[paddle.Tensor], reg_levels: list[paddle.Tensor]) -> HeadOutputs:
-        """Levels [B, channels, h, w] -> HeadOutputs."""
-        cls, reg = (
-            paddle.concat([x.flatten(2).transpose([0, 2, 1]) for x in levels], axis=1)
-            for levels in (cls_levels, reg_levels)
-        )
-        return HeadOutputs(cls, reg, self._grid(tuple(tuple(x.shape[2:]) for x in cls_levels)))
+    def levels(self, features: list[paddle.Tensor]) -> Levels:
+        """Predictions for the neck's feature maps [B, C, h, w], finest level first."""
+        raise NotImplementedError
+
+    def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
+        levels = self.levels(features)
+        cls, reg = (paddle.concat([points_first(x) for x in maps], axis=1) for maps in levels)
+        return HeadOutputs(cls, reg, self._grid(tuple(tuple(x.shape[2:]) for x in levels.cls)))
 
     def grid(self, height: int, width: int) -> Grid:
         """The points of an image of this size in pixels."""

@@ -11,7 +11,7 @@ from ppdet.core.errors import UserError
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import SimOTAAssigner
 from ppdet.modeling.assigners.assignment import Targets
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
@@ -47,7 +47,7 @@ class PicoHead(DenseHead):
         self.head_cls = self._prediction_convs(feat_in_chan, cls_channels, prior_prob)
         self.head_reg = None if self.shares_conv else self._prediction_convs(feat_in_chan, reg_channels, None)
 
-    def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
+    def levels(self, features: list[paddle.Tensor]) -> Levels:
         cls_levels, reg_levels = [], []
         for i, feature in enumerate(features):
             cls_feat, reg_feat = self.conv_feat(feature, i)
@@ -58,7 +58,7 @@ class PicoHead(DenseHead):
                 reg = self.head_reg[i](reg_feat)
             cls_levels.append(cls)
             reg_levels.append(reg)
-        return self._join(cls_levels, reg_levels)
+        return Levels(cls_levels, reg_levels)
 
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return F.sigmoid(cls)

@@ -14,7 +14,7 @@ from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
 from ppdet.modeling.assigners.assignment import Assignment, Targets
 from ppdet.modeling.boxes import Grid
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums
+from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.layers import ConvNormAct
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
@@ -71,7 +71,7 @@ class PicoHeadV2(DenseHead):
             nn.LayerList([AlignConv(feat_in_chan, act) for _ in self.fpn_stride]) if use_align_head else None
         )
 
-    def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
+    def levels(self, features: list[paddle.Tensor]) -> Levels:
         cls_levels, reg_levels = [], []
         for i, feature in enumerate(features):
             cls_feat, reg_feat = self.conv_feat(feature, i)
@@ -80,7 +80,7 @@ class PicoHeadV2(DenseHead):
                 score = (score * F.sigmoid(self.cls_align[i](cls_feat)) + 1e-9).sqrt()
             cls_levels.append(score)
             reg_levels.append(self.head_reg[i](reg_feat))
-        return self._join(cls_levels, reg_levels)
+        return Levels(cls_levels, reg_levels)
 
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return cls

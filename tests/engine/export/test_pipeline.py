@@ -1,8 +1,9 @@
-"""Every kind of exported model, run by Paddle Inference, gives what the trained model gives."""
+"""Every kind of exported model gives in every runtime what the trained model gives."""
 
 from __future__ import annotations
 
-import logging
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 import yaml
 
 from ppdet.core.errors import UserError
-from ppdet.engine import export as module
 from ppdet.engine.checkpoint import save_weights
-from ppdet.engine.export import export, largest_difference, run_inference
+from ppdet.engine.export import pipeline as module
+from ppdet.engine.export.formats import FORMATS
+from ppdet.engine.export.pipeline import export
+from ppdet.engine.export.verify import compare
 from ppdet.engine.run import Run
 from ppdet.modeling import PicoDet
 from tests.engine.tiny import CLASSES, make_run, write_config, write_dataset
@@ -25,7 +28,12 @@ VARIANTS = {
     "boxes": ["export.nms=false"],
     "raw": ["export.post_process=false"],
     "benchmark": ["export.benchmark=true"],
+    "4d": ["export.post_process=false", "export.layout=4d", "export.batch_size=3"],
+    "input": ["export.boxes=input", "export.nms=false"],
+    "normalized": ["export.boxes=normalized", "export.batch_size=3", "export.opset=17"],
 }
+ALL_FORMATS = ["paddle", "onnx", "openvino"]
+RAW = ("raw", "benchmark", "4d")
 CONTRASTS = (0.1, 0.5, 1)  # more, and these weights turn a change of 1e-6 into one of 1e-3
 POINTS = (64, 16, 4, 1)  # of each level at 64 x 64
 TOLERANCE = 1e-4
@@ -96,13 +104,19 @@ def variant(request) -> str:
 @pytest.fixture(scope="module")
 def exported(config, variant, model) -> Path:
     threshold = f"PicoHeadV2.nms.score_threshold={model.head.nms.attrs['score_threshold']}"
-    run = make_run(config, *VARIANTS[variant], threshold, f"filename={variant}")
+    names = f"export.format={','.join(formats())}"
+    run = make_run(config, *VARIANTS[variant], threshold, f"filename={variant}", names)
     return export(run, config.parent / "exported")
+
+
+def formats() -> list[str]:
+    """Those whose packages are there."""
+    return [name for name in ALL_FORMATS if all(map(importlib.util.find_spec, FORMATS[name].needs))]
 
 
 def feed_of(variant: str, images: np.ndarray) -> list[np.ndarray]:
     scale_factor = np.array([[0.5, 0.4], [2, 1], [1.5, 0.7]], "float32")[: len(images)]
-    return [images] if variant in ("raw", "benchmark") else [images, scale_factor]
+    return [images] if variant in (*RAW, "input", "normalized") else [images, scale_factor]
 
 
 def outputs_of(model: PicoDet, variant: str, feed: list[np.ndarray]) -> list[np.ndarray]:
@@ -112,23 +126,33 @@ def outputs_of(model: PicoDet, variant: str, feed: list[np.ndarray]) -> list[np.
         outputs = model(tensors[0])
         if variant in ("nms", "fused"):
             found = model.predict(outputs, tensors[1])
-        elif variant == "boxes":
+        elif variant == "normalized":
             scores, boxes = model.head.decode(outputs)
-            found = [boxes / tensors[1].numpy()[:, None, [1, 0, 1, 0]], scores]
+            found = model.head.nms(boxes / 64, scores)
+        elif variant in ("boxes", "input"):
+            scores, boxes = model.head.decode(outputs)
+            found = [boxes / tensors[1].numpy()[:, None, [1, 0, 1, 0]] if variant == "boxes" else boxes, scores]
+        elif variant == "4d":
+            found = [*(x for levels in model.head.levels(model.neck(model.backbone(tensors[0]))) for x in levels)]
         else:
             found = [*outputs.cls.split(POINTS, axis=1), *outputs.reg.split(POINTS, axis=1)]
     return [tensor.numpy() for tensor in found]
 
 
+@pytest.mark.parametrize("name", ALL_FORMATS)
 @pytest.mark.parametrize("chosen", [[1], [2, 1, 0], [0, 2, 0], [0], [0, 0, 0]], ids=str)
-def test_equals_the_trained_model(exported, model, variant, images, chosen):
+def test_equals_the_trained_model(exported, model, variant, images, chosen, name):
     """Batches of one and three images; those of image 0 alone have no detection at all."""
+    if name not in formats():
+        pytest.skip(f"{name}: its packages are not installed")
+    if len(chosen) == 1 and "export.batch_size=3" in VARIANTS[variant]:
+        pytest.skip("this variant takes three images")
     feed = feed_of(variant, images[chosen])
-    expected, found = outputs_of(model, variant, feed), run_inference(exported, feed)
+    expected, found = outputs_of(model, variant, feed), FORMATS[name].run(exported, feed)
     assert [x.shape for x in found] == [x.shape for x in expected]
     assert [x.dtype for x in found] == [x.dtype for x in expected]
-    assert largest_difference(expected, found) < TOLERANCE
-    if variant in ("nms", "fused"):
+    assert compare(expected, found).within(TOLERANCE, missing=0)
+    if variant in ("nms", "fused", "normalized"):
         bbox, bbox_num = found
         assert [n > 0 for n in bbox_num] == [i != 0 for i in chosen]
         assert bbox.shape == (bbox_num.sum(), 6)
@@ -137,14 +161,14 @@ def test_equals_the_trained_model(exported, model, variant, images, chosen):
 def test_shapes_of_the_network_alone(exported, variant, images):
     """Published order: each level's scores, finest first, then each level's box distributions."""
     if variant not in ("raw", "benchmark"):
-        pytest.skip("this variant post-processes")
-    shapes = [x.shape for x in run_inference(exported, [images])]
+        pytest.skip("not the published outputs")
+    shapes = [x.shape for x in FORMATS["paddle"].run(exported, [images])]
     assert shapes == [(3, n, len(CLASSES)) for n in POINTS] + [(3, n, 4 * 8) for n in POINTS]
 
 
 def test_files(exported):
     program = "model.json" if paddle.__version__.startswith("3") else "model.pdmodel"
-    names = {path.name for path in exported.iterdir()}
+    names = {path.name for path in exported.iterdir()} - {"model.onnx", "model.xml", "model.bin"}
     assert {program, "model.pdiparams", "infer_cfg.yml"} <= names
     assert names <= {program, "model.pdiparams", "model.pdiparams.info", "infer_cfg.yml"}
 
@@ -167,7 +191,7 @@ def test_exporting_again_replaces_everything(config, tmp_path, images):
     stale.write_text("stale")
     export(make_run(config, "export.nms=false"), tmp_path)
     assert not stale.exists()
-    assert len(run_inference(folder, feed_of("boxes", images))[0]) == 3
+    assert len(FORMATS["paddle"].run(folder, feed_of("boxes", images))[0]) == 3
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
@@ -190,30 +214,50 @@ def test_output_dir_that_cannot_be_written(config, tmp_path):
         export(make_run(config), tmp_path / "file")
 
 
-@pytest.mark.parametrize(("shift", "warns"), [(0.0, False), (0.5, True)])
-def test_check_after_export(config, tmp_path, monkeypatch, caplog, shift, warns):
-    """The order of the detections is no difference; a real one is a warning with its size."""
+def test_a_model_that_differs_is_not_written(config, tmp_path, monkeypatch):
+    """The order of the detections is no difference; a score is."""
 
-    def disturbed(folder, inputs):
-        bbox, bbox_num = run_inference(folder, inputs)
-        first = bbox[: bbox_num[0]][::-1] + [0, shift, 0, 0, 0, 0]
-        return [np.concatenate([first, bbox[bbox_num[0] :]]), bbox_num]
+    def disturbed(shift):
+        def run(folder, inputs):
+            bbox, bbox_num = FORMATS["paddle"].run(folder, inputs)
+            first = bbox[: bbox_num[0]][::-1] + [0, shift, 0, 0, 0, 0]
+            return [np.concatenate([first, bbox[bbox_num[0] :]]), bbox_num]
 
-    monkeypatch.setattr(module, "run_inference", disturbed)
-    with caplog.at_level(logging.INFO):
-        export(make_run(config), tmp_path)
-    assert "largest relative difference" in caplog.text
-    assert ("more than rounding (5.0e-01" in caplog.text) == warns
+        return {"paddle": FORMATS["paddle"]._replace(run=run)}
+
+    monkeypatch.setattr(module, "FORMATS", disturbed(0))
+    folder = export(make_run(config), tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(module, "FORMATS", disturbed(0.01))
+    with pytest.raises(UserError, match="not written, since paddle differ"):
+        export(make_run(config, "export.nms=true"), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_largest_difference_of_detections():
-    rows = np.array([[0, 0.9, 0, 0, 10, 10], [1, 0.8, 5, 5, 20, 20]])
-    other_class = rows + [1, 0, 0, 0, 0, 0]
-    none = np.zeros((0, 6))
-    assert largest_difference([rows, np.array([1, 1])], [rows, np.array([1, 1])]) == 0
-    assert largest_difference([rows, np.array([1, 1])], [rows, np.array([2, 0])]) == np.inf
-    assert largest_difference([rows, np.array([2])], [other_class, np.array([2])]) >= 0.5
-    assert largest_difference([none, np.array([0, 0])], [none, np.array([0, 0])]) == 0
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("export.format=paddle,tflite", "export.format: found 'tflite'; expected some of paddle, onnx, openvino"),
+        ("export.input_dtype=uint8", "export.input_dtype: found uint8, which is for pixels; set export.fuse_normalize"),
+        ("export.batch_size=0", "export.batch_size: found 0; expected -1"),
+        ("export.opset=9", "export.opset: expected at least 13, found 9"),
+        ("export.layout=5d", "export.layout: expected"),
+    ],
+)
+def test_settings_that_do_not_fit(config, tmp_path, override, message):
+    with pytest.raises(UserError) as error:
+        export(make_run(config, override), tmp_path)
+    assert str(error.value).startswith(message)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("module_name", ["onnx", "paddle2onnx"])
+def test_packages_that_are_missing(config, tmp_path, monkeypatch, module_name):
+    monkeypatch.setitem(sys.modules, module_name, None)
+    with pytest.raises(UserError, match=rf"^export.format: onnx needs {module_name} .*; pip install ") as error:
+        export(make_run(config, "export.format=onnx"), tmp_path)
+    line = paddle.__version__.split(".")[0]
+    assert {"onnx": ".[deploy]", "paddle2onnx": {"2": "==1.3.1", "3": "==2.1.0"}[line]}[module_name] in str(error.value)
 
 
 def test_sizes_that_disagree_are_refused(tmp_path):
@@ -231,7 +275,7 @@ def test_network_alone_gives_the_published_outputs(shared, tmp_path):
                  "TestReader.inputs_def.image_shape=[1, 3, 320, 320]",
                  "TestReader.sample_transforms.1.Resize.target_size=[320, 320]"]  # fmt: skip
     folder = export(make_run(path, *overrides), tmp_path)
-    found = run_inference(folder, [golden.image().numpy()])
+    found = FORMATS["paddle"].run(folder, [golden.image().numpy()])
     for i in range(4):
         for kind, output in (("cls", found[i]), ("reg", found[4 + i])):
             expected = golden.arrays[f"raw_{kind}{i}_sample"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ppdet.engine.evaluate import build_evaluator
-from ppdet.engine.export import export, run_inference
+from ppdet.engine.export.paddle_format import run_inference
+from ppdet.engine.export.pipeline import export
 from ppdet.engine.run import Run
 from ppdet.metrics.results import load_results
 from tests.engine.tiny import make_run

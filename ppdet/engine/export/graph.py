@@ -1,0 +1,95 @@
+"""What of a detector goes into a graph, and what is folded into its weights beforehand."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from ppdet.core.settings import ExportSettings
+from ppdet.modeling import PicoDet
+from ppdet.modeling.heads.base import points_first
+from ppdet.modeling.layers import ConvNormAct
+from ppdet.modeling.picodet import to_original_pixels
+
+
+class ExportModel(nn.Layer):
+    """Composes the network and as much before and after it as the settings ask for.
+
+    image [B, 3, H, W] float32, normalised (with `pixel_mean`: pixels, float32 or uint8),
+    scale_factor [B, 2] float32, only if `takes_scale_factor` ->
+        nms                bbox [M, 6], bbox_num [B]
+        post_process only  boxes [B, L, 4], scores [B, C, L]
+        neither            each level's scores [B, h * w, C], then each level's box distributions
+                           [B, h * w, 4 * (reg_max + 1)]; with layout 4d both as [B, channels, h, w]
+    Boxes are in the unit that `settings.boxes` says.
+    """
+
+    def __init__(self, model: PicoDet, settings: ExportSettings, pixel_mean: np.ndarray | None = None):
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.takes_scale_factor = settings.boxes == "image" and not settings.raw
+        self.pixel_mean = pixel_mean
+
+    @property
+    def output_names(self) -> list[str]:
+        if self.settings.raw:
+            levels = range(len(self.model.head.fpn_stride))
+            return [f"{kind}_{i}" for kind in ("scores", "distances") for i in levels]
+        return ["bbox", "bbox_num"] if self.settings.nms else ["boxes", "scores"]
+
+    def forward(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None = None) -> Sequence[paddle.Tensor]:
+        return self._outputs(image, scale_factor)
+
+    # Nothing in the network depends on the data's values, so that running it once as it is records the whole graph;
+    # without the mark Paddle rewrites the source of everything that is called from here.
+    @paddle.jit.not_to_static
+    def _outputs(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None) -> Sequence[paddle.Tensor]:
+        model, head = self.model, self.model.head
+        if self.pixel_mean is not None:
+            image = image.astype("float32") - paddle.to_tensor(self.pixel_mean)
+        if self.settings.raw:
+            cls, reg = head.levels(model.neck(model.backbone(image)))
+            levels = [*map(head.probabilities, cls), *reg]
+            return levels if self.settings.layout == "4d" else [points_first(level) for level in levels]
+        scores, boxes = head.decode(model(image))
+        boxes = self._in_unit(boxes, image, scale_factor)
+        return head.nms(boxes, scores) if self.settings.nms else (boxes, scores)
+
+    def _in_unit(self, boxes: paddle.Tensor, image: paddle.Tensor, scale_factor: paddle.Tensor | None) -> paddle.Tensor:
+        if self.takes_scale_factor:
+            return to_original_pixels(boxes, scale_factor)
+        if self.settings.boxes == "normalized":
+            height, width = image.shape[2:]
+            return boxes / paddle.to_tensor([width, height, width, height], "float32")
+        return boxes
+
+    def fused(self) -> ExportModel:
+        """A copy with each batch norm folded into the convolution before it."""
+        return ExportModel(fuse_conv_norm(self.model), self.settings, self.pixel_mean)
+
+    def with_settings(self, **changes: Any) -> ExportModel:
+        """The same network with other settings."""
+        return ExportModel(self.model, replace(self.settings, **changes), self.pixel_mean)
+
+
+def fuse_conv_norm(model: PicoDet) -> PicoDet:
+    """A copy with each batch norm folded into the convolution before it, in evaluation mode."""
+    model = copy.deepcopy(model)
+    for layer in model.sublayers():
+        if not isinstance(layer, ConvNormAct):
+            continue
+        conv, norm = layer.conv, layer.norm
+        scale = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + np.float32(norm._epsilon))
+        conv.bias = conv.create_parameter([len(scale)], is_bias=True)
+        conv.bias.set_value(norm.bias.numpy() - norm._mean.numpy() * scale)
+        conv.weight.set_value(conv.weight.numpy() * scale.reshape(-1, 1, 1, 1))
+        layer.norm = nn.Identity()
+    model.eval()
+    return model

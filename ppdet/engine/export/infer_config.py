@@ -1,0 +1,44 @@
+"""`infer_cfg.yml`: what a runner needs to know besides the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ppdet.engine.infer import class_categories
+from ppdet.engine.run import Run
+from ppdet.modeling import PicoDet
+
+
+def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
+    """In the published layout, and how this graph differs from the published kind (see ExportSettings)."""
+    export = run.settings.export
+    transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
+    left_out = {"Decode", "NormalizeImage"} if export.fuse_normalize else {"Decode"}
+    preprocess = [{"type": name, **options} for name, options in transforms if name not in left_out]
+    nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
+    return {
+        "mode": "paddle",
+        "draw_threshold": 0.5,
+        "metric": run.settings.metric,
+        "use_dynamic_shape": False,
+        "arch": run.settings.architecture,
+        "min_subgraph_size": 3,
+        "Preprocess": preprocess,
+        "label_list": [category.name for category in class_categories(run)],
+        # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
+        "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
+        "fpn_stride": list(model.head.fpn_stride),
+        "cell_offset": model.head.cell_offset,
+        "boxes": "input" if export.raw else export.boxes,
+    }
+
+
+def _named(transform: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Class and options of a transform in any of the config's three ways."""
+    if isinstance(transform, str):
+        return transform, {}
+    if "name" in transform:
+        return transform["name"], {key: value for key, value in transform.items() if key != "name"}
+    ((name, options),) = transform.items()
+    return name, options or {}

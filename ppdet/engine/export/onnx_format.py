@@ -1,0 +1,180 @@
+"""ONNX: Paddle's graph through paddle2onnx, tidied, with NMS of standard operators and all that a runner needs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppdet.core.errors import UserError
+from ppdet.engine.export.graph import ExportModel
+from ppdet.engine.export.onnx_nms import append_nms
+from ppdet.engine.export.paddle_format import program_file, save_graph
+
+
+def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], path: Path) -> None:
+    """Write `model` for images of `size` (height, width), with `config` (infer_cfg.yml's content) as metadata."""
+    import onnx
+
+    settings = model.settings
+    without_nms = model.fused().with_settings(nms=False)
+    with tempfile.TemporaryDirectory(prefix="ppdet-") as temp:
+        converted = _convert(without_nms, size, Path(temp))
+        _name_interface(converted.graph, without_nms.output_names)
+        graph_model = _optimised(converted, Path(temp))
+    _upsample_with_resize(graph_model.graph)
+    if settings.nms and not settings.raw:
+        append_nms(graph_model.graph, model.model.head.nms.attrs)
+    if settings.fp16:
+        _store_half(graph_model.graph)
+    graph_model.producer_name = "ppdet"
+    onnx.helper.set_model_props(graph_model, {"infer_cfg": json.dumps(config)})
+    onnx.checker.check_model(graph_model, full_check=True)
+    onnx.save(graph_model, str(path))
+
+
+def run_onnx(path: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of the model at `path` in ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), _session_options(), providers=["CPUExecutionProvider"])
+    return session.run(None, {node.name: value for node, value in zip(session.get_inputs(), inputs, strict=True)})
+
+
+def operators(path: Path) -> dict[str, int]:
+    """How many nodes of each operator the model at `path` has, by name."""
+    import onnx
+
+    return dict(sorted(Counter(node.op_type for node in onnx.load(str(path)).graph.node).items()))
+
+
+def _convert(model: ExportModel, size: Sequence[int], folder: Path) -> Any:
+    import onnx
+    import paddle2onnx
+
+    save_graph(model, size, folder)
+    target = folder / "converted.onnx"
+    with _output_kept(folder / "log") as log:
+        paddle2onnx.export(
+            str(program_file(folder)), str(folder / "model.pdiparams"), str(target), opset_version=model.settings.opset
+        )
+    if not target.is_file():
+        reason = (log.read_text(errors="replace").strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(f"export.format: paddle2onnx could not convert the graph ({reason})")
+    return onnx.load(str(target))
+
+
+@contextlib.contextmanager
+def _output_kept(path: Path) -> Iterator[Path]:
+    """What C++ and Python print on standard output and error goes into the file `path`."""
+    sys.stdout.flush(), sys.stderr.flush()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    with path.open("wb") as file:
+        for number, _ in kept:
+            os.dup2(file.fileno(), number)
+        try:
+            yield path
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            for number, copy in kept:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _name_interface(graph: Any, outputs: Sequence[str]) -> None:
+    """Give the outputs `outputs` as names and the open dimensions of both ends one name."""
+    for output, name in zip(graph.output, outputs, strict=True):
+        for node in graph.node:
+            for i, old in enumerate(node.output):
+                if old == output.name:
+                    node.output[i] = name
+            for i, old in enumerate(node.input):
+                if old == output.name:
+                    node.input[i] = name
+        output.name = name
+    for value in (*graph.input, *graph.output):
+        if value.type.tensor_type.shape.dim[0].dim_value <= 0:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    del graph.value_info[:]
+
+
+def _upsample_with_resize(graph: Any) -> None:
+    """Replace reshape to six dimensions, expand, reshape back (see layers.upsample_to) by nearest Resize.
+
+    Few converters for small devices know tensors of six dimensions, all know this operator.
+    """
+    from onnx import helper, numpy_helper
+
+    made_by = {name: node for node in graph.node for name in node.output}
+    read_by = {name: node for node in graph.node for name in node.input}
+    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "upsampling"))
+    for node in graph.node:
+        widen = made_by.get(node.input[0]) if node.op_type == "Expand" else None
+        if widen is None or widen.op_type != "Reshape" or constants.get(widen.input[1]) != [6]:
+            continue
+        narrow = read_by[node.output[0]]
+        nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        inputs = [widen.input[0], "", "upsampling"]
+        narrow.CopyFrom(helper.make_node("Resize", inputs, narrow.output, f"upsample/{narrow.output[0]}", **nearest))
+    _drop_dead_nodes(graph)
+
+
+def _drop_dead_nodes(graph: Any) -> None:
+    needed = {output.name for output in graph.output}
+    for node in reversed(list(graph.node)):  # a node comes after those it reads
+        if needed.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            needed.update(node.input)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
+        graph.initializer.remove(tensor)
+
+
+def _optimised(model: Any, folder: Path) -> Any:
+    """The model after ONNX Runtime's basic optimisations: constants folded, dead nodes and Identity gone."""
+    import onnx
+    import onnxruntime
+
+    options = _session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    optimised = onnx.load(options.optimized_model_filepath)
+    used = {node.domain for node in optimised.graph.node}
+    foreign = [entry for entry in optimised.opset_import if entry.domain not in used]
+    for entry in foreign:
+        optimised.opset_import.remove(entry)
+    return optimised
+
+
+def _session_options() -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
+def _store_half(graph: Any) -> None:
+    """Store each float32 weight of two or more dimensions as float16, with a Cast that runners fold away on loading."""
+    from onnx import helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype == np.float32 and value.ndim >= 2:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}/half"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}/cast", to=1))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
