@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # MKL chooses its code at its first product. The golden figures were measured with what it chooses by itself, so it does
 # so before a test calls `tune_cpu`; tools that tests start are tuned.
 paddle.ones([64, 64]) @ paddle.ones([64, 64])
+
+# A shell that starts the tests in its background has it ignored, and so would the tools that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ OPTIONS = {
     "input_dtype": ("float32|uint8", "of those pixels (default: float32)"),
     "fuse_conv_bn": ("true|false", "fold the norms into the convolutions (ONNX and OpenVINO: always)"),
     "batch_size": ("N", "a fixed number of images (default: any)"),
+    "dynamic_size": ("true|false", "take images of any height and width"),
     "opset": ("N", "of the ONNX file (default: 14)"),
     "fp16": ("true|false", "store weights in half the space (ONNX, OpenVINO)"),
 }  # fmt: skip

@@ -43,6 +43,7 @@ class ExportSettings:
     # takes the input scale_factor), pixels of the network's input, 0..1 of it
     layout: Literal["flat", "4d"] = "flat"  # of outputs without post-processing: [B, h * w, C] or [B, C, h, w]
     batch_size: Annotated[int, Range(-1)] = -1  # -1: any
+    dynamic_size: bool = False  # images of any height and width, not only that of TestReader's image_shape
     opset: Annotated[int, Range(13, 20)] = 14  # of the ONNX file
     fp16: bool = False  # weights stored in half the space (ONNX, OpenVINO); they are computed with in float32
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import paddle
 import paddle.nn.functional as F
@@ -123,13 +124,24 @@ class SqueezeExcite(nn.Layer):
         return x * F.hardsigmoid(self.conv2(weight))
 
 
+def height_width(x: paddle.Tensor) -> tuple[Any, Any]:
+    """Of x [B, C, H, W]; in a graph for images of any size scalar tensors, since they are known only when it runs."""
+    height, width = x.shape[2:]
+    if height > 0 and width > 0:
+        return height, width
+    shape = paddle.shape(x)
+    return shape[2], shape[3]
+
+
 def upsample_to(x: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:
     """Nearest x2 upsampling of `x`, cut to the height and width of `like` (one less where an input size was odd).
 
     Reshape and expand instead of F.interpolate: the same values, but Paddle 3.3's interpolate breaks ONNX conversion
     and switches oneDNN off for the whole exported graph.
     """
-    _, c, h, w = x.shape
+    c = x.shape[1]
+    h, w = height_width(x)
     x = x.reshape([-1, c, h, 1, w, 1]).expand([-1, -1, -1, 2, -1, 2]).reshape([-1, c, 2 * h, 2 * w])
-    height, width = like.shape[2:]
-    return x if (height, width) == (2 * h, 2 * w) else x[:, :, :height, :width]
+    height, width = height_width(like)
+    is_whole = isinstance(h, int) and (height, width) == (2 * h, 2 * w)
+    return x if is_whole else x[:, :, :height, :width]

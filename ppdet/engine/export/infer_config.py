@@ -21,7 +21,7 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
         "mode": "paddle",
         "draw_threshold": 0.5,
         "metric": run.settings.metric,
-        "use_dynamic_shape": False,
+        "use_dynamic_shape": export.dynamic_size,
         "arch": run.settings.architecture,
         "min_subgraph_size": 3,
         "Preprocess": preprocess,

@@ -17,10 +17,10 @@ from ppdet.engine.export.graph import ExportModel
 
 
 def save_graph(model: ExportModel, size: Sequence[int], folder: Path) -> None:
-    """Write `model` (in evaluation mode) for images of `size` (height, width) as model.*"""
+    """Write `model` (in evaluation mode) for images of `size` (height, width; -1: any) as model.*"""
     model.eval()
     batch = model.settings.batch_size if model.settings.batch_size > 0 else None
-    specs = [InputSpec([batch, 3, *size], model.settings.input_dtype, "image")]
+    specs = [InputSpec([batch, 3, *(side if side > 0 else None for side in size)], model.settings.input_dtype, "image")]
     if model.takes_scale_factor:
         specs.append(InputSpec([batch, 2], "float32", "scale_factor"))
     with _no_call_stacks():

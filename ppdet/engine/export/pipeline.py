@@ -61,8 +61,8 @@ def export(run: Run, output_dir: Path) -> Path:
 
 
 def _input(run: Run) -> tuple[tuple[int, int], NormalizeImage | None]:
-    """(height, width) of the graph's input, as images come out of TestReader, and how that normalises them."""
-    reader = run.builder.build("TestReader")
+    """(height, width; -1: any) of the graph's input, as images come out of TestReader, and how that normalises them."""
+    reader, settings = run.builder.build("TestReader"), run.settings.export
     shape = reader.inputs_def.get("image_shape")
     if not shape or len(shape) != 4:
         raise UserError("TestReader.inputs_def.image_shape: required for export, as [1, 3, height, width]")
@@ -71,14 +71,15 @@ def _input(run: Run) -> tuple[tuple[int, int], NormalizeImage | None]:
             sizes = f"{list(shape)}, but TestReader's Resize gives {list(resize.sizes[0])}"
             raise UserError(f"TestReader.inputs_def.image_shape: found {sizes}; set both to the same height and width")
     normalize = next((step for step in reader.sample_transforms if isinstance(step, NormalizeImage)), None)
-    settings = run.settings.export
     if settings.fuse_normalize and normalize is None:
         raise UserError("export.fuse_normalize: found true, but TestReader has no NormalizeImage to fold in")
     if settings.input_dtype == "uint8" and not settings.fuse_normalize:
         raise UserError("export.input_dtype: found uint8, which is for pixels; set export.fuse_normalize=true as well")
     if settings.batch_size == 0:
         raise UserError("export.batch_size: found 0; expected -1 (any) or a number of images")
-    return (shape[2], shape[3]), normalize
+    if settings.dynamic_size and settings.boxes == "normalized":
+        raise UserError("export.boxes: found normalized, which needs a fixed size; set export.dynamic_size=false")
+    return (-1, -1) if settings.dynamic_size else (shape[2], shape[3]), normalize
 
 
 def _graph_and_check(

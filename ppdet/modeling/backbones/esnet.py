@@ -9,7 +9,7 @@ from paddle import nn
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-from ppdet.modeling.layers import ConvNormAct, SqueezeExcite, make_divisible
+from ppdet.modeling.layers import ConvNormAct, SqueezeExcite, height_width, make_divisible
 
 _BLOCKS = (3, 7, 3)  # blocks in the stages named 2, 3 and 4
 
@@ -20,7 +20,8 @@ def _conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, ac
 
 def channel_shuffle(x: paddle.Tensor, groups: int = 2) -> paddle.Tensor:
     """Interleaves the channels of `groups` equal parts of [B, C, H, W]."""
-    _, c, h, w = x.shape
+    c = x.shape[1]
+    h, w = height_width(x)
     return x.reshape([-1, groups, c // groups, h, w]).transpose([0, 2, 1, 3, 4]).reshape([-1, c, h, w])
 
 

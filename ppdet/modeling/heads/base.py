@@ -15,6 +15,7 @@ from ppdet.core.errors import UserError
 from ppdet.modeling.assigners.assignment import Targets
 from ppdet.modeling.boxes import Grid, box_to_distance, distance_to_box, make_grid
 from ppdet.modeling.heads.pico_feat import PicoFeat
+from ppdet.modeling.layers import height_width
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss
 from ppdet.modeling.nms import MultiClassNMS
 
@@ -59,8 +60,8 @@ class LossSums(NamedTuple):
 
 def points_first(level: paddle.Tensor) -> paddle.Tensor:
     """[B, C, h, w] -> [B, h * w, C]"""
-    _, channels, height, width = level.shape
-    return level.reshape([-1, channels, height * width]).transpose([0, 2, 1])
+    height, width = height_width(level)
+    return level.reshape([-1, level.shape[1], height * width]).transpose([0, 2, 1])
 
 
 class DenseHead(nn.Layer):
@@ -118,7 +119,7 @@ class DenseHead(nn.Layer):
     def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
         levels = self.levels(features)
         cls, reg = (paddle.concat([points_first(x) for x in maps], axis=1) for maps in levels)
-        return HeadOutputs(cls, reg, self._grid(tuple(tuple(x.shape[2:]) for x in levels.cls)))
+        return HeadOutputs(cls, reg, self._grid(tuple(map(height_width, levels.cls))))
 
     def grid(self, height: int, width: int) -> Grid:
         """The points of an image of this size in pixels."""
@@ -146,8 +147,8 @@ class DenseHead(nn.Layer):
 
     def _boxes_in_strides(self, outputs: HeadOutputs) -> paddle.Tensor:
         """Expectation of the distance distributions: boxes [B, L, 4] in units of each point's stride."""
-        num_points, bins = outputs.reg.shape[1], self.reg_max + 1
-        prob = F.softmax(outputs.reg.reshape([-1, num_points, 4, bins]), axis=-1)
+        bins = self.reg_max + 1
+        prob = F.softmax(outputs.reg.reshape([0, 0, 4, bins]), axis=-1)
         distance = prob.matmul(paddle.arange(bins, dtype=prob.dtype))
         return distance_to_box(outputs.grid.points / outputs.grid.strides, distance)
 

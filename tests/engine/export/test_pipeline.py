@@ -103,10 +103,13 @@ def variant(request) -> str:
 
 @pytest.fixture(scope="module")
 def exported(config, variant, model) -> Path:
-    threshold = f"PicoHeadV2.nms.score_threshold={model.head.nms.attrs['score_threshold']}"
     names = f"export.format={','.join(formats())}"
-    run = make_run(config, *VARIANTS[variant], threshold, f"filename={variant}", names)
+    run = make_run(config, *VARIANTS[variant], threshold_of(model), f"filename={variant}", names)
     return export(run, config.parent / "exported")
+
+
+def threshold_of(model: PicoDet) -> str:
+    return f"PicoHeadV2.nms.score_threshold={model.head.nms.attrs['score_threshold']}"
 
 
 def formats() -> list[str]:
@@ -171,6 +174,18 @@ def test_files(exported):
     names = {path.name for path in exported.iterdir()} - {"model.onnx", "model.xml", "model.bin"}
     assert {program, "model.pdiparams", "infer_cfg.yml"} <= names
     assert names <= {program, "model.pdiparams", "model.pdiparams.info", "infer_cfg.yml"}
+
+
+def test_images_of_any_size(config, tmp_path, model):
+    run = make_run(config, threshold_of(model), "export.dynamic_size=true", f"export.format={','.join(formats())}")
+    folder = export(run, tmp_path)
+    assert yaml.safe_load((folder / "infer_cfg.yml").read_text())["use_dynamic_shape"] is True
+    for shape in ((1, 3, 64, 96), (2, 3, 75, 33)):
+        image = np.random.default_rng(0).standard_normal(shape).astype("float32")
+        feed = [image, np.ones((len(image), 2), "float32")]
+        expected = outputs_of(model, "nms", feed)
+        for name in formats():
+            assert compare(expected, FORMATS[name].run(folder, feed)).within(TOLERANCE, missing=0), name
 
 
 def test_infer_config(exported):
@@ -240,13 +255,17 @@ def test_a_model_that_differs_is_not_written(config, tmp_path, monkeypatch):
         ("export.format=paddle,tflite", "export.format: found 'tflite'; expected some of paddle, onnx, openvino"),
         ("export.input_dtype=uint8", "export.input_dtype: found uint8, which is for pixels; set export.fuse_normalize"),
         ("export.batch_size=0", "export.batch_size: found 0; expected -1"),
+        (
+            "export.dynamic_size=true export.boxes=normalized",
+            "export.boxes: found normalized, which needs a fixed size",
+        ),
         ("export.opset=9", "export.opset: expected at least 13, found 9"),
         ("export.layout=5d", "export.layout: expected"),
     ],
 )
 def test_settings_that_do_not_fit(config, tmp_path, override, message):
     with pytest.raises(UserError) as error:
-        export(make_run(config, override), tmp_path)
+        export(make_run(config, *override.split()), tmp_path)
     assert str(error.value).startswith(message)
     assert not list(tmp_path.iterdir())
 
