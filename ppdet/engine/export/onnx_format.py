@@ -17,6 +17,7 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_nms import append_nms
+from ppdet.engine.export.onnx_tidy import store_half, tidy
 from ppdet.engine.export.paddle_format import program_file, save_graph
 
 
@@ -30,11 +31,11 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
         converted = _convert(without_nms, size, Path(temp))
         _name_interface(converted.graph, without_nms.output_names)
         graph_model = _optimised(converted, Path(temp))
-    _upsample_with_resize(graph_model.graph)
+    tidy(graph_model.graph, settings.opset)
     if settings.nms and not settings.raw:
         append_nms(graph_model.graph, model.model.head.nms.attrs)
     if settings.fp16:
-        _store_half(graph_model.graph)
+        store_half(graph_model.graph)
     graph_model.producer_name = "ppdet"
     onnx.helper.set_model_props(graph_model, {"infer_cfg": json.dumps(config)})
     onnx.checker.check_model(graph_model, full_check=True)
@@ -106,39 +107,6 @@ def _name_interface(graph: Any, outputs: Sequence[str]) -> None:
     del graph.value_info[:]
 
 
-def _upsample_with_resize(graph: Any) -> None:
-    """Replace reshape to six dimensions, expand, reshape back (see layers.upsample_to) by nearest Resize.
-
-    Few converters for small devices know tensors of six dimensions, all know this operator.
-    """
-    from onnx import helper, numpy_helper
-
-    made_by = {name: node for node in graph.node for name in node.output}
-    read_by = {name: node for node in graph.node for name in node.input}
-    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "upsampling"))
-    for node in graph.node:
-        widen = made_by.get(node.input[0]) if node.op_type == "Expand" else None
-        if widen is None or widen.op_type != "Reshape" or constants.get(widen.input[1]) != [6]:
-            continue
-        narrow = read_by[node.output[0]]
-        nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        inputs = [widen.input[0], "", "upsampling"]
-        narrow.CopyFrom(helper.make_node("Resize", inputs, narrow.output, f"upsample/{narrow.output[0]}", **nearest))
-    _drop_dead_nodes(graph)
-
-
-def _drop_dead_nodes(graph: Any) -> None:
-    needed = {output.name for output in graph.output}
-    for node in reversed(list(graph.node)):  # a node comes after those it reads
-        if needed.isdisjoint(node.output):
-            graph.node.remove(node)
-        else:
-            needed.update(node.input)
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
-        graph.initializer.remove(tensor)
-
-
 def _optimised(model: Any, folder: Path) -> Any:
     """The model after ONNX Runtime's basic optimisations: constants folded, dead nodes and Identity gone."""
     import onnx
@@ -162,19 +130,3 @@ def _session_options() -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return options
-
-
-def _store_half(graph: Any) -> None:
-    """Store each float32 weight of two or more dimensions as float16, with a Cast that runners fold away on loading."""
-    from onnx import helper, numpy_helper
-
-    casts = []
-    for tensor in graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        if value.dtype == np.float32 and value.ndim >= 2:
-            name = tensor.name
-            tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}/half"))
-            casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}/cast", to=1))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)

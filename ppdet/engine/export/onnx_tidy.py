@@ -1,0 +1,82 @@
+"""Rewrites of an onnx.GraphProto, in place, into what runtimes and converters know best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def tidy(graph: Any, opset: int) -> None:
+    """Upsampling as Resize, hard swish as one operator (from opset 14 on), nothing that no output needs."""
+    _upsample_with_resize(graph)
+    if opset >= 14:
+        _join_hard_swish(graph)
+    _drop_dead_nodes(graph)
+
+
+def store_half(graph: Any) -> None:
+    """Store each float32 weight of two or more dimensions as float16, with a Cast that runners fold away on loading."""
+    from onnx import helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        value = numpy_helper.to_array(tensor)
+        if value.dtype == np.float32 and value.ndim >= 2:
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}/half"))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}/cast", to=1))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _upsample_with_resize(graph: Any) -> None:
+    """Replace reshape to six dimensions, expand, reshape back (see layers.upsample_to) by nearest Resize.
+
+    Few converters for small devices know tensors of six dimensions, all know this operator.
+    """
+    from onnx import helper, numpy_helper
+
+    made_by = {name: node for node in graph.node for name in node.output}
+    read_by = {name: node for node in graph.node for name in node.input}
+    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    graph.initializer.append(numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "upsampling"))
+    for node in graph.node:
+        widen = made_by.get(node.input[0]) if node.op_type == "Expand" else None
+        if widen is None or widen.op_type != "Reshape" or constants.get(widen.input[1]) != [6]:
+            continue
+        narrow = read_by[node.output[0]]
+        nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        inputs = [widen.input[0], "", "upsampling"]
+        narrow.CopyFrom(helper.make_node("Resize", inputs, narrow.output, f"upsample/{narrow.output[0]}", **nearest))
+
+
+def _join_hard_swish(graph: Any) -> None:
+    """x * HardSigmoid(x), which OpenVINO computes in three times as long as HardSwish."""
+    from onnx import helper
+
+    gates = {node.output[0]: node for node in graph.node if node.op_type == "HardSigmoid"}
+    for node in graph.node:
+        if node.op_type != "Mul":
+            continue
+        for name, x in (node.input, reversed(node.input)):
+            if name in gates and gates[name].input[0] == x and _is_hard_swish_gate(gates[name]):
+                node.CopyFrom(helper.make_node("HardSwish", [x], node.output, node.name or node.output[0]))
+                break
+
+
+def _is_hard_swish_gate(node: Any) -> bool:
+    factors = {attribute.name: attribute.f for attribute in node.attribute}
+    return bool(np.allclose([factors.get("alpha", 0.2), factors.get("beta", 0.5)], [1 / 6, 0.5], rtol=1e-5))
+
+
+def _drop_dead_nodes(graph: Any) -> None:
+    needed = {output.name for output in graph.output}
+    for node in reversed(list(graph.node)):  # a node comes after those it reads
+        if needed.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            needed.update(node.input)
+    for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
+        graph.initializer.remove(tensor)
