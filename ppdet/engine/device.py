@@ -68,7 +68,10 @@ def choose_device(settings: Settings, devices: Sequence[str], processes: int = 1
 
 def select_device(settings: Settings) -> str:
     """Make the device that the config asks for Paddle's default, and return its kind."""
-    chosen = choose_device(settings, available_devices(), int(os.environ.get("PADDLE_TRAINERS_NUM", "1")))
+    processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    chosen = choose_device(settings, available_devices(), processes)
+    if processes > 1:
+        check_backend(chosen, launched_backend())
     if chosen == "cpu" and settings.device == "auto" and settings.use_gpu:
         logger.info("device: no accelerator found, running on the CPU")
     paddle.device.set_device(chosen)
@@ -80,6 +83,24 @@ def select_device(settings: Settings) -> str:
 def collective_backend(kind: str) -> str:
     """The library that carries Paddle's collectives between devices of this kind."""
     return {"cpu": "gloo", "gpu": "nccl", "xpu": "bkcl"}.get(kind, "xccl")
+
+
+def launched_backend() -> str:
+    """The library for the collectives of the processes that Paddle's launcher started, which have not met yet.
+
+    Where the launcher takes CUDA_VISIBLE_DEVICES for cards that a CPU build cannot see, it names none.
+    """
+    named = os.environ.get("PADDLE_DISTRI_BACKEND", "auto")
+    return collective_backend(available_devices()[0].split(":")[0]) if named == "auto" else named
+
+
+def check_backend(device: str, backend: str) -> None:
+    """Raise UserError where `backend` has been started to talk between other devices than `device`."""
+    if device == "cpu" and backend != "gloo":
+        raise UserError(f"device: 'cpu', but the launcher started these processes for cards ({backend}); put "
+                        "PADDLE_DISTRI_BACKEND=gloo before its command; with a plug-in start a single one")  # fmt: skip
+    if device != "cpu" and backend == "gloo":
+        raise UserError(f"device: {device!r}, but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu")
 
 
 def visible_devices_variable(kind: str) -> str:

@@ -12,9 +12,10 @@ import paddle.distributed as dist
 from paddle import nn
 
 from ppdet.core.errors import UserError
+from ppdet.engine.device import launched_backend
 from ppdet.engine.watch import Watch
 
-_watch: Watch | None = None  # from `init` to the end of the process, as the ranks themselves
+_watch: Watch | None = None  # from `watch` on; one per process, as the rank itself
 
 
 def rank() -> int:
@@ -30,10 +31,27 @@ def world_size() -> int:
 def init() -> None:
     """Join the other processes if `python3 -m paddle.distributed.launch` started this one."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1 and not dist.is_initialized():
+        os.environ["PADDLE_DISTRI_BACKEND"] = launched_backend()
         dist.init_parallel_env()
-        global _watch
-        host, _, port = os.environ["PADDLE_MASTER"].rpartition(":")
+
+
+def watch() -> None:
+    """From here on a rank that is gone, stopped or stuck ends the job and is named; a collective.
+
+    Not earlier: while a process parses a large annotation file it can give no sign of life.
+    """
+    global _watch
+    gather(None)
+    if world_size() > 1 and not _watch:
+        address = os.environ.get("PADDLE_MASTER") or os.environ["PADDLE_TRAINER_ENDPOINTS"].split(",")[0]
+        host, _, port = address.rpartition(":")
         _watch = Watch(host, int(port), rank(), world_size())
+
+
+def begin_update() -> None:
+    """Let the watch know that this rank is about to do its next update. To be called before each."""
+    if _watch:
+        _watch.lag.begun += 1
 
 
 def leave() -> None:

@@ -132,7 +132,9 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
     else:
         with closing(evaluator.loader) as loader:
             batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
-            detections = evaluator.detect(run.load_model(), batches)
+            model = run.load_model()
+            distributed.watch()
+            detections = evaluator.detect(model, batches)
     scores = evaluator.score(detections)
     distributed.leave()
     if distributed.rank():

@@ -92,6 +92,7 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     if progress.epoch >= settings.epoch:
         raise UserError(f"epoch: the checkpoint has all {settings.epoch} epochs; raise epoch to train on")
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
+    distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
     with StopRequest() as stop, unique_name.guard():
         for epoch in range(progress.epoch, settings.epoch):
@@ -108,8 +109,11 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
                 stop.agree()  # a signal during the evaluation has waited long enough
             if stop.made:
                 _save(trainer, progress, "interrupted")
-                logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
-                raise Interrupted(stop.made)
+                break
+    distributed.leave()
+    if stop.made:
+        logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
+        raise Interrupted(stop.made)
     logger.info("trained %d epochs, peak memory %.0f MB; the results are in %s", progress.epoch,
                 peak_memory_mb(trainer.device), trainer.output_dir)  # fmt: skip
     return progress
@@ -132,6 +136,7 @@ def _train_epoch(
         data_seconds = time.perf_counter() - step_end
         lr = trainer.learning_rate.at(progress.updates, steps)
         trainer.optimizer.set_lr(lr)
+        distributed.begin_update()
         losses = train_step(trainer.model, forward, batches, progress.epoch, trainer.optimizer, scaler, trainer.amp)
         if trainer.ema:
             trainer.ema.update()

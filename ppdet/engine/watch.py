@@ -1,34 +1,71 @@
-"""Notices a process of a distributed run that was killed, is stopped, or sits on a machine that is gone.
+"""Ends a distributed run of which a process was killed, is stopped, sits on a machine that is gone, or is stuck.
 
 A collective waits for every rank, and Paddle's own limit is 30 minutes. So each process counts up a number of its own
 in the key-value store through which Paddle's processes found each other, and rank 0 watches that all numbers go on;
 the others watch that rank 0's does, whose process holds the store. The first to see `SILENCE` seconds without
 news says whose and ends its process, whereupon the launcher ends the job.
+
+That a process is alive does not mean that its main thread gets on. So each compares the updates it has begun with the
+most that any rank has: the others cannot finish an update without it. One that is behind for `patience` seconds names
+itself, shows where it is, and ends. Saving, scoring and evaluating may take any time: no rank begins an update then.
 """
 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
+import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from paddle.base import core
 
+from ppdet.core.errors import UserError
+
 SILENCE = 25.0  # seconds; the launcher needs up to 30 more to end a job with a process that is stopped
 STATUS = 3  # of a process that ends because of another one
+PATIENCE = "PPDET_HANG_SECONDS"  # the environment variable
 _BEAT = 1.0  # seconds between two signs of life
 _ADVICE = "its log may say more; continue with --resume auto"
 _LEFT = 1 << 40  # added to a number by a process that is done
 
 
+def patience() -> float:
+    """Seconds that the others wait for a stuck rank, from the environment; 40, with which the job ends in a minute."""
+    text = os.environ.get(PATIENCE, "40")
+    if not text.isdecimal():
+        raise UserError(f"{PATIENCE}: found {text!r}; expected whole seconds, 0: without end")
+    return float(text) or float("inf")
+
+
+class Lag:
+    """For how long the main thread of this process has kept others waiting.
+
+    begun  the updates it has begun, all ranks the same ones
+    """
+
+    def __init__(self) -> None:
+        self.begun, self._seen, self._since = 0, -1, 0.0
+
+    def seconds(self, most: int, now: float) -> float:
+        """most: updates that some rank has begun; now: in seconds. To be asked again and again."""
+        if self.begun >= most or self.begun != self._seen:
+            self._seen, self._since = self.begun, now
+        return now - self._since
+
+
 class Watch:
-    """The signs of life of this process and, where `rank` is 0, those of all."""
+    """The signs of life of this process and, where `rank` is 0, those of all. `lag.begun` is for its main thread."""
 
     def __init__(self, host: str, port: int, rank: int, world_size: int) -> None:
+        self.lag = Lag()
+        self._patience = patience()
         self._store = core.TCPStore(host, port, False, world_size, timeout=int(SILENCE))  # of its own: they queue
         self._rank = rank
         self._others = range(1, world_size) if rank == 0 else range(1)
@@ -39,12 +76,13 @@ class Watch:
         for thread in self._threads:
             thread.start()
         atexit.register(self.end)
-        sys.excepthook = _let_the_dead_be_found
+        _let_the_dead_be_found()
 
     def leave(self) -> None:
         """Nobody need wait for this process any more; it may be silent from now on."""
         if not self._done.is_set():
-            self._store.add(f"alive/{self._rank}", _LEFT)
+            with suppress(RuntimeError):  # rank 0 has left already, and its store with it
+                self._store.add(f"alive/{self._rank}", _LEFT)
             self.end()
 
     def end(self) -> None:
@@ -53,14 +91,20 @@ class Watch:
 
     def _beat(self) -> None:
         while not self._done.wait(_BEAT):
-            try:
-                self._store.add(f"alive/{self._rank}", 1)
-                for other in self._others:
-                    count = self._store.add(f"alive/{other}", 0)
-                    if count != self._heard[other][0]:
-                        self._heard[other] = count, time.monotonic()
-            except RuntimeError:  # no connection: as silent as the others
-                pass
+            with suppress(RuntimeError):  # no connection: as silent as the others
+                self._exchange()
+
+    def _exchange(self) -> None:
+        self._store.add(f"alive/{self._rank}", 1)
+        for other in self._others:
+            count = self._store.add(f"alive/{other}", 0)
+            if count != self._heard[other][0]:
+                self._heard[other] = count, time.monotonic()
+        most = self._store.add("begun", 0)
+        if self.lag.begun > most:  # adding the difference would count it twice where two ranks do so at once
+            self._store.set("begun", str(self.lag.begun))
+        if not self._done.is_set() and self.lag.seconds(most, time.monotonic()) > self._patience:
+            self._give_itself_up()
 
     def _look(self) -> None:
         while not self._done.wait(_BEAT):
@@ -70,6 +114,12 @@ class Watch:
     def _give_up(self, silent: list[int]) -> None:
         fault = f"no sign of life for {SILENCE:.0f} s; it was killed, is stopped, or its machine is out of reach"
         end_job(f"rank {', '.join(map(str, silent))}: {fault}; {_ADVICE}")
+
+    def _give_itself_up(self) -> None:
+        main = sys._current_frames()[threading.main_thread().ident or 0]
+        print("Stuck at:\n", *traceback.format_stack(main), sep="", file=sys.stderr)
+        fault = f"the others have waited for its update {self.lag.begun + 1} for {self._patience:.0f} s"
+        end_job(f"rank {self._rank}: {fault}; mend what the trace above shows, or raise {PATIENCE}; {_ADVICE}")
 
 
 def silent_ranks(heard: dict[int, tuple[int, float]], now: float) -> list[int]:
@@ -82,8 +132,18 @@ def is_lost_connection(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "gloo/transport" in str(error)
 
 
-def _let_the_dead_be_found(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Not to be taken for the culprit, wait until the launcher (one machine) or the watch has named who is gone."""
+def _let_the_dead_be_found() -> None:
+    """Do not end at once of the death of another rank: the launcher looks every second and names the first it sees."""
+    sys.excepthook = _end_later
+    if sys.platform == "linux":  # in a backward pass gloo's error passes through Paddle's C++ and aborts the process
+        libc = ctypes.CDLL(None)
+        libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+        libc.signal.restype = ctypes.c_void_p
+        libc.signal(signal.SIGABRT, ctypes.cast(libc.sleep, ctypes.c_void_p))  # called with the signal's number, 6
+
+
+def _end_later(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Wait until the launcher (one machine) or the watch has named who is gone."""
     if not is_lost_connection(error):
         sys.__excepthook__(kind, error, trace)
         return

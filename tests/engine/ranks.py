@@ -49,8 +49,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def frozen_steps(config: str, epoch: str, steps: str, accumulate_steps: str) -> dict[str, np.ndarray]:
-    """Losses and weights after `steps` updates with 8 images each, spread over ranks and batches; norms frozen."""
+def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np.ndarray]:
+    """Losses, first gradients and weights after `steps` updates with 8 images each, spread over ranks and batches.
+
+    cases  <config>:<epoch>; norms are frozen, names in the result begin with the case
+    """
     import paddle
 
     from ppdet.engine import distributed
@@ -58,32 +61,41 @@ def frozen_steps(config: str, epoch: str, steps: str, accumulate_steps: str) -> 
     from ppdet.engine.trainer import build_trainer
     from tests.engine.tiny import make_run
 
-    trainer, _ = build_trainer(make_run(Path(config), "use_ema=false"))
-    trainer.model.eval()
-    forward = distributed.parallel(trainer.model)
-    share = 8 // (distributed.world_size() * int(accumulate_steps))
-    starts = [(distributed.rank() * int(accumulate_steps) + i) * share for i in range(int(accumulate_steps))]
-    losses, gradients = [], {}
-    step = trainer.scaler.step
+    result = {}
+    together = int(accumulate_steps)
+    share = 8 // (distributed.world_size() * together)
+    starts = [(distributed.rank() * together + i) * share for i in range(together)]
+    for case in cases:
+        config, _, epoch = case.rpartition(":")
+        trainer, _ = build_trainer(make_run(Path(config), "use_ema=false"))
+        model = trainer.model
+        model.eval()
+        forward = distributed.parallel(model)
+        losses: list[list[float]] = []
+        gradients: dict[str, np.ndarray] = {}
 
-    def note_gradients(optimizer: paddle.optimizer.Optimizer) -> None:
-        if not losses:
-            named = trainer.model.named_parameters()
-            gradients.update({f"grad/{name}": p.grad.numpy() for name, p in named if not p.stop_gradient})
-        step(optimizer)
+        def note_gradients(
+            optimizer: paddle.optimizer.Optimizer, model=model, found=gradients, step=trainer.scaler.step
+        ) -> None:
+            if not found:
+                named = model.named_parameters()
+                found.update({f"grad/{name}": p.grad.numpy() for name, p in named if not p.stop_gradient})
+            step(optimizer)
 
-    trainer.scaler.step = note_gradients
-    for update in range(int(steps)):
-        whole = make_batch(update)
-        parts = [
-            dataclasses.replace(whole, **{f.name: getattr(whole, f.name)[start : start + share]
-                                          for f in dataclasses.fields(whole)})
-            for start in starts
-        ]  # fmt: skip
-        found = train_step(trainer.model, forward, parts, int(epoch), trainer.optimizer, trainer.scaler)
-        losses.append([float(found[name]) for name in sorted(found)])
-    mean = np.mean(distributed.gather(losses), axis=0)
-    return {"losses": mean} | gradients | {name: value.numpy() for name, value in trainer.model.state_dict().items()}
+        trainer.scaler.step = note_gradients
+        for update in range(int(steps)):
+            whole = make_batch(update)
+            parts = [
+                dataclasses.replace(whole, **{f.name: getattr(whole, f.name)[start : start + share]
+                                              for f in dataclasses.fields(whole)})
+                for start in starts
+            ]  # fmt: skip
+            found = train_step(model, forward, parts, int(epoch), trainer.optimizer, trainer.scaler)
+            losses.append([float(found[name]) for name in sorted(found)])
+        state = {name: value.numpy() for name, value in model.state_dict().items()}
+        state |= gradients | {"losses": np.mean(distributed.gather(losses), axis=0)}
+        result |= {f"{case} {name}": value for name, value in state.items()}
+    return result
 
 
 def make_batch(seed: int, count: int = 8, size: int = 64):
@@ -118,6 +130,17 @@ def weights(config: str, *overrides: str) -> dict[str, np.ndarray]:
     named = trainer.model.named_parameters()
     state = {name: value.numpy() for name, value in named if not value.stop_gradient}  # statistics stay each rank's own
     return {"updates": np.array(end.updates)} | state
+
+
+def end_apart(config: str, late: str) -> dict[str, np.ndarray]:
+    """A training after which rank `late` takes its time to end."""
+    from ppdet.engine import distributed, watch
+
+    result = weights(config, "epoch=1")
+    watch.SILENCE = 2.0
+    if distributed.rank() == int(late):
+        time.sleep(5)
+    return result
 
 
 def gradients_of_configs(*configs: str) -> dict[str, np.ndarray]:

@@ -130,6 +130,41 @@ def test_the_launcher_chooses_the_card(plugin: Plugin, monkeypatch: pytest.Monke
         device.select_device(settings(device="iluvatar_gpu:0"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "backend", "message"),
+    [
+        ("cpu", "nccl", r"device: 'cpu', but the launcher started these processes for cards \(nccl\); put PADDLE"),
+        ("cpu", "xccl", r"device: 'cpu', but .* \(xccl\)"),
+        ("gpu", "gloo", r"device: 'gpu', but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu"),
+    ],
+)
+def test_collectives_of_another_kind_of_device(kind: str, backend: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        device.check_backend(kind, backend)
+    for fits in (("cpu", "gloo"), ("gpu", "nccl"), ("xpu", "flagcx"), ("iluvatar_gpu", "xccl")):
+        device.check_backend(*fits)
+
+
+def test_the_cpu_under_a_launcher_for_cards(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "xccl")
+    with pytest.raises(UserError, match="device: 'cpu', but"):
+        device.select_device(settings(device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "named", "backend"),
+    [(["cpu"], None, "gloo"), (GPUS, None, "nccl"), (CARDS, "xccl", "xccl"), (GPUS, "gloo", "gloo")],
+)
+def test_backend_of_the_launcher(devices: list[str], named: str | None, backend: str,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(device, "available_devices", lambda: devices)
+    monkeypatch.delenv("PADDLE_DISTRI_BACKEND", raising=False)
+    if named:
+        monkeypatch.setenv("PADDLE_DISTRI_BACKEND", named)
+    assert device.launched_backend() == backend
+
+
 def test_what_a_plugged_in_card_can_do(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.collective_backend("iluvatar_gpu") == "xccl"
     assert device.visible_devices_variable("iluvatar_gpu") == "ILUVATAR_GPU_VISIBLE_DEVICES"

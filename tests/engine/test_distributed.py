@@ -15,19 +15,29 @@ XS, LEGACY = "picodet_xs_320_coco_lcnet.yml", "legacy_model/picodet_s_320_coco.y
 CASES = [(XS, 0), (XS, 200), (LEGACY, 0)]  # ATSS, TAL, SimOTA
 
 
-@pytest.mark.parametrize(("base", "epoch"), CASES)
-def test_spread_images_train_like_one_batch(tmp_path: Path, base: str, epoch: int) -> None:
-    """Over two processes, over four batches of an update, and over both."""
-    write_dataset(tmp_path)
-    config = write_config(tmp_path, base)
-    (whole,) = run_ranks("frozen_steps", 1, tmp_path / "whole", config, epoch, 5, 1)
-    for world_size, accumulate_steps in ((2, 1), (1, 4), (2, 2)):
+@pytest.mark.parametrize("layouts", [[(2, 1), (1, 4)], pytest.param([(2, 2)], marks=pytest.mark.slow)])
+def test_spread_images_train_like_one_batch(tmp_path: Path, layouts: list[tuple[int, int]]) -> None:
+    """Over processes, over batches of an update, and over both."""
+    cases = []
+    for base, epoch in CASES:
+        folder = tmp_path / f"{Path(base).stem}_{epoch}"
+        write_dataset(folder)
+        cases.append(f"{write_config(folder, base)}:{epoch}")
+    (whole,) = run_ranks("frozen_steps", 1, tmp_path / "whole", 5, 1, *cases)
+    for world_size, accumulate_steps in layouts:
         folder = tmp_path / f"{world_size}x{accumulate_steps}"
-        ranks = run_ranks("frozen_steps", world_size, folder, config, epoch, 5, accumulate_steps)
+        ranks = run_ranks("frozen_steps", world_size, folder, 5, accumulate_steps, *cases)
         for found in ranks:
             assert found.keys() == whole.keys()
             worst = {name: relative_difference(found[name], whole[name]) for name in whole if np.any(whole[name])}
             assert max(worst.values()) < 1e-5, (folder.name, max(worst, key=worst.get), max(worst.values()))
+
+
+@pytest.mark.parametrize("late", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_a_rank_may_end_long_after_another(tmp_path: Path, late: int) -> None:
+    write_dataset(tmp_path)
+    ranks = run_ranks("end_apart", 2, tmp_path / "ranks", write_config(tmp_path), late)
+    assert [found["updates"] for found in ranks] == [1, 1]
 
 
 @pytest.mark.slow
@@ -63,14 +73,14 @@ def test_every_parameter_gets_the_same_gradient_on_all_ranks(tmp_path: Path) -> 
         assert first[name] == second[name], name
 
 
-def test_evaluation_does_not_depend_on_the_ranks(tmp_path: Path, shared: Path) -> None:
+@pytest.mark.parametrize("world_size", [pytest.param(2, marks=pytest.mark.slow), 3])
+def test_evaluation_does_not_depend_on_the_ranks(tmp_path: Path, shared: Path, world_size: int) -> None:
     config = CONFIGS / XS
     data = shared / "data" / "coco_tiny"
     weights = shared / "weights" / "picodet_xs_320_coco_lcnet.pdparams"
     overrides = (f"EvalDataset.dataset_dir={data}", "worker_num=0", "device=cpu")
-    runs = [run_ranks("evaluation", n, tmp_path / str(n), config, weights, *overrides) for n in (1, 2, 3)]
-    whole = runs[0][0]
+    (whole,) = run_ranks("evaluation", 1, tmp_path / "whole", config, weights, *overrides)
     assert len(whole["im_ids"]) == 50
-    for found in (rank for ranks in runs[1:] for rank in ranks):
+    for found in run_ranks("evaluation", world_size, tmp_path / "ranks", config, weights, *overrides):
         for name in whole:
             np.testing.assert_array_equal(found[name], whole[name], err_msg=name)

@@ -17,7 +17,7 @@ from ppdet.engine.checkpoint_files import newest_checkpoint
 from ppdet.engine.train import fit
 from ppdet.engine.trainer import Trainer, build_trainer
 from ppdet.engine.weights import read_arrays
-from tests.engine.tiny import make_run
+from tests.engine.tiny import make_run, write_config, write_dataset
 
 STEPS = 2  # per epoch: five images with boxes, batches of two
 SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
@@ -57,11 +57,13 @@ def assert_same(a: Path, b: Path) -> None:
         np.testing.assert_equal(first, second)
 
 
-@pytest.fixture
-def whole(tiny: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """model_final of four epochs in one go."""
-    train(tiny, "filename=whole", evaluate=True)
-    return tiny.parent / "output" / "whole" / "model_final"
+    folder = tmp_path_factory.mktemp("whole")
+    write_dataset(folder)
+    trainer, _ = train(write_config(folder), evaluate=True)
+    return trainer.output_dir / "model_final"
 
 
 @pytest.mark.parametrize("worker_num", [0, 2])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ppdet.engine.watch import SILENCE, STATUS, end_job, is_lost_connection, silent_ranks
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.engine.watch import PATIENCE, SILENCE, STATUS, Lag, end_job, is_lost_connection, patience, silent_ranks
 
 
 def test_only_the_silent_are_named() -> None:
@@ -25,3 +28,34 @@ def test_errors_of_gloo_are_known() -> None:
     assert is_lost_connection(RuntimeError(text))
     assert not is_lost_connection(RuntimeError("out of memory"))
     assert not is_lost_connection(ValueError(text))
+
+
+def test_lag_counts_while_others_are_ahead_and_nothing_is_begun() -> None:
+    lag = Lag()
+    assert [lag.seconds(0, 100.0), lag.seconds(0, 900.0)] == [0, 0]  # nobody begins: evaluating, saving
+    assert [lag.seconds(1, 901.0), lag.seconds(1, 930.0)] == [1, 30]
+    lag.begun = 1
+    assert lag.seconds(20, 931.0) == 0  # behind, but getting on
+    assert lag.seconds(20, 941.0) == 10
+    lag.begun = 2
+    assert [lag.seconds(20, 942.0), lag.seconds(20, 943.0)] == [0, 1]
+    lag.begun = 21
+    assert [lag.seconds(20, 944.0), lag.seconds(21, 999.0)] == [0, 0]
+
+
+def test_lag_of_a_rank_whose_first_look_comes_late() -> None:
+    assert Lag().seconds(5, 900.0) == 0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 40), ("300", 300), ("0", float("inf"))])
+def test_patience(monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float) -> None:
+    monkeypatch.delenv(PATIENCE, raising=False)
+    if text:
+        monkeypatch.setenv(PATIENCE, text)
+    assert patience() == seconds
+
+
+def test_patience_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PATIENCE, "1m")
+    with pytest.raises(UserError, match="PPDET_HANG_SECONDS: found '1m'; expected whole seconds"):
+        patience()

@@ -16,10 +16,28 @@ from tests.tool_fixtures import ROOT, Workspace
 TRAIN = str(ROOT / "tools" / "train.py")
 LAUNCH = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node"]
 
+_PATCHED = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+from tests.tool_fixtures import load_tool  # imports OpenCV: after Paddle 2.6.2 it would read no PNG
+from ppdet.core.cli import run
+from ppdet.engine import distributed, train
+{patch}
+tool = load_tool("train")
+run(tool.main, tool.parser())
+"""
+
 
 def command(coco: Workspace, *argv: str, ranks: int = 1) -> list[str]:
     """A command line that trains on `ranks` processes."""
     return [*(LAUNCH + [str(ranks)] if ranks > 1 else [sys.executable]), TRAIN, "-c", str(coco.config), *argv]
+
+
+def command_with(coco: Workspace, patch: str, *argv: str) -> list[str]:
+    """As `command` on two processes, of which each first runs the Python code `patch`."""
+    script = coco.root / "patched.py"
+    script.write_text(_PATCHED.format(root=str(ROOT), patch=patch))
+    return [*LAUNCH, "2", str(script), "-c", str(coco.config), *argv]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.tool_fixtures import ROOT, Workspace, coco_workspace
-from tests.tools.processes import command, read_until, started, trainers
+from tests.tools.processes import command, command_with, read_until, started, trainers
 
 
 def launch(coco: Workspace, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -42,8 +42,15 @@ def test_train_and_evaluate_on_two_processes(tmp_path: Path) -> None:
     assert log.count("IoU=0.75 ") == 1
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+# Waiting for a signal of life takes half a minute.
+VICTIMS = [
+    pytest.param(signal.SIGKILL, 1),
+    *(pytest.param(*case, marks=pytest.mark.slow)
+      for case in ((signal.SIGKILL, 0), (signal.SIGSTOP, 0), (signal.SIGSTOP, 1))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "victim"), VICTIMS)
 def test_a_dead_or_stopped_rank_ends_the_job_with_its_name(tmp_path: Path, number: int, victim: int) -> None:
     coco = coco_workspace(tmp_path, train=12, val=5)
     with started(coco, command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", ranks=2)) as process:
@@ -54,3 +61,42 @@ def test_a_dead_or_stopped_rank_ends_the_job_with_its_name(tmp_path: Path, numbe
     # of a killed process the launcher hears at once
     name = f"Container rank {victim} status" if number == signal.SIGKILL else f"error: rank {victim}: no sign of life"
     assert name in said
+
+
+PAUSE = """
+from ppdet.data.loader import Loader
+epoch, save, check = Loader.epoch, train.save_checkpoint, train._check_finite
+def batches(self, number, start_step=0):
+    for batch in epoch(self, number, start_step):
+        if distributed.rank() == {victim} and number == 1:
+            time.sleep({data})
+        yield batch
+def paused(function, victim):
+    return lambda *args: (time.sleep({rest} if distributed.rank() == victim else 0), function(*args))[1]
+Loader.epoch = batches
+train.save_checkpoint, train._check_finite = paused(save, 0), paused(check, 1)
+"""
+
+
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_stuck_rank_ends_the_job_with_its_name(tmp_path: Path, victim: int,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Its main thread hangs in the reader, while the thread that gives signs of life goes on."""
+    monkeypatch.setenv("PPDET_HANG_SECONDS", "3")
+    coco = coco_workspace(tmp_path, train=12, val=5)
+    argv = command_with(coco, PAUSE.format(victim=victim, data=1000, rest=0), "-o", "epoch=5", "snapshot_epoch=5")
+    with started(coco, argv) as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"error: rank {victim}: the others have waited for its update 4 for 3 s" in said
+    assert "in batches\n    time.sleep(1000)" in said
+
+
+@pytest.mark.slow
+def test_a_slow_rank_is_not_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that come late, long saves on rank 0, and long work on rank 1 before them."""
+    monkeypatch.setenv("PPDET_HANG_SECONDS", "4")
+    coco = coco_workspace(tmp_path, train=12, val=5)
+    argv = command_with(coco, PAUSE.format(victim=1, data=2, rest=8), "-o", "epoch=2")
+    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr

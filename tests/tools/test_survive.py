@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from ppdet.engine.checkpoint_files import newest_checkpoint, read_whole
 from ppdet.engine.weights import read_arrays
 from tests.tool_fixtures import ROOT, Workspace, coco_workspace
-from tests.tools.processes import LAUNCH, command, read_until, started, trainers
+from tests.tools.processes import command, command_with, read_until, started, trainers
 
 SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 
@@ -49,6 +48,7 @@ def test_sigterm_to_a_process_and_its_readers(coco):
     assert epoch * 6 + step >= 8
 
 
+@pytest.mark.slow
 def test_two_ranks_one_rank_two_ranks(coco):
     """Whichever rank is told, all stop after the same step, and another number of ranks goes on from there."""
     long = ("-r", "auto", "--eval", "-o", "snapshot_epoch=3", "worker_num=1")
@@ -76,41 +76,33 @@ def test_two_ranks_one_rank_two_ranks(coco):
     assert f"all {epoch + 1} epochs are done" in done.stderr
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_launcher(coco):
     """It passes the signal on three times, to one rank after the other."""
     with started(coco, command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", ranks=2)) as launcher:
         read_until(launcher, r"epoch 2/\d+ step 1/3")
         launcher.send_signal(signal.SIGTERM)
         out, _ = launcher.communicate(timeout=60)
-    assert launcher.returncode == signal.SIGTERM, out  # Paddle's way
+    assert launcher.returncode in (signal.SIGTERM, 143), out  # its own way, or that of a process which ended first
     place(coco)
     for rank in range(2):
         assert (coco.root / "log" / f"workerlog.{rank}").read_text().splitlines()[-1] == "interrupted"
 
 
 NAN_ON_ONE_RANK = """
-import sys
-sys.path.insert(0, {root!r})
-from tests.tool_fixtures import load_tool  # imports OpenCV: after Paddle 2.6.2 it would read no PNG
-from ppdet.core.cli import run
-from ppdet.engine import distributed, train
 step, count = train.train_step, 0
 def broken(*args, **kwargs):
     global count
     count += 1
     losses = step(*args, **kwargs)
     worse = count >= (4 if distributed.rank() else 5)  # as when the gradients carry it over
-    return {{name: loss * float("nan") for name, loss in losses.items()}} if worse else losses
+    return {name: loss * float("nan") for name, loss in losses.items()} if worse else losses
 train.train_step = broken
-tool = load_tool("train")
-run(tool.main, tool.parser())
 """
 
 
 def test_nan_on_one_rank_ends_all_of_them(coco):
-    script = coco.root / "nan.py"
-    script.write_text(NAN_ON_ONE_RANK.format(root=str(ROOT)))
-    argv = [*LAUNCH, "2", str(script), "-c", str(coco.config), "-o", "epoch=10000", "log_iter=100"]
+    argv = command_with(coco, NAN_ON_ONE_RANK, "-o", "epoch=10000", "log_iter=100")
     done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=100)
     assert done.returncode == 2, done.stdout
     for rank in range(2):
@@ -118,21 +110,24 @@ def test_nan_on_one_rank_ends_all_of_them(coco):
         assert re.match(r"error: loss: became nan at step 4, images .*is kept \(rank 1\)$", error), error
 
 
-def test_kill_and_restart_loop(coco):
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_kill_and_restart_loop(coco, ranks):
     """The loop of docs/distributed.md. What it ends with is what an uninterrupted run ends with."""
     text = (ROOT / "docs" / "distributed.md").read_text()
     loop = coco.root / "restart.sh"
     loop.write_text(re.search(r"```bash\n(#!/bin/bash\n# restart\.sh.*?)```", text, re.S)[1].replace("sleep 10", ""))
-    argv = ["--eval", "-o", "epoch=4", "worker_num=1", "LearningRate.auto_scale=false"]
-    with started(coco, ["bash", str(loop), *command(coco, "-r", "auto", *argv)]) as process:
-        read_until(process, "epoch 3/4 step 3/6")
-        os.kill(trainers(process.pid)[0], signal.SIGKILL)
+    argv = ["--eval", "-o", "epoch=12", "worker_num=1", "LearningRate.auto_scale=false"]
+    with started(coco, ["bash", str(loop), *command(coco, "-r", "auto", *argv, ranks=ranks)]) as process:
+        read_until(process, f"epoch 3/12 step {3 // ranks}/{6 // ranks}")
+        os.kill(trainers(process.pid)[ranks - 1], signal.SIGKILL)
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 0, out
-    assert "status 137" in out
-    assert "resuming at epoch 2, step 0" in out
-    whole = [sys.executable, command(coco)[1], "-c", str(coco.config), "-r", str(coco.output / "1"), *argv]
-    subprocess.run([*whole, "filename=whole"], check=True, capture_output=True)
+    assert ("status 137" if ranks == 1 else "Container rank 1 status") in out
+    resumed = re.findall(r"(\S+): resuming at epoch \d+, step", out)
+    assert len(resumed) == 1
+    whole = command(coco, "-r", resumed[0], *argv, "filename=whole", ranks=ranks)
+    subprocess.run(whole, check=True, capture_output=True, cwd=coco.root)
     for suffix in SUFFIXES:
         both = [read_arrays(folder / f"model_final{suffix}") for folder in (coco.output, coco.output.parent / "whole")]
         for content in both:
