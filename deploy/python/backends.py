@@ -1,0 +1,113 @@
+"""Which file of a model runs on which runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from .errors import DeployError, first_line
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a model; None in `shape`: any size, or not known before it runs."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
+
+class Backend(Protocol):
+    """A loaded model. `infer_cfg` is the JSON text that it carries, if any."""
+
+    inputs: tuple[Port, ...]
+    infer_cfg: str | None
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs in the model's order; they may be lent until the next call."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Kind:
+    module: str  # what has to be installed
+    package: str  # how it is called there
+    suffixes: tuple[str, ...]  # of the files it runs, the better first
+
+
+# The fastest first: docs/deploy.md has the measurements.
+KINDS = {
+    "openvino": _Kind("openvino", "openvino", (".xml", ".onnx")),
+    "onnxruntime": _Kind("onnxruntime", "onnxruntime", (".onnx",)),
+    "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
+}
+SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
+
+
+def load(model_path: str | Path, backend: str, threads: int) -> tuple[Backend, str, Path]:
+    """The model, the name of its backend and the file. Raises DeployError in one line for whatever does not fit."""
+    name, file = choose(Path(model_path), backend)
+    from . import runtimes
+
+    make: dict[str, Callable[[Path, int], Backend]] = {
+        "openvino": runtimes.OpenVino,
+        "onnxruntime": runtimes.OnnxRuntime,
+        "paddle": runtimes.PaddleInference,
+    }
+    try:
+        return make[name](file, threads), name, file
+    except DeployError:
+        raise
+    except Exception as error:  # each runtime has its own, down to RuntimeError
+        raise DeployError(
+            f"{file}: {name} cannot load it ({first_line(error)}); is it a model file, and whole?"
+        ) from error
+
+
+def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
+    """(backend, file): the one asked for, or the fastest that is installed and has a file."""
+    if backend not in ("auto", *KINDS):
+        raise DeployError(f"backend: found {backend}; expected auto, {', '.join(KINDS)}")
+    if not model_path.exists():
+        raise DeployError(f"{model_path}: there is no such file or folder; tools/export_model.py writes it")
+    if model_path.is_file() and model_path.suffix not in SUFFIXES:
+        raise DeployError(f"{model_path}: not a model file; expected {', '.join(SUFFIXES)} or the folder of an export")
+    kinds = KINDS if backend == "auto" else {backend: KINDS[backend]}
+    files = {name: file for name, kind in kinds.items() if (file := _file(model_path, kind.suffixes))}
+    if not files:
+        wanted = ", ".join(dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes))
+        raise DeployError(f"{model_path}: nothing that {backend} runs ({wanted}); choose another backend or file, or "
+                          "export in that format")  # fmt: skip
+    for name, file in files.items():
+        if importlib.util.find_spec(KINDS[name].module):
+            return name, file
+    packages = " or ".join(KINDS[name].package for name in files)
+    raise DeployError(f"backend {' or '.join(files)}: not installed; pip install {packages}, or in a clone "
+                      'pip install ".[deploy]"')  # fmt: skip
+
+
+def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
+    """`path` itself, or of a folder model.*, or else the only file with such a suffix."""
+    if path.is_file():
+        return path if path.suffix in suffixes else None
+    for suffix in suffixes:
+        if (model := path / f"model{suffix}").is_file():
+            return model
+        found = sorted(path.glob(f"*{suffix}"))
+        if len(found) > 1:
+            names = ", ".join(file.name for file in found)
+            raise DeployError(f"{path}: has several models ({names}); name the file")
+        if found:
+            return found[0]
+    return None
+
+
+def default_threads() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

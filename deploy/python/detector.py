@@ -1,0 +1,177 @@
+"""Detecting objects with an exported PicoDet, in three lines:
+
+detector = Detector("output_inference/picodet_s_320_coco_lcnet")
+found = detector.detect("street.jpg")
+print(found.boxes, found.scores, found.names)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from . import backends, tiles
+from .backends import Port
+from .detections import Detections, from_rows, to_rows
+from .errors import DeployError, first_line
+from .images import read_image, three_channels
+from .model_config import ModelConfig, read_config
+from .postprocess import detections
+from .preprocess import Preprocessor
+
+Image = str | Path | np.ndarray  # a file, or [h, w, 3] uint8 (grey and alpha as well)
+ImageList = list[str] | list[Path] | list[np.ndarray] | list[Image] | tuple[Image, ...]
+
+
+class Detector:
+    """An exported model, loaded once, with all that has to happen before and after it. One thread at a time.
+
+    model_path  the folder of an export, or one of its files: .onnx, .xml, .json or .pdmodel
+    backend     openvino, onnxruntime or paddle; auto: the first of them that is installed and has a file
+    threads     that the network is computed with; None: one for each processor
+    threshold   detections that score less are left out; None: as the model's infer_cfg says (0.5)
+    order       of the colours in arrays: rgb, or bgr as OpenCV reads them
+    batch_size  images of a list at a time, where the model takes any number
+
+    Raises DeployError, in one line, where something does not fit.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path,
+        backend: str = "auto",
+        threads: int | None = None,
+        threshold: float | None = None,
+        order: str = "rgb",
+        batch_size: int = 8,
+    ) -> None:
+        for name, number in (("threads", threads), ("batch_size", batch_size)):
+            if number is not None and number < 1:
+                raise DeployError(f"{name}: found {number}; expected 1 or more")
+        if order not in ("rgb", "bgr"):
+            raise DeployError(f"order: found {order}; expected rgb or bgr")
+        self._order, self._batch_size = order, batch_size
+        self.threads = threads or backends.default_threads()
+        self._backend, self.backend, self.file = backends.load(model_path, backend, self.threads)
+        self.config: ModelConfig = read_config(self.file, self._backend.infer_cfg)
+        self.threshold = _checked(self.config.threshold if threshold is None else threshold)
+        self._image, self._scale_factor = _inputs(self._backend.inputs, self.file)
+        self._units = self.config.boxes or ("image" if self._scale_factor else "input")
+        batch, _, height, width = self._image.shape
+        self._batch = batch or (self._scale_factor.shape[0] if self._scale_factor else None)
+        fixed = (height, width) if height and width else None
+        if fixed and not self.config.keep_ratio and fixed != self.config.size:
+            raise DeployError(f"{self.file}: takes {height} x {width} pixels, but its infer_cfg resizes to "
+                              f"{' x '.join(map(str, self.config.size))}; export the model again")  # fmt: skip
+        self._preprocess = Preprocessor(self.config, fixed, self._image.dtype)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.config.labels
+
+    @overload
+    def detect(self, images: Image, threshold: float | None = None) -> Detections: ...
+    @overload
+    def detect(self, images: ImageList, threshold: float | None = None) -> list[Detections]: ...
+    def detect(self, images: Image | ImageList, threshold: float | None = None) -> Detections | list[Detections]:
+        """Of one image, or of each image of a list; files of a list are read a few at a time."""
+        if isinstance(images, (list, tuple)):
+            return self._found(images, threshold)
+        return self._found([images], threshold)[0]
+
+    def detect_sliced(
+        self,
+        image: Image,
+        tile: tuple[int, int] = (640, 640),
+        overlap: float = 0.25,
+        threshold: float | None = None,
+        whole: bool = True,
+    ) -> Detections:
+        """Small objects of one large image: in tiles of (height, width) pixels that share `overlap` of their sides.
+
+        whole: also in the image as a whole, for objects that are larger than a tile.
+        """
+        pixels, order = self.load(image)
+        size = pixels.shape[:2]
+        parts = tiles.windows(size, tile, overlap)
+        if whole and len(parts) > 1:
+            parts.append((0, 0, size[1], size[0]))
+        crops = [pixels[y1:y2, x1:x2] for x1, y1, x2, y2 in parts]
+        per_part = []
+        for (x1, y1, _, _), found in zip(parts, self._found(crops, threshold, order), strict=True):
+            per_part.append(to_rows(found))
+            per_part[-1][:, 2:] += np.array([x1, y1] * 2, np.float32)
+        is_cut = [tiles.cut(rows, part, size) for rows, part in zip(per_part, parts, strict=True)]
+        owner = np.repeat(np.arange(len(parts)), [len(rows) for rows in per_part])
+        rows = tiles.merge(np.concatenate(per_part), owner, np.concatenate(is_cut), self.config.iou_threshold)
+        return from_rows(rows, self.labels, 0.0)
+
+    # ---- the stages of `detect`, one after the other; tools/benchmark.py takes their time ----
+
+    def load(self, image: Image, order: str | None = None) -> tuple[np.ndarray, str]:
+        """[h, w, 3] uint8 and the order of its colours; `order` of an array, if not the detector's."""
+        if isinstance(image, (str, Path)):
+            return read_image(image), "bgr"
+        return three_channels(image), order or self._order
+
+    def prepare(self, images: Sequence[tuple[np.ndarray, str]]) -> tuple[np.ndarray, np.ndarray]:
+        """Loaded images -> the network's input [B, 3, H, W], lent until the next call, scale_factor [B, 2] (y, x)."""
+        return self._preprocess(images)
+
+    def run(self, inputs: np.ndarray, scale_factor: np.ndarray) -> list[np.ndarray]:
+        """The network's outputs, which may be lent until the next call."""
+        feeds = {self._image.name: self._filled(inputs)}
+        if self._scale_factor:
+            feeds[self._scale_factor.name] = self._filled(scale_factor)
+        try:
+            return self._backend.run(feeds)
+        except Exception as error:  # each runtime has its own
+            raise DeployError(f"{self.file}: {self.backend} cannot run it on {list(inputs.shape)} "
+                              f"({first_line(error)}); export the model again") from error  # fmt: skip
+
+    def finish(
+        self, outputs: Sequence[np.ndarray], input_size: tuple[int, int], scale_factor: np.ndarray, threshold: float
+    ) -> list[Detections]:
+        """NMS where the model has none, units, threshold and names; input_size is (height, width)."""
+        factors = self._filled(scale_factor)
+        rows = detections(outputs, self.config, self._units, input_size, factors, threshold)
+        return [from_rows(each, self.labels, threshold) for each in rows[: len(scale_factor)]]
+
+    # ---- what the stages share ----
+
+    def _found(self, images: Sequence[Image], threshold: float | None, order: str | None = None) -> list[Detections]:
+        """Of all images, as many at a time as the model takes."""
+        least = self.threshold if threshold is None else _checked(threshold)
+        size = (self._batch or self._batch_size) if self._preprocess.uniform else 1
+        found = []
+        for start in range(0, len(images), size):
+            group = [self.load(image, order) for image in images[start : start + size]]
+            inputs, scale_factor = self.prepare(group)
+            height, width = inputs.shape[2:]
+            found += self.finish(self.run(inputs, scale_factor), (height, width), scale_factor, least)
+        return found
+
+    def _filled(self, batch: np.ndarray) -> np.ndarray:
+        """Brought to the model's fixed batch size, if it has one, with some of it twice."""
+        return np.resize(batch, (self._batch, *batch.shape[1:])) if self._batch and len(batch) < self._batch else batch
+
+
+def _checked(threshold: float) -> float:
+    if not 0 <= threshold <= 1:
+        raise DeployError(f"threshold: found {threshold}; expected a score between 0 and 1")
+    return threshold
+
+
+def _inputs(ports: Sequence[Port], file: Path) -> tuple[Port, Port | None]:
+    """The image and, where there is one, the scale factor, told apart by their ranks."""
+    images = [port for port in ports if len(port.shape) == 4 and port.shape[1] in (3, None)]
+    factors = [port for port in ports if len(port.shape) == 2 and port.shape[1] in (2, None)]
+    if len(images) != 1 or len(factors) > 1 or len(ports) != len(images) + len(factors):
+        found = ", ".join(f"{port.name} {['?' if side is None else side for side in port.shape]}" for port in ports)
+        raise DeployError(f"{file}: takes {found or 'no inputs'}; expected an image [B, 3, H, W] and perhaps a "
+                          "scale_factor [B, 2]: not a PicoDet of tools/export_model.py")  # fmt: skip
+    return images[0], factors[0] if factors else None

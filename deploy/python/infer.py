@@ -1,0 +1,155 @@
+"""Detects objects in images, videos or a camera's pictures:  python3 deploy/python/infer.py --model … --image …
+
+Status 0: all done; 1: some images could not be read; 2: an option, the model or all of the input is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if not __package__:  # started as a script: its folder, whatever its name, becomes the package
+    sys.path[0], __package__ = map(str, (Path(__file__).resolve().parents[1], Path(__file__).resolve().parent.name))
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .detections import Detections
+    from .detector import Detector
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", "--model_dir", required=True, type=Path, metavar="PATH",
+                   help="the folder of an export, or a file of it (.onnx, .xml, .json, .pdmodel)")  # fmt: skip
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument("--image", "--image_file", type=Path, metavar="FILE")
+    source.add_argument("--image_dir", type=Path, metavar="DIR")
+    source.add_argument("--video_file", type=Path, metavar="FILE")
+    source.add_argument("--camera_id", type=int, metavar="N", help="its pictures until Ctrl-C")
+    p.add_argument("--output_dir", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--threshold", type=float, help="least score that counts (default: the model's, 0.5)")
+    p.add_argument("--backend", default="auto", help="openvino, onnxruntime, paddle or auto, the fastest that is there")
+    p.add_argument("--threads", "--cpu_threads", type=int, metavar="N", help="default: one for each processor")
+    p.add_argument("--batch_size", type=int, default=1, metavar="N", help="images of --image_dir at a time")
+    p.add_argument("--device", default="cpu", type=str.lower, choices=["cpu"], help="the CPU is all there is here")
+    _switch(p, ["--slice_infer"], "detect in tiles, for small objects in large images")
+    p.add_argument(
+        "--slice_size", type=int, nargs="+", default=[640], metavar="PIXELS", help="width and height of tiles"
+    )
+    p.add_argument(
+        "--overlap_ratio", type=float, nargs="+", default=[0.25], metavar="SHARE", help="of neighbouring tiles"
+    )
+    _switch(p, ["--save_results"], "also write bbox.json, in COCO's results layout")
+    _switch(p, ["--benchmark", "--run_benchmark"], "only measure the time of each stage on the images")
+    return p
+
+
+def _switch(p: argparse.ArgumentParser, flags: Sequence[str], help: str) -> None:
+    """Off unless given, as `--flag` or in PaddleDetection's way, `--flag=True`."""
+    p.add_argument(*flags, nargs="?", type=_truth, const=True, default=False, metavar="true|false", help=help)
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, found {text!r}")
+    return text.lower() == "true"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The status that the process ends with."""
+    args = parser().parse_args(argv)
+    for library, quiet in (("GLOG_minloglevel", "2"), ("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
+        os.environ.setdefault(library, quiet)  # C++ sides that talk about what is said here in one line
+    try:
+        from .errors import DeployError
+    except ImportError as error:
+        print(f"error: {error.name} is not installed; pip install numpy opencv-python-headless pyyaml", file=sys.stderr)
+        return 2
+    try:
+        return _run(args)
+    except DeployError as error:
+        print("error:", error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .detector import Detector
+
+    detector = Detector(args.model, args.backend, args.threads, args.threshold, "bgr", args.batch_size)
+    print(f"{detector.file}: {detector.backend}, {detector.threads} threads, threshold {detector.threshold:.2f}")
+    if args.video_file is not None or args.camera_id is not None:
+        return _video(args, detector)
+    from .images import list_images
+
+    files = [args.image] if args.image else list_images(args.image_dir)
+    if args.benchmark:
+        from .benchmark import Way, measure, table
+
+        print(table(measure([Way(detector, args.batch_size)], files, repeats=100)))
+        return 0
+    return _images(args, detector, files)
+
+
+def _detect(args: argparse.Namespace, detector: Detector, images: list[np.ndarray]) -> list[Detections]:
+    if not args.slice_infer:
+        return detector.detect(images)
+    tile, overlap = (args.slice_size[-1], args.slice_size[0]), max(args.overlap_ratio)
+    return [detector.detect_sliced(image, tile, overlap) for image in images]
+
+
+def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path]) -> int:
+    from .draw import draw
+    from .errors import DeployError
+    from .images import read_image
+    from .outputs import coco_results, result_path, write_image, write_json
+
+    targets = [result_path(args.output_dir, file) for file in files]
+    entries: list[dict[str, Any]] = []
+    failed = 0
+    for start in range(0, len(files), args.batch_size):
+        images = {}
+        for i in range(start, min(start + args.batch_size, len(files))):
+            try:
+                images[i] = read_image(files[i])
+            except DeployError as error:
+                print("error:", error, file=sys.stderr)
+                failed += 1
+        for (i, image), found in zip(images.items(), _detect(args, detector, list(images.values())), strict=True):
+            write_image(targets[i], draw(image, found))
+            print(f"{targets[i]}: {len(found)} boxes")
+            entries += coco_results(i, files[i].name, found)
+    if args.save_results:
+        write_json(args.output_dir / "bbox.json", entries)
+    if failed and len(files) > 1:
+        print(f"error: {failed} of {len(files)} images could not be read", file=sys.stderr)
+    return 0 if not failed else 1 if failed < len(files) else 2
+
+
+def _video(args: argparse.Namespace, detector: Detector) -> int:
+    from .draw import draw
+    from .errors import DeployError
+    from .outputs import result_path
+    from .video import SUFFIX, draw_video
+
+    if args.benchmark:
+        raise DeployError("--benchmark: measures images; use --image or --image_dir")
+    source = args.camera_id if args.video_file is None else args.video_file
+    if args.video_file is None:
+        target = args.output_dir / f"camera_{source}{SUFFIX}"
+    else:
+        target = result_path(args.output_dir, source, (SUFFIX,), SUFFIX)
+    count = draw_video(source, target, lambda frame: draw(frame, _detect(args, detector, [frame])[0]))
+    print(f"{target}: {count} frames")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

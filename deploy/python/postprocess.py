@@ -1,0 +1,145 @@
+"""From a model's outputs to rows (class, score, x1, y1, x2, y2), with NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from .errors import DeployError
+from .model_config import ModelConfig
+
+_NO_SCORE = 1e-6  # so that a threshold of 0 does not give every class of every point
+
+
+def detections(
+    outputs: Sequence[np.ndarray], config: ModelConfig, units: str, input_size: tuple[int, int],
+    scale_factor: np.ndarray, threshold: float,
+) -> list[np.ndarray]:  # fmt: skip
+    """Rows [n, 6] float32 per image, in original pixels, of at least `threshold`.
+
+    outputs       of one of three kinds, told apart by number and rank:
+                  nms      bbox [M, 6], bbox_num [B]; rows grouped by image
+                  decoded  boxes [B, L, 4] xyxy, scores [B, C, L]
+                  raw      scores [B, h*w, C] or [B, C, h, w] of each level, the finest first, then its box
+                           distributions [B, h*w, 4*bins] or [B, 4*bins, h, w] (logits)
+    units         what boxes refer to: image, input or normalized
+    input_size    (height, width) of the network's input
+    scale_factor  [B, 2] (y, x)
+    Raises DeployError where the outputs are of no such kind.
+    """
+    ranks = [array.ndim for array in outputs]
+    if ranks == [2, 1]:
+        per_image = _split(outputs[0], outputs[1])
+        per_image = [rows[rows[:, 1] >= threshold].astype(np.float32) for rows in per_image]
+    else:
+        candidates = _decoded(outputs, threshold) if ranks == [3, 3] else _raw(outputs, config, input_size, threshold)
+        per_image = [nms(rows, config.iou_threshold, config.per_class, config.per_image) for rows in candidates]
+    if units != "image":
+        height, width = input_size if units == "normalized" else (1, 1)
+        factors = np.array([width, height] * 2, np.float32) / scale_factor[:, [1, 0, 1, 0]]
+        for rows, factor in zip(per_image, factors, strict=True):
+            rows[:, 2:] *= factor
+    return per_image
+
+
+def _split(bbox: np.ndarray, bbox_num: np.ndarray) -> list[np.ndarray]:
+    counts = np.asarray(bbox_num, np.int64).ravel()
+    total = int(counts.sum())
+    rows = bbox.reshape(-1, 6) if total else np.empty((0, 6), np.float32)  # without any, some runtimes give [1, 1]
+    return np.split(rows[:total], np.cumsum(counts)[:-1])
+
+
+def _decoded(outputs: Sequence[np.ndarray], threshold: float) -> list[np.ndarray]:
+    boxes, scores = outputs
+    if boxes.shape[2] != 4 or boxes.shape[1] != scores.shape[2]:
+        raise _unknown(outputs)
+    return [_candidates(s.T, threshold, b.__getitem__) for b, s in zip(boxes, scores, strict=True)]
+
+
+def _raw(
+    outputs: Sequence[np.ndarray], config: ModelConfig, input_size: tuple[int, int], threshold: float
+) -> list[np.ndarray]:
+    """Only the distributions of grid points that score enough are decoded."""
+    strides = config.strides
+    if len(outputs) != 2 * len(strides) or not strides:
+        raise _unknown(outputs)
+    flat = [x.reshape(*x.shape[:2], -1).transpose(0, 2, 1) if x.ndim == 4 else x for x in outputs]
+    grids = [_grid(input_size, stride, config.cell_offset) for stride in strides]
+    expected = [len(grid) for grid in grids] * 2
+    if [x.shape[1] if x.ndim == 3 else None for x in flat] != expected or flat[-1].shape[2] % 4:
+        raise _unknown(outputs)
+    levels = len(strides)
+    points, steps = np.concatenate(grids), np.repeat(np.array(strides, np.float32), expected[:levels])
+    scores, distributions = np.concatenate(flat[:levels], axis=1), np.concatenate(flat[levels:], axis=1)
+
+    def decode(logits: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        distances = _expectation(logits[chosen]) * steps[chosen, None]
+        centres = points[chosen]
+        return np.concatenate([centres - distances[:, :2], centres + distances[:, 2:]], axis=1)
+
+    return [
+        _candidates(image, threshold, partial(decode, logits))
+        for image, logits in zip(scores, distributions, strict=True)
+    ]
+
+
+def _grid(input_size: tuple[int, int], stride: int, offset: float) -> np.ndarray:
+    """Centres [h*w, 2] float32 (x, y) of a level's cells, row by row, input pixels."""
+    height, width = (-(-side // stride) for side in input_size)
+    y, x = np.mgrid[:height, :width]
+    return ((np.stack([x.ravel(), y.ravel()], axis=1) + offset) * stride).astype(np.float32)
+
+
+def _expectation(logits: np.ndarray) -> np.ndarray:
+    """[n, 4*bins] -> [n, 4]: the mean of each side's distribution over 0, 1, 2, …"""
+    logits = logits.reshape(len(logits), 4, logits.shape[1] // 4)
+    weights = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return np.asarray(weights @ np.arange(weights.shape[2], dtype=np.float32) / weights.sum(axis=2))
+
+
+def _candidates(scores: np.ndarray, threshold: float, boxes_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Rows of all (point, class) in scores [L, C] of at least `threshold`; boxes_of: points [n] -> boxes [n, 4]."""
+    points, classes = np.nonzero(scores >= max(threshold, _NO_SCORE))
+    return np.column_stack([classes, scores[points, classes], boxes_of(points)]).astype(np.float32)
+
+
+def nms(rows: np.ndarray, iou_threshold: float, per_class: int = -1, per_image: int = -1) -> np.ndarray:
+    """The rows [n, 6] that no better one of their class overlaps by more than `iou_threshold`, the surest first.
+
+    per_class  rows of a class that take part, the surest; per_image: rows that stay; -1: all
+    """
+    rows = _surest_of_classes(rows[np.argsort(-rows[:, 1], kind="stable")], per_class)
+    of_class = {number: np.flatnonzero(rows[:, 0] == number) for number in np.unique(rows[:, 0]).tolist()}
+    stays, kept = np.ones(len(rows), bool), list[int]()
+    for i, number in enumerate(rows[:, 0].tolist()):
+        if len(kept) == per_image:  # what comes later is less sure, of whatever class
+            break
+        if stays[i]:
+            kept.append(i)
+            rivals = of_class[number]
+            overlap, area, areas = overlaps(rows[i, 2:], rows[rivals, 2:])
+            stays[rivals[overlap > iou_threshold * (area + areas - overlap)]] = False
+    return rows[kept]
+
+
+def _surest_of_classes(rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of each class of the sorted rows; -1: all."""
+    if not 0 <= count < len(rows):
+        return rows
+    chosen = [np.flatnonzero(rows[:, 0] == number)[:count] for number in np.unique(rows[:, 0])]
+    return rows[np.sort(np.concatenate(chosen))]
+
+
+def overlaps(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+    """Areas: shared by `box` [4] and each of `boxes` [n, 4]; of the one; of the others."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    area = float(np.prod(np.maximum(box[2:] - box[:2], 0)))
+    return np.prod(np.maximum(sides, 0), axis=1), area, np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+
+
+def _unknown(outputs: Sequence[np.ndarray]) -> DeployError:
+    shapes = ", ".join(str(list(array.shape)) for array in outputs)
+    return DeployError(f"model: gives outputs of shapes {shapes}; expected those of a PicoDet that was exported with "
+                       "tools/export_model.py")  # fmt: skip

@@ -1,0 +1,80 @@
+"""Images into the network's input, as evaluation does it: the same values bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from .model_config import ModelConfig
+
+
+class Preprocessor:
+    """Resize, split and normalise into a buffer that is made once: one pass per plane, no float image in between.
+
+    canvas  (height, width) of the network's input where it is fixed
+    dtype   float32, or uint8 where the model takes that
+    """
+
+    def __init__(self, config: ModelConfig, canvas: tuple[int, int] | None, dtype: np.dtype) -> None:
+        self._config, self._canvas, self._dtype = config, canvas, dtype
+        self._buffer = np.empty(0, dtype)
+        self._planes: list[np.ndarray] = []
+        self._scale, self._shift = config.scale, config.shift
+
+    @property
+    def uniform(self) -> bool:
+        """Whether images of all sizes become inputs of one size."""
+        return self._canvas is not None or not self._config.keep_ratio
+
+    def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> tuple[np.ndarray, np.ndarray]:
+        """Images [h, w, 3] uint8, each with the order of its colours -> image [B, 3, H, W] RGB, scale_factor [B, 2].
+
+        Scale factors are float32 (y, x). The first array is lent until the next call.
+        """
+        factors = [resize_factors(image.shape[:2], self._config) for image, _ in images]
+        height, width = self._canvas or self._padded(images[0][0].shape[:2], factors[0])
+        shape = (len(images), 3, height, width)
+        if self._buffer.shape != shape:
+            self._buffer = np.zeros(shape, self._dtype)
+        for (image, order), (y, x), out in zip(images, factors, self._buffer, strict=True):
+            # The factors and not the size are given: OpenCV samples by the exact factor where the size is rounded.
+            resized = cv2.resize(image, None, fx=x, fy=y, interpolation=self._config.interp)
+            self._write(resized[:height, :width], order, out)
+        return self._buffer, np.array(factors, np.float32)
+
+    def _padded(self, size: tuple[int, int], factors: tuple[float, float]) -> tuple[int, int]:
+        stride = self._config.pad_stride
+        height, width = (
+            -(-round(side * factor) // stride) * stride for side, factor in zip(size, factors, strict=True)
+        )
+        return height, width
+
+    def _write(self, image: np.ndarray, order: str, out: np.ndarray) -> None:
+        """`image` [h, w, 3] uint8, normalised, into the top left of `out` [3, H, W]; the rest becomes 0."""
+        height, width = image.shape[:2]
+        if not self._planes or self._planes[0].shape != (height, width):
+            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
+        cv2.split(image, self._planes)
+        out[:, height:], out[:, :height, width:] = 0, 0
+        for channel, plane in enumerate(self._planes if order == "rgb" else reversed(self._planes)):
+            target = out[channel, :height, :width]
+            if self._scale is None or self._shift is None:
+                np.copyto(target, plane)
+            else:
+                np.multiply(plane, self._scale[channel], out=target)
+                target += self._shift[channel]
+
+
+def resize_factors(size: tuple[int, int], config: ModelConfig) -> tuple[float, float]:
+    """(y, x) that bring `size` (height, width) to the config's.
+
+    With keep_ratio there is one for both: the short side reaches the target's short side unless the long side would
+    then exceed the target's long side.
+    """
+    y, x = config.size[0] / size[0], config.size[1] / size[1]
+    if config.keep_ratio:
+        y = x = min(min(config.size) / min(size), max(config.size) / max(size))
+        y, x = max(y, 1 / size[0]), max(x, 1 / size[1])  # something is left of the thinnest image
+    return y, x

@@ -1,0 +1,50 @@
+"""tools/benchmark.py: a line per model, backend, number of threads and batch size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.python import Detector
+from deploy.python.benchmark import STAGES, Way, made_up_image, measure, table
+from tests.deploy.conftest import make_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_two_models_side_by_side(small, tmp_path):
+    other = make_model(tmp_path / "other" / "model_int8.onnx")
+    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", small, other, "--backend", "onnxruntime",
+               "--batch_size", "1", "2", "--repeats", "5", "--output", tmp_path / "times.json"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "times.json").read_text())
+    assert [(row["model"], row["batch"]) for row in rows] == [
+        ("export/model.onnx", 1), ("export/model.onnx", 2), ("other/model_int8.onnx", 1), ("other/model_int8.onnx", 2)
+    ]  # fmt: skip
+    for row in rows:
+        assert all(0 < row[stage]["median"] <= row[stage]["p90"] for stage in STAGES)
+        assert row["total"]["median"] >= max(row[stage]["median"] for stage in STAGES[:-1])
+    assert len(done.stdout.splitlines()) == 2 + len(rows)
+
+
+def test_a_mistake_is_one_line(tmp_path):
+    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", tmp_path / "none"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_ways_take_turns(small, tmp_path, monkeypatch):
+    ways = [Way(Detector(small, "onnxruntime", 1)), Way(Detector(small, "onnxruntime", 1), batch_size=2)]
+    order = []
+    for way in ways:
+        load = way.detector.load
+        monkeypatch.setattr(way.detector, "load", lambda path, way=way, load=load: order.append(way) or load(path))
+    rows = measure(ways, [made_up_image(tmp_path)], repeats=8)
+    turns = [way for i, way in enumerate(order) if i == 0 or order[i - 1] is not way]
+    assert turns == ways * 2
+    assert table(rows).splitlines()[1].endswith("1.00x")

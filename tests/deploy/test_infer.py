@@ -1,0 +1,191 @@
+"""The command line: pictures, folders, videos, mistakes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from deploy.python.infer import main
+
+FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "python"
+ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle"}
+
+
+def picture(path: Path, value: int = 250, size: tuple[int, int] = (100, 200)) -> Path:
+    cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
+    return path
+
+
+def video(path: Path, frames: int = 20) -> Path:
+    """Frames of random noise, which do not compress, so that half of the file has about half of them."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 64))
+    assert writer.isOpened()
+    rng = np.random.default_rng(0)
+    for _ in range(frames):
+        writer.write(rng.integers(200, 255, (64, 96, 3), np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def run(small, tmp_path, capsys):
+    """(status, stdout, stderr) of a command line, with the small model and --output_dir out."""
+
+    def run(*options):
+        status = main(["--model", str(small), "--backend", "onnxruntime", "--output_dir", str(tmp_path / "out"),
+                       *map(str, options)])  # fmt: skip
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+def test_one_image(run, tmp_path):
+    status, out, err = run("--image_file", picture(tmp_path / "a.png"), "--save_results")
+    assert (status, err) == (0, "")
+    assert "a.png: 1 boxes" in out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "bbox.json"]
+    drawn = cv2.imread(str(tmp_path / "out" / "a.png"))
+    assert drawn.shape == (100, 200, 3)
+    assert np.abs(drawn[60, 50].astype(int) - 250).max() > 50  # the box's left side
+    assert (drawn[60, 100] == 250).all()  # inside of it
+    (entry,) = json.loads((tmp_path / "out" / "bbox.json").read_text())
+    assert entry["bbox"] == pytest.approx([50, 25, 100, 50])
+    assert (entry["file_name"], entry["category_id"], entry["category"]) == ("a.png", 1, "dog")
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_unreadable_image_is_named_and_skipped(batch_size, run, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, value in (("a.png", 250), ("c.jpg", 5), ("d.ppm", 250)):
+        picture(folder / name, value)
+    (folder / "b.jpg").write_text("no image")
+    status, out, err = run("--image_dir", folder, "--save_results", "--batch_size", batch_size)
+    assert status == 1
+    assert err.splitlines() == [f"error: {folder / 'b.jpg'}: not an image that can be decoded; fetch it again or leave "
+                                "it out", "error: 1 of 4 images could not be read"]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "bbox.json", "c.jpg", "d.ppm.png"]
+    entries = json.loads((tmp_path / "out" / "bbox.json").read_text())
+    assert [(entry["image_id"], entry["file_name"]) for entry in entries] == [(0, "a.png"), (3, "d.ppm")]
+
+
+def test_published_switches(run, tmp_path):
+    image = picture(tmp_path / "a.png", size=(300, 300))
+    status, out, _ = run(
+        "--image_file",
+        image,
+        "--slice_infer",
+        "--slice_size",
+        "150",
+        "150",
+        "--overlap_ratio",
+        "0.0",
+        "0.0",
+        "--device",
+        "CPU",
+        "--cpu_threads",
+        "1",
+        "--run_benchmark=False",
+        "--threshold",
+        "0.4",
+    )
+    assert status == 0
+    assert "5 boxes" in out  # four tiles and the whole
+
+
+def test_benchmark(run, tmp_path):
+    status, out, _ = run("--image", picture(tmp_path / "a.png"), "--run_benchmark=True")
+    assert status == 0
+    assert "decode" in out
+    assert not (tmp_path / "out").exists()
+
+
+def test_video(run, tmp_path):
+    status, out, err = run("--video_file", video(tmp_path / "v.avi"))
+    assert status == 0
+    assert "20 frames" in out
+    assert "v.avi: 20 of 20 frames" in err
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "v.avi.mp4"))
+    frames = 0
+    while capture.read()[0]:
+        frames += 1
+    assert frames == 20
+    assert capture.get(cv2.CAP_PROP_FPS) == 10
+
+
+def test_a_video_that_ends_early(run, tmp_path):
+    path = video(tmp_path / "v.avi")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    status, _, err = run("--video_file", path)
+    assert status == 2
+    assert f"error: {path}: ends after " in err
+    assert " of 20 frames" in err
+    assert (tmp_path / "out" / "v.avi.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--image", "none.jpg"], "none.jpg: cannot be read"),
+        (["--image_dir", "none"], "none: there is no such folder"),
+        (["--video_file", "none.mp4"], "none.mp4: there is no such file"),
+        (["--video_file", __file__], "test_infer.py: no frame can be read"),
+        (["--camera_id", "99"], "camera 99: no frame can be read; check --camera_id"),
+        (["--image", "x.jpg", "--threads", "0"], "threads: found 0; expected 1 or more"),
+        (["--image", "x.jpg", "--backend", "caffe"], "backend: found caffe"),
+        (["--image", "x.jpg", "--model", "nowhere"], "nowhere: there is no such file or folder"),
+    ],
+)
+def test_mistakes_are_one_line(options, message, run):
+    status, _, err = run(*options)
+    lines = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert status == 2
+    assert len(lines) == 1
+    assert message in lines[0]
+
+
+def test_the_input_is_not_replaced(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    image = picture(tmp_path / "out" / "a.png")
+    before = image.read_bytes()
+    status, _, err = run("--image", image)
+    assert status == 2
+    assert "is the input itself and would be replaced" in err
+    assert image.read_bytes() == before
+
+
+def test_a_copy_of_the_folder_is_enough(small, tmp_path):
+    """Under any name, as a script, without the rest of the project."""
+    shutil.copytree(FOLDER, tmp_path / "board", ignore=shutil.ignore_patterns("__pycache__"))
+    picture(tmp_path / "a.png")
+    command = [sys.executable, tmp_path / "board" / "infer.py", "--model", small, "--image", "a.png", "--backend",
+               "onnxruntime"]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "output" / "a.png").is_file()
+
+
+def test_imports_are_few():
+    """Only the standard library, NumPy, OpenCV, PyYAML and the runtimes; the latter not before a model is loaded."""
+    for path in FOLDER.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            for name in names:
+                top = name.partition(".")[0]
+                assert top in sys.stdlib_module_names or top in ALLOWED, f"{path.name} imports {name}"
+        for node in tree.body:
+            lazy = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not {"openvino", "onnxruntime", "paddle"} & set(lazy), path.name
