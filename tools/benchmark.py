@@ -46,9 +46,11 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    args = parser().parse_args()
     from deploy.python.errors import DeployError
 
     try:
-        main(parser().parse_args())
+        main(args)
     except DeployError as error:
-        sys.exit(f"error: {error}")
+        print("error:", error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,119 @@
+"""Post-training quantisation from a config and weights to INT8 files and a report."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ppdet.core.errors import UserError
+from ppdet.engine.cpu_tuning import cpu_threads
+from ppdet.engine.evaluate import build_evaluator
+from ppdet.engine.export.openvino_format import convert_onnx
+from ppdet.engine.export.pipeline import export
+from ppdet.engine.quantize.images import Inputs, calibration_feeds, calibration_set
+from ppdet.engine.quantize.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
+from ppdet.engine.quantize.report import Report, make_report
+from ppdet.engine.quantize.runners import Feed
+from ppdet.engine.quantize.sensitivity import sensitivities, tolerant
+from ppdet.engine.run import Run
+
+logger = logging.getLogger(__name__)
+
+_SEARCH_FEEDS = 6  # of the calibration images; more change the order of the layers little and cost time each
+_MODULES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "onnxruntime", "openvino")}
+
+
+@dataclass(frozen=True)
+class QuantizeSettings:
+    """formats: onnx, openvino. images: to calibrate with. tolerance: the change that one layer may cause alone."""
+
+    formats: Sequence[str] = ("onnx",)
+    images: int = 50
+    tolerance: float = 0.02
+
+    def check(self) -> None:
+        """Raise UserError where a value is not possible or a package is missing."""
+        for name in self.formats:
+            if name not in _MODULES:
+                raise UserError(f"--format: found {name!r}; expected onnx, openvino, or both with a comma")
+            for module in _MODULES[name]:
+                try:
+                    importlib.import_module(module)
+                except ImportError as error:
+                    raise UserError(f'--format: {name} needs {module} ({error}); pip install ".[deploy]"') from error
+        if self.images < 1:
+            raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
+        if not self.tolerance >= 0:
+            raise UserError(f"--tolerance: found {self.tolerance}; expected 0 or more")
+
+
+def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
+    """Write the float model.onnx and, beside it, model_int8.* and int8_report.json in `<output_dir>/<filename>/`.
+
+    Convolutions are quantised; all else (activations, sigmoids and their products, decoding, NMS) stays in float, and
+    so do the convolutions that alone change the outputs by more than the tolerance.
+
+    Raises:
+        UserError: a value is not possible, a package is missing, or images or weights cannot be read.
+    """
+    settings.check()
+    if run.settings.export.raw:
+        raise UserError(
+            "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"
+        )
+    import onnx
+
+    evaluator = build_evaluator(run)  # datasets that cannot be read are found before the long part
+    calibration = calibration_set(run, settings.images)
+    export_settings = replace(run.settings.export, format="onnx", fp16=False)
+    folder = export(replace(run, settings=replace(run.settings, export=export_settings)), output_dir)
+    float_file = folder / "model.onnx"
+    model = with_shapes(onnx.load(str(float_file)))
+    inputs = Inputs.of(run, model)
+    feeds = calibration_feeds(run, calibration, inputs)
+    ranges = measure_ranges(model, feeds)
+    chosen, floats = _choose(model, ranges, feeds, settings.tolerance)
+    with tempfile.TemporaryDirectory(prefix=".quantize-", dir=folder) as temp:
+        files = _write(model, ranges, chosen, settings.formats, Path(temp))
+        report = make_report(run, evaluator, inputs, feeds[0], float_file, files, floats)
+        (Path(temp) / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
+        for file in sorted(Path(temp).iterdir()):
+            file.replace(folder / file.name)
+    print(report)
+    return report
+
+
+def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float) -> tuple[list[str], dict[str, float]]:
+    """The convolutions that go to INT8, and those that stay in float with their sensitivities."""
+    candidates = convolutions(model)
+    found = sensitivities(model, ranges, candidates, feeds[:_SEARCH_FEEDS], cpu_threads())
+    chosen = tolerant(found, tolerance)
+    floats = {name: change for name, change in found.items() if not change <= tolerance}
+    named = ", ".join(f"{name} {change:.2g}" for name, change in floats.items()) or "none"
+    logger.info("%d of %d convolutions on maps go to INT8; in float, since each alone changes the outputs by more "
+                "than %g: %s", len(chosen), len(candidates), tolerance, named)  # fmt: skip
+    return chosen, floats
+
+
+def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[str], folder: Path) -> list[Path]:
+    """The INT8 files in `folder`, a path for each of the formats."""
+    import onnx
+
+    config = next((prop.value for prop in model.metadata_props if prop.key == "infer_cfg"), "{}")
+    files = []
+    if "onnx" in formats:
+        files.append(folder / "model_int8.onnx")
+        onnx.save(quantized(model, ranges, chosen), str(files[-1]))
+    if "openvino" in formats:
+        files.append(folder / "model_int8.xml")
+        with tempfile.TemporaryDirectory(prefix="ppdet-") as temp:
+            source = Path(temp) / "model.onnx"
+            onnx.save(quantized(model, ranges, chosen, outputs=False), str(source))
+            convert_onnx(source, json.loads(config), files[-1])
+    return files
