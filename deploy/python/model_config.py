@@ -110,7 +110,7 @@ def _parse(mapping: Mapping[str, Any]) -> ModelConfig:
         labels=tuple(map(str, mapping["label_list"])),
         boxes=boxes,
         strides=tuple(map(int, mapping.get("fpn_stride") or ())),
-        cell_offset=float(mapping.get("cell_offset", 0.0)),
+        cell_offset=float(mapping.get("cell_offset", 0.5)),
         iou_threshold=float(nms.get("nms_threshold", 0.5)),
         per_class=int(nms.get("nms_top_k", 1000)),
         per_image=int(nms.get("keep_top_k", 100)),

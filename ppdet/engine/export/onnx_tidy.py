@@ -8,8 +8,9 @@ import numpy as np
 
 
 def tidy(graph: Any, opset: int) -> None:
-    """Upsampling as Resize, hard swish as one operator (from opset 14 on), nothing that no output needs."""
+    """Upsampling as Resize, hard swish as one operator (from opset 14 on), nothing that no output needs, and so on."""
     _upsample_with_resize(graph)
+    _multiply_and_sum(graph)
     if opset >= 14:
         _join_hard_swish(graph)
     _drop_dead_nodes(graph)
@@ -50,6 +51,21 @@ def _upsample_with_resize(graph: Any) -> None:
         nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
         inputs = [widen.input[0], "", "upsampling"]
         narrow.CopyFrom(helper.make_node("Resize", inputs, narrow.output, f"upsample/{narrow.output[0]}", **nearest))
+
+
+def _multiply_and_sum(graph: Any) -> None:
+    """Replace the product of distance distributions with the vector of bins, which MNN converts and then fails on."""
+    from onnx import helper, numpy_helper
+
+    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    for i, node in reversed(list(enumerate(graph.node))):
+        if node.op_type != "MatMul" or len(constants.get(node.input[1], ())) != 1:
+            continue
+        products, axis = f"{node.output[0]}/products", f"{node.output[0]}/axis"
+        graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), axis))
+        total = helper.make_node("ReduceSum", [products, axis], node.output, f"{node.name}/sum", keepdims=0)
+        node.CopyFrom(helper.make_node("Mul", node.input, [products], node.name))
+        graph.node.insert(i + 1, total)
 
 
 def _join_hard_swish(graph: Any) -> None:

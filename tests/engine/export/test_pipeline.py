@@ -15,6 +15,7 @@ from ppdet.core.errors import UserError
 from ppdet.engine.checkpoint import save_weights
 from ppdet.engine.export import pipeline as module
 from ppdet.engine.export.formats import FORMATS
+from ppdet.engine.export.onnx_format import operators
 from ppdet.engine.export.pipeline import export
 from ppdet.engine.export.verify import compare
 from ppdet.engine.run import Run
@@ -174,6 +175,16 @@ def test_files(exported):
     names = {path.name for path in exported.iterdir()} - {"model.onnx", "model.xml", "model.bin"}
     assert {program, "model.pdiparams", "infer_cfg.yml"} <= names
     assert names <= {program, "model.pdiparams", "model.pdiparams.info", "infer_cfg.yml"}
+
+
+def test_operators_for_small_devices(exported, variant):
+    """None that converters for them do not know, with a fixed batch and without NMS."""
+    if variant not in ("4d", "input") or "onnx" not in formats():
+        pytest.skip("not for small devices")
+    names = set(operators(exported / "model.onnx"))
+    assert names <= {"Add", "Concat", "Conv", "GlobalAveragePool", "HardSigmoid", "HardSwish", "Mul", "ReduceSum", "Relu",
+                     "Reshape", "Resize", "Sigmoid", "Slice", "Softmax", "Sqrt", "Sub", "Transpose"}  # fmt: skip
+    assert {"HardSwish", "Resize"} <= names
 
 
 def test_images_of_any_size(config, tmp_path, model):
