@@ -71,7 +71,7 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
 
     evaluator = build_evaluator(run)  # datasets that cannot be read are found before the long part
     calibration = calibration_set(run, settings.images)
-    export_settings = replace(run.settings.export, format="onnx", fp16=False)
+    export_settings = replace(run.settings.export, format="onnx", fp16=False, dynamic_size=False)
     folder = export(replace(run, settings=replace(run.settings, export=export_settings)), output_dir)
     float_file = folder / "model.onnx"
     model = with_shapes(onnx.load(str(float_file)))
