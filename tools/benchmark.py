@@ -54,3 +54,6 @@ if __name__ == "__main__":
     except DeployError as error:
         print("error:", error, file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

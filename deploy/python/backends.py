@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .errors import DeployError, first_line
+from .errors import DeployError, telling_line
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ KINDS = {
     "onnxruntime": _Kind("onnxruntime", "onnxruntime", (".onnx",)),
     "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
 }
+_INT8 = "_int8"  # ends the names that tools/post_quant.py gives, beside the model that it was made of
 SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
 
 
@@ -66,7 +67,7 @@ def load(model_path: str | Path, backend: str, threads: int) -> tuple[Backend, s
         raise
     except Exception as error:  # each runtime has its own, down to RuntimeError
         raise DeployError(
-            f"{file}: {name} cannot load it ({first_line(error)}); is it a model file, and whole?"
+            f"{file}: {name} cannot load it ({telling_line(error)}); is it a model file, and whole?"
         ) from error
 
 
@@ -79,33 +80,41 @@ def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
     if model_path.is_file() and model_path.suffix not in SUFFIXES:
         raise DeployError(f"{model_path}: not a model file; expected {', '.join(SUFFIXES)} or the folder of an export")
     kinds = KINDS if backend == "auto" else {backend: KINDS[backend]}
-    files = {name: file for name, kind in kinds.items() if (file := _file(model_path, kind.suffixes))}
-    if not files:
-        wanted = ", ".join(dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes))
-        raise DeployError(f"{model_path}: nothing that {backend} runs ({wanted}); choose another backend or file, or "
-                          "export in that format")  # fmt: skip
-    for name, file in files.items():
-        if importlib.util.find_spec(KINDS[name].module):
+    for name, kind in kinds.items():
+        if importlib.util.find_spec(kind.module) and (file := _file(model_path, kind.suffixes)):
             return name, file
-    packages = " or ".join(KINDS[name].package for name in files)
-    raise DeployError(f"backend {' or '.join(files)}: not installed; pip install {packages}, or in a clone "
-                      'pip install ".[deploy]"')  # fmt: skip
+    if absent := {name: kind.package for name, kind in kinds.items() if _file(model_path, kind.suffixes)}:
+        raise DeployError(f"backend {' or '.join(absent)}: not installed; pip install {' or '.join(absent.values())}, "
+                          'or in a clone pip install ".[deploy]"')  # fmt: skip
+    wanted = dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes)
+    if int8 := sorted(file.name for suffix in wanted for file in model_path.glob(f"*{_INT8}{suffix}")):
+        raise DeployError(f"{model_path}: only INT8 models that {backend} runs ({', '.join(int8)}); name the file")
+    raise DeployError(f"{model_path}: nothing that {backend} runs ({', '.join(wanted)}); choose another backend or "
+                      "file, or export in that format")  # fmt: skip
 
 
 def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
-    """`path` itself, or of a folder model.*, or else the only file with such a suffix."""
+    """`path` itself, or of a folder model.*, or else the only file with such a suffix; INT8 only where it is named."""
     if path.is_file():
         return path if path.suffix in suffixes else None
     for suffix in suffixes:
         if (model := path / f"model{suffix}").is_file():
             return model
-        found = sorted(path.glob(f"*{suffix}"))
+    for suffix in suffixes:
+        found = sorted(file for file in path.glob(f"*{suffix}") if _is_model(file))
         if len(found) > 1:
             names = ", ".join(file.name for file in found)
             raise DeployError(f"{path}: has several models ({names}); name the file")
         if found:
             return found[0]
     return None
+
+
+def _is_model(file: Path) -> bool:
+    """Not INT8, nor some other JSON, as int8_report.json is."""
+    if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
+        return False
+    return not file.stem.endswith(_INT8)
 
 
 def default_threads() -> int:

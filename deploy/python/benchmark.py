@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from .detector import Detector
+from .errors import DeployError
 
 STAGES = ("decode", "preprocess", "network", "post", "total")
 _WEIGHTS = {".xml": ".bin", ".json": ".pdiparams", ".pdmodel": ".pdiparams"}  # the file beside the model
@@ -21,10 +22,16 @@ _BLOCK = 4  # timed batches in a row of one way, after one that is not timed: th
 
 @dataclass(frozen=True)
 class Way:
-    """A detector, and how many images it gets at a time."""
+    """A detector, and how many images it gets at a time. Raises DeployError where they are too many for it."""
 
     detector: Detector
     batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        most = self.detector.most_at_once
+        if most and self.batch_size > most:
+            raise DeployError(f"--batch_size: found {self.batch_size}; {self.detector.file} takes at most {most} at a "
+                              "time; give that, or export the model for more")  # fmt: skip
 
     @property
     def label(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from . import backends, tiles
 from .backends import Port
 from .detections import Detections, from_rows, to_rows
-from .errors import DeployError, first_line
+from .errors import DeployError, telling_line
 from .images import read_image, three_channels
 from .model_config import ModelConfig, read_config
 from .postprocess import detections
@@ -72,6 +72,11 @@ class Detector:
     def labels(self) -> tuple[str, ...]:
         """The class names."""
         return self.config.labels
+
+    @property
+    def most_at_once(self) -> int | None:
+        """The most images that the network takes at a time; None: any number."""
+        return self._batch if self._preprocess.uniform else 1
 
     @overload
     def detect(self, images: Image, threshold: float | None = None) -> Detections: ...
@@ -131,7 +136,7 @@ class Detector:
             return self._backend.run(feeds)
         except Exception as error:  # each runtime has its own
             raise DeployError(f"{self.file}: {self.backend} cannot run it on {list(inputs.shape)} "
-                              f"({first_line(error)}); export the model again") from error  # fmt: skip
+                              f"({telling_line(error)}); export the model again") from error  # fmt: skip
 
     def finish(
         self, outputs: Sequence[np.ndarray], input_size: tuple[int, int], scale_factor: np.ndarray, threshold: float
@@ -146,7 +151,7 @@ class Detector:
     def _found(self, images: Sequence[Image], threshold: float | None, order: str | None = None) -> list[Detections]:
         """Of all images, as many at a time as the model takes."""
         least = self.threshold if threshold is None else _checked(threshold)
-        size = (self._batch or self._batch_size) if self._preprocess.uniform else 1
+        size = self.most_at_once or self._batch_size
         found = []
         for start in range(0, len(images), size):
             group = [self.load(image, order) for image in images[start : start + size]]

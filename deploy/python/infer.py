@@ -1,6 +1,6 @@
 """Detects objects in images, videos or a camera's pictures:  python3 deploy/python/infer.py --model … --image …
 
-Status 0: all done; 1: some images could not be read; 2: an option, the model or all of the input is wrong.
+Status 0: all done; 1: some images could not be read; 2: an option, the model or all of the input is wrong; 130: Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,16 +10,28 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-if not __package__:  # started as a script: its folder, whatever its name, becomes the package
-    sys.path[0], __package__ = map(str, (Path(__file__).resolve().parents[1], Path(__file__).resolve().parent.name))
+if not __package__:  # started as a script: its folder becomes a package, whatever its name, which may have dots
+    folder, __package__ = str(Path(__file__).resolve().parent), "picodet_deploy"
+    sys.path[:] = [path for path in sys.path if path != folder]  # its modules are no one else's
+    sys.modules[__package__] = ModuleType(__package__)
+    sys.modules[__package__].__path__ = [folder]
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .detections import Detections
     from .detector import Detector
+
+# PaddleDetection's flags without a counterpart here, and the value that says what is done anyway, if there is one
+NO_EFFECT = {
+    "device": "cpu", "run_mode": "paddle", "use_gpu": "false", "enable_mkldnn": "true",
+    "enable_mkldnn_bfloat16": "false", "trt_min_shape": None, "trt_max_shape": None, "trt_opt_shape": None,
+    "trt_calib_mode": "false", "collect_trt_shape_info": "false", "tuned_trt_shape_file": None,
+    "combine_method": "nms", "match_threshold": None, "match_metric": None,
+}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,7 +48,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--backend", default="auto", help="openvino, onnxruntime, paddle or auto, the fastest that is there")
     p.add_argument("--threads", "--cpu_threads", type=int, metavar="N", help="default: one for each processor")
     p.add_argument("--batch_size", type=int, default=1, metavar="N", help="images of --image_dir at a time")
-    p.add_argument("--device", default="cpu", type=str.lower, choices=["cpu"], help="the CPU is all there is here")
     _switch(p, ["--slice_infer"], "detect in tiles, for small objects in large images")
     p.add_argument(
         "--slice_size", type=int, nargs="+", default=[640], metavar="PIXELS", help="width and height of tiles"
@@ -44,14 +55,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--overlap_ratio", type=float, nargs="+", default=[0.25], metavar="SHARE", help="of neighbouring tiles"
     )
+    _switch(p, ["--save_images"], "write the images with their boxes (default: true)", default=True)
     _switch(p, ["--save_results"], "also write bbox.json, in COCO's results layout")
     _switch(p, ["--benchmark", "--run_benchmark"], "only measure the time of each stage on the images")
+    group = p.add_argument_group("of PaddleDetection, accepted without effect: all runs on the CPU")
+    for name in NO_EFFECT:
+        group.add_argument(f"--{name}", nargs="?", type=str.lower, const="true", metavar="VALUE")
     return p
 
 
-def _switch(p: argparse.ArgumentParser, flags: Sequence[str], help: str) -> None:
-    """Off unless given, as `--flag` or in PaddleDetection's way, `--flag=True`."""
-    p.add_argument(*flags, nargs="?", type=_truth, const=True, default=False, metavar="true|false", help=help)
+def _switch(p: argparse.ArgumentParser, flags: Sequence[str], help: str, default: bool = False) -> None:
+    """Given as `--flag` or in PaddleDetection's way, `--flag=True`."""
+    p.add_argument(*flags, nargs="?", type=_truth, const=True, default=default, metavar="true|false", help=help)
 
 
 def _truth(text: str) -> bool:
@@ -66,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for library, quiet in (("GLOG_minloglevel", "2"), ("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
         os.environ.setdefault(library, quiet)  # C++ sides that talk about what is said here in one line
     try:
+        from .detector import Detector  # noqa: F401  # with what it needs
         from .errors import DeployError
     except ImportError as error:
         print(f"error: {error.name} is not installed; pip install numpy opencv-python-headless pyyaml", file=sys.stderr)
@@ -75,14 +91,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DeployError as error:
         print("error:", error, file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(": ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
         return 130
 
 
 def _run(args: argparse.Namespace) -> int:
     from .detector import Detector
+    from .errors import DeployError
 
+    _name_what_has_no_effect(args)
+    if args.benchmark and args.slice_infer:
+        raise DeployError("--slice_infer: --benchmark measures whole images; leave one of them out")
     detector = Detector(args.model, args.backend, args.threads, args.threshold, "bgr", args.batch_size)
     print(f"{detector.file}: {detector.backend}, {detector.threads} threads, threshold {detector.threshold:.2f}")
     if args.video_file is not None or args.camera_id is not None:
@@ -96,6 +116,13 @@ def _run(args: argparse.Namespace) -> int:
         print(table(measure([Way(detector, args.batch_size)], files, repeats=100)))
         return 0
     return _images(args, detector, files)
+
+
+def _name_what_has_no_effect(args: argparse.Namespace) -> None:
+    given = {name: getattr(args, name) for name in NO_EFFECT}
+    unused = [f"--{name} {value}" for name, value in given.items() if value not in (None, NO_EFFECT[name])]
+    if unused:
+        print(f"notice: no effect here: {', '.join(unused)}; it runs on the CPU", file=sys.stderr)
 
 
 def _detect(args: argparse.Namespace, detector: Detector, images: list[np.ndarray]) -> list[Detections]:
@@ -123,8 +150,9 @@ def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path])
                 print("error:", error, file=sys.stderr)
                 failed += 1
         for (i, image), found in zip(images.items(), _detect(args, detector, list(images.values())), strict=True):
-            write_image(targets[i], draw(image, found))
-            print(f"{targets[i]}: {len(found)} boxes")
+            if args.save_images:
+                write_image(targets[i], draw(image, found))
+            print(f"{targets[i] if args.save_images else files[i]}: {len(found)} boxes")
             entries += coco_results(i, files[i].name, found)
     if args.save_results:
         write_json(args.output_dir / "bbox.json", entries)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DeployError, first_line
+from .errors import DeployError, telling_line
 
 FILE_NAME = "infer_cfg.yml"
 BOX_UNITS = ("image", "input", "normalized")
@@ -57,15 +57,17 @@ def read_config(model: Path, embedded: str | None) -> ModelConfig:
     if embedded is not None:
         source, load, text = f"{model}: infer_cfg", json.loads, embedded
     elif beside.is_file():
-        import yaml
-
+        try:
+            import yaml
+        except ImportError:
+            raise DeployError(f"{beside}: PyYAML, which reads it, is not installed; pip install pyyaml") from None
         source, load, text = str(beside), yaml.safe_load, beside.read_bytes().decode("utf-8", errors="replace")
     else:
         raise DeployError(f"{model}: has no infer_cfg, and there is no {beside}; {_MEND}, or copy the file to there")
     try:
         mapping = load(text)
-    except Exception as error:  # YAML and JSON have an exception each, and YAML need not be installed
-        raise DeployError(f"{source}: cannot be read ({first_line(error)}); {_MEND}") from error
+    except Exception as error:  # YAML and JSON have an exception each
+        raise DeployError(f"{source}: cannot be read ({telling_line(error)}); {_MEND}") from error
     return parse_config(mapping, source)
 
 
@@ -78,7 +80,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
     try:
         return _parse(mapping)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        about = f"no {error}" if isinstance(error, KeyError) else first_line(error)
+        about = f"no {error}" if isinstance(error, KeyError) else telling_line(error)
         raise DeployError(
             f"{source}: {about}; expected the layout that tools/export_model.py writes; {_MEND}"
         ) from None

@@ -39,7 +39,10 @@ def result_path(output_dir: Path, source: Path, suffixes: tuple[str, ...] = _WRI
     Raises DeployError where that is the source itself.
     """
     path = output_dir / (source.name if source.suffix.lower() in suffixes else source.name + other)
-    if path.exists() and path.samefile(source):
+    is_source = False
+    with suppress(OSError):  # one of them is not there; a missing source is reported when it is read
+        is_source = path.samefile(source)
+    if is_source:
         raise DeployError(f"--output_dir: {path} is the input itself and would be replaced; choose another folder")
     return path
 

@@ -25,7 +25,8 @@ def draw_video(source: Path | int, target: Path, drawn: Callable[[np.ndarray], n
     """Write each frame of a file, or of a camera until Ctrl-C, through `drawn` (BGR -> BGR); returns how many.
 
     Raises DeployError where it cannot be read or written, or ends before the frames that it announces; what was there
-    is written then.
+    is written then. Raises KeyboardInterrupt, which says what became of the frames so far, after Ctrl-C in a file: they
+    are written unless that would replace an earlier result.
     """
     is_camera = isinstance(source, int)
     name = f"camera {source}" if is_camera else str(source)
@@ -40,10 +41,14 @@ def draw_video(source: Path | int, target: Path, drawn: Callable[[np.ndarray], n
         announced = 0 if is_camera else max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         rate = capture.get(cv2.CAP_PROP_FPS)
         with atomic_path(target) as temp:
-            count = _copy(capture, frame, temp, rate if math.isfinite(rate) and rate > 0 else _USUAL_RATE, drawn,
-                          Progress(name, announced))  # fmt: skip
+            rate = rate if math.isfinite(rate) and rate > 0 else _USUAL_RATE
+            count, stopped = _copy(capture, frame, temp, rate, drawn, Progress(name, announced))
+            if stopped and (count == 0 or (not is_camera and target.exists())):
+                raise KeyboardInterrupt(f"after {count} frames, which are not kept; {target} is as it was")
     finally:
         capture.release()
+    if stopped and not is_camera:
+        raise KeyboardInterrupt(f"the first {count} frames are in {target}")
     if count < _ENOUGH * announced:
         raise DeployError(f"{name}: ends after {count} of {announced} frames; those are in {target}; fetch it again")
     return count
@@ -56,13 +61,14 @@ def _copy(
     rate: float,
     drawn: Callable[[np.ndarray], np.ndarray],
     progress: Progress,
-) -> int:
+) -> tuple[int, bool]:
+    """How many frames, and whether Ctrl-C ended it."""
     height, width = frame.shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_CODEC), rate, (width, height))
     if not writer.isOpened():
         raise DeployError(f"{path.parent}: this OpenCV cannot write {SUFFIX} videos there; check the folder, or "
                           "pip install opencv-python-headless")  # fmt: skip
-    count, ok = 0, True
+    count, ok, stopped = 0, True, False
     try:
         while ok:
             if frame.shape[:2] != (height, width):  # the writer would drop it silently
@@ -72,11 +78,12 @@ def _copy(
             progress.show(count)
             ok, frame = capture.read()
     except KeyboardInterrupt:
+        stopped = True
         print("\nstopped", file=sys.stderr)
     finally:
         writer.release()
         progress.end(count)
-    return count
+    return count, stopped
 
 
 class Progress:

@@ -34,7 +34,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.received = self.made = 0
-        self._next = self._last = 0  # updates: when to ask, and when it was asked
+        self._next = 0  # the update to ask after
+        self._last: int | None = None  # when it was asked; a resumed run begins with a large number
         self._last_time = time.perf_counter()
 
     def __enter__(self) -> StopRequest:
@@ -54,7 +55,7 @@ class StopRequest:
         if updates < self._next:
             return
         now = time.perf_counter()
-        per_update = (now - self._last_time) / max(1, updates - self._last)
+        per_update = (now - self._last_time) / (1 if self._last is None else max(1, updates - self._last))
         self._last, self._last_time = updates, now
         slowest = self.agree(per_update)
         self._next = updates + (max(1, int(_PATIENCE / slowest)) if distributed.world_size() > 1 else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,20 +13,27 @@ from ppdet.engine.run import Run
 logger = logging.getLogger(__name__)
 
 
-def sample_batch(run: Run, size: tuple[int, int], count: int = 2) -> list[np.ndarray]:
-    """[image [count, 3, H, W], scale_factor [count, 2]] float32 for `size` (height, width; -1: any).
+class SampleBatch(NamedTuple):
+    """image [B, 3, H, W], scale_factor [B, 2] (y, x), both float32; source: what they are, as in "3 ..."."""
 
-    The first images of EvalDataset, repeated where they are fewer; noise where it has none of that size.
+    image: np.ndarray
+    scale_factor: np.ndarray
+    source: str
+
+
+def sample_batch(run: Run, size: tuple[int, int], count: int = 2) -> SampleBatch:
+    """The first `count` images of EvalDataset as TestReader prepares them, repeated where they are fewer.
+
+    Noise where there are none; size: (height, width; -1: any).
     """
     try:
         dataset = run.builder.build(run.cfg["EvalDataset"], path="EvalDataset").load()
         dataset.records = dataset.records[:count]
-        batch = next(iter(run.builder.build("EvalReader", batch_size=count, worker_num=0).bind(dataset).epoch(0)))
-        if tuple(batch.image.shape[2:]) == size or min(size) < 0:
-            arrays = batch.image.numpy(), batch.scale_factor.numpy()
-            return [np.resize(array, (count, *array.shape[1:])) for array in arrays]
+        batch = next(iter(run.builder.build("TestReader", batch_size=count, worker_num=0).bind(dataset).epoch(0)))
+        arrays = batch.image.numpy(), batch.scale_factor.numpy()
+        return SampleBatch(*(np.resize(array, (count, *array.shape[1:])) for array in arrays), "images of EvalDataset")
     except (UserError, KeyError) as error:
-        logger.info("export check: EvalDataset gives no image (%s), using noise", error)
+        logger.info("export check: EvalDataset gives no image (%s)", error)
     shape = count, 3, *(side if side > 0 else 320 for side in size)
     noise = np.random.default_rng(0).standard_normal(shape).astype("float32")
-    return [noise, np.ones((count, 2), "float32")]
+    return SampleBatch(noise, np.ones((count, 2), "float32"), "images of noise, since EvalDataset gives none")

@@ -49,6 +49,25 @@ def test_the_one_asked_for(folder, installed):
     assert choose(folder, "paddle") == ("paddle", folder / "model.pdmodel")
 
 
+def test_int8_runs_only_where_it_is_named(tmp_path, installed):
+    for name in ("model.onnx", "model_int8.xml", "int8_report.json", "model.pdmodel"):
+        (tmp_path / name).touch()
+    assert choose(tmp_path) == ("openvino", tmp_path / "model.onnx")
+    assert choose(tmp_path, "paddle") == ("paddle", tmp_path / "model.pdmodel")
+    for name in ("model.onnx", "model.pdmodel"):
+        (tmp_path / name).unlink()
+    with pytest.raises(DeployError, match=r"only INT8 models that auto runs \(model_int8.xml\); name the file"):
+        choose(tmp_path)
+
+
+def test_later_backends_do_not_matter(tmp_path, installed):
+    for name in ("a.onnx", "b.onnx", "model.xml"):
+        (tmp_path / name).touch()
+    assert choose(tmp_path) == ("openvino", tmp_path / "model.xml")
+    with pytest.raises(DeployError, match="has several models"):
+        choose(tmp_path, "onnxruntime")
+
+
 def test_another_name(tmp_path, installed):
     (tmp_path / "picodet.onnx").touch()
     assert choose(tmp_path)[1].name == "picodet.onnx"
@@ -98,6 +117,7 @@ def test_not_a_model(backend, name, content, tmp_path):
         Detector(file, backend)
     assert str(raised.value).startswith(f"{file}: {backend} cannot load it (")
     assert "\n" not in str(raised.value)
+    assert "Exception from" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from deploy.python import Detector
+import pytest
+
+from deploy.python import DeployError, Detector
 from deploy.python.benchmark import STAGES, Way, made_up_image, measure, table
 from tests.deploy.conftest import make_model
 
@@ -36,6 +42,30 @@ def test_a_mistake_is_one_line(tmp_path):
     assert done.returncode != 0
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_batch_that_the_model_cannot_take(tmp_path):
+    pytest.importorskip("onnxruntime")
+    detector = Detector(make_model(tmp_path / "model.onnx", batch=2), "onnxruntime", 1)
+    assert Way(detector, 2).label["batch"] == 2
+    with pytest.raises(DeployError, match=r"^--batch_size: found 3; .*model.onnx takes at most 2 at a time"):
+        Way(detector, 3)
+
+
+def test_ctrl_c(small, tmp_path):
+    pipe = tmp_path / "a.jpg"
+    os.mkfifo(pipe)
+    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", small, "--backend", "onnxruntime", "--image",
+               pipe]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            with suppress(OSError):  # nobody reads yet
+                os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+                process.send_signal(signal.SIGINT)  # it waits for an image that does not come
+                break
+            time.sleep(0.02)
+        assert process.communicate(timeout=60)[1] == "interrupted\n"
+    assert process.returncode == 130
 
 
 def test_the_ways_take_turns(small, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 
 import cv2
 import numpy as np
@@ -93,6 +94,15 @@ def test_infer_cfg_beside_the_model(tmp_path):
         Detector(model, "onnxruntime")
     (tmp_path / "infer_cfg.yml").write_text(yaml.safe_dump(INFER_CFG | {"label_list": ["cat", "wolf"]}))
     assert Detector(model, "onnxruntime").detect(BRIGHT).names == ("wolf",)
+
+
+def test_no_yaml(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    model = make_model(tmp_path / "model.onnx", config=None)
+    (tmp_path / "infer_cfg.yml").touch()
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(DeployError, match=r"infer_cfg.yml: PyYAML, .* is not installed; pip install pyyaml$"):
+        Detector(model, "onnxruntime")
 
 
 def changed(**keys):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from deploy.python.infer import main
+from deploy.python.video import Progress
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "python"
 ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle"}
@@ -102,6 +103,16 @@ def test_published_switches(run, tmp_path):
     assert "5 boxes" in out  # four tiles and the whole
 
 
+def test_flags_without_effect_are_named(run, tmp_path):
+    image = picture(tmp_path / "a.png")
+    status, out, err = run("--image", image, "--device", "GPU", "--run_mode=trt_fp16", "--enable_mkldnn=True",
+                           "--trt_max_shape", 640, "--save_images=False")  # fmt: skip
+    assert (status, err) == (0, "notice: no effect here: --device gpu, --run_mode trt_fp16, --trt_max_shape 640; it "
+                                "runs on the CPU\n")  # fmt: skip
+    assert f"{image}: 1 boxes" in out
+    assert not (tmp_path / "out").exists()
+
+
 def test_benchmark(run, tmp_path):
     status, out, _ = run("--image", picture(tmp_path / "a.png"), "--run_benchmark=True")
     assert status == 0
@@ -133,6 +144,28 @@ def test_a_video_that_ends_early(run, tmp_path):
     assert (tmp_path / "out" / "v.avi.mp4").stat().st_size > 0
 
 
+@pytest.mark.parametrize("earlier", [None, b"whole"])
+def test_ctrl_c_in_a_video(earlier, run, tmp_path, monkeypatch):
+    path, target = video(tmp_path / "v.avi"), tmp_path / "out" / "v.avi.mp4"
+    if earlier:
+        target.parent.mkdir()
+        target.write_bytes(earlier)
+
+    def interrupted(self: Progress, count: int) -> None:
+        if count == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "show", interrupted)
+    status, _, err = run("--video_file", path)
+    assert status == 130
+    if earlier:
+        assert f"interrupted: after 7 frames, which are not kept; {target} is as it was\n" in err
+        assert [(each, each.read_bytes()) for each in target.parent.iterdir()] == [(target, earlier)]
+    else:
+        assert f"interrupted: the first 7 frames are in {target}\n" in err
+        assert cv2.VideoCapture(str(target)).get(cv2.CAP_PROP_FRAME_COUNT) == 7
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -141,6 +174,7 @@ def test_a_video_that_ends_early(run, tmp_path):
         (["--video_file", "none.mp4"], "none.mp4: there is no such file"),
         (["--video_file", __file__], "test_infer.py: no frame can be read"),
         (["--camera_id", "99"], "camera 99: no frame can be read; check --camera_id"),
+        (["--image", "x.jpg", "--benchmark", "--slice_infer"], "--slice_infer: --benchmark measures whole images"),
         (["--image", "x.jpg", "--threads", "0"], "threads: found 0; expected 1 or more"),
         (["--image", "x.jpg", "--backend", "caffe"], "backend: found caffe"),
         (["--image", "x.jpg", "--model", "nowhere"], "nowhere: there is no such file or folder"),
@@ -164,11 +198,27 @@ def test_the_input_is_not_replaced(run, tmp_path):
     assert image.read_bytes() == before
 
 
+def test_a_missing_input_with_an_earlier_result(run, tmp_path):
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        picture(tmp_path / name / "a.png")
+    (tmp_path / "in" / "a.png").unlink()
+    assert run("--image", tmp_path / "in" / "a.png")[::2] == (
+        2, f"error: {tmp_path / 'in' / 'a.png'}: cannot be read (No such file or directory); check the name\n"
+    )  # fmt: skip
+    (tmp_path / "in" / "a.png").symlink_to("nowhere")
+    picture(tmp_path / "in" / "b.png")
+    status, out, err = run("--image_dir", tmp_path / "in")
+    assert status == 1
+    assert "b.png: 1 boxes" in out
+    assert err.endswith("error: 1 of 2 images could not be read\n")
+
+
 def test_a_copy_of_the_folder_is_enough(small, tmp_path):
     """Under any name, as a script, without the rest of the project."""
-    shutil.copytree(FOLDER, tmp_path / "board", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(FOLDER, tmp_path / "deploy-1.0", ignore=shutil.ignore_patterns("__pycache__"))
     picture(tmp_path / "a.png")
-    command = [sys.executable, tmp_path / "board" / "infer.py", "--model", small, "--image", "a.png", "--backend",
+    command = [sys.executable, tmp_path / "deploy-1.0" / "infer.py", "--model", small, "--image", "a.png", "--backend",
                "onnxruntime"]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -38,6 +38,18 @@ def test_sigterm_again_and_again_ends_nothing():
     send(signal.SIGTERM)  # the launcher's next one, while the process ends
 
 
+def test_a_resumed_run_asks_as_often_as_a_new_one(monkeypatch):
+    monkeypatch.setattr(interrupt.distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(interrupt.distributed, "gather", lambda value: (value, value))
+    monkeypatch.setattr(interrupt.time, "perf_counter", iter(range(100)).__next__)  # a second per update
+    stop = StopRequest()
+    stop.ask(100_001)
+    stop.received = signal.SIGTERM
+    for update in range(100_002, 100_005):
+        stop.ask(update)
+    assert stop.made == signal.SIGTERM
+
+
 def test_second_ctrl_c_ends_at_once():
     with StopRequest():
         send(signal.SIGINT)
@@ -83,7 +95,9 @@ def test_ranks_ask_after_the_same_updates(monkeypatch, told):
         if updates == 41:
             for stop, number in zip(ranks, told, strict=True):
                 stop.received = number
-        per_update = [(clock[r] - ranks[r]._last_time) / max(1, updates - ranks[r]._last) for r in range(2)]
+        per_update = [
+            (clock[r] - ranks[r]._last_time) / max(1, updates - (ranks[r]._last or updates - 1)) for r in range(2)
+        ]
         reports = [(stop.received, seconds) for stop, seconds in zip(ranks, per_update, strict=True)]
         for rank in range(2):
             step(rank, updates, reports)

@@ -40,7 +40,7 @@ def test_equals_the_model(tiny, in_training):
     for size in ((3, 64, 64), (1, 64, 64), (2, 64, 96)):
         expected, found = predict(model, *inputs(*size)), graph(*inputs(*size))
         assert len(expected[0]) > 0
-        assert compare(expected, found).within(1e-4, missing=0)
+        assert compare(expected, found).within(1e-4, apart=0)
     assert all(np.array_equal(before[name], value.numpy()) for name, value in model.state_dict().items())
 
 

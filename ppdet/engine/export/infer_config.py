@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ppdet.data.batch import PadBatch
+from ppdet.data.transforms import NormalizeImage
 from ppdet.engine.infer import class_categories
 from ppdet.engine.run import Run
 from ppdet.modeling import PicoDet
@@ -13,9 +15,16 @@ from ppdet.modeling import PicoDet
 def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
     """In the published layout, and how this graph differs from the published kind (see ExportSettings)."""
     export = run.settings.export
+    reader = run.builder.build("TestReader")
     transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
     left_out = {"Decode", "NormalizeImage"} if export.fuse_normalize else {"Decode"}
     preprocess = [{"type": name, **options} for name, options in transforms if name not in left_out]
+    for step, built in zip(preprocess, (s for s in reader.sample_transforms if _name(s) not in left_out), strict=True):
+        if isinstance(built, NormalizeImage):  # as it is done here, whatever was left to its defaults
+            step.pop("norm_type", None)
+            step.update(mean=list(built.mean), std=list(built.std), is_scale=built.is_scale)
+    strides = [step.pad_to_stride for step in reader.batch_transforms if isinstance(step, PadBatch)]
+    preprocess += [{"type": "PadStride", "stride": stride} for stride in strides if stride > 1]
     nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
     return {
         "mode": "paddle",
@@ -32,6 +41,10 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
         "cell_offset": model.head.cell_offset,
         "boxes": "input" if export.raw else export.boxes,
     }
+
+
+def _name(transform: object) -> str:
+    return type(transform).__name__
 
 
 def _named(transform: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -16,7 +16,7 @@ def append_nms(graph: Any, attrs: dict[str, Any]) -> None:
     """
     g = _Nodes(graph)
     zero, one = g.const([0]), g.const([1])
-    keep = g.const([attrs["keep_top_k"]])
+    keep = g.const([attrs["keep_top_k"] if attrs["keep_top_k"] >= 0 else np.iinfo(np.int32).max])
 
     # no image keeps more than keep_top_k boxes, so none of its classes does
     limits = keep, g.const([attrs["nms_threshold"]], np.float32), g.const([attrs["score_threshold"]], np.float32)

@@ -12,27 +12,32 @@ import numpy as np
 class Comparison:
     """Of the outputs of two runs.
 
-    score    largest difference of scores
-    box      largest difference of coordinates, relative to the largest coordinate (of raw outputs: of the logits)
-    missing  detections of either side that the other does not have, in per cent; outputs of another shape or with
-             NaN: 100
+    score  largest difference of scores; of detections, to the nearest point of the trained model's, before NMS
+    box    largest difference of coordinates, relative to the largest coordinate (of raw outputs: of the logits)
+    apart  detections of either side that the other does not have, in per cent: where boxes tie, rounding decides which
+           one NMS keeps. Outputs of another shape or with NaN: 100
     """
 
     score: float
     box: float
-    missing: float
+    apart: float
 
-    def within(self, tolerance: float, missing: float) -> bool:
-        return max(self.score, self.box) <= tolerance and self.missing <= missing
+    def within(self, tolerance: float, apart: float) -> bool:
+        return max(self.score, self.box) <= tolerance and self.apart <= apart
 
 
-def compare(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Comparison:
-    """Outputs of an ExportModel as float32 arrays; detections are compared per image, whatever their order."""
+def compare(
+    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], candidates: Sequence[np.ndarray] | None = None
+) -> Comparison:
+    """Outputs of an ExportModel as float32 arrays; detections are compared per image, whatever their order.
+
+    candidates: boxes [B, L, 4] and scores [B, C, L] that `expected` was chosen from; None: only `expected` counts.
+    """
     same_shape = [x.shape[1:] for x in expected] == [x.shape[1:] for x in found]
     if not same_shape or not all(np.isfinite(x).all() for x in found):
         return Comparison(np.inf, np.inf, 100)
     if expected[-1].ndim == 1:  # bbox [M, 6], bbox_num [B]
-        return _compare_detections(expected, found)
+        return _compare_detections(expected, found, candidates)
     # boxes and scores, or each level's scores and then each level's distributions
     half = len(expected) // 2
     pairs = list(zip(expected, found, strict=True))
@@ -42,19 +47,22 @@ def compare(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Comp
     return Comparison(score, max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in boxes), 0)
 
 
-def _compare_detections(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Comparison:
+def _compare_detections(
+    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], candidates: Sequence[np.ndarray] | None
+) -> Comparison:
     if expected[1].shape != found[1].shape or found[1].sum() != len(found[0]):
         return Comparison(np.inf, np.inf, 100)
-    score, box, missing = 0.0, 0.0, 0
-    for a, b in zip(_per_image(*expected), _per_image(*found), strict=True):
+    differences, apart = [np.zeros((1, 2))], 0
+    for i, (a, b) in enumerate(zip(_per_image(*expected), _per_image(*found), strict=True)):
         for rows, others in ((a, b), (b, a)):
-            differences = _to_nearest(rows, others)
-            paired = differences.max(axis=1) < _PAIRED
-            missing += int((~paired).sum())
-            score = max(score, differences[paired, 0].max(initial=0))
-            box = max(box, differences[paired, 1].max(initial=0))
-    total = len(expected[0]) + len(found[0])
-    return Comparison(score, box, 100 * missing / max(total, 1))
+            nearest = _to_nearest(rows, others)
+            is_paired = nearest.max(axis=1) < _PAIRED
+            apart += int((~is_paired).sum())
+            differences.append(nearest[is_paired] if candidates is None else np.zeros((0, 2)))
+        if candidates is not None:
+            differences.append(_to_nearest_point(b, candidates[0][i], candidates[1][i]))
+    score, box = np.concatenate(differences).max(axis=0)
+    return Comparison(float(score), float(box), 100 * apart / max(len(expected[0]) + len(found[0]), 1))
 
 
 _PAIRED = 0.05  # two detections further apart are not the same one
@@ -68,9 +76,25 @@ def _to_nearest(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """[n, 2]: differences of score and (relative) box from each of `rows` [n, 6] to the nearest of `others` [m, 6]."""
     if not len(others):
         return np.full((len(rows), 2), np.inf)
-    scale = max(1.0, np.abs(rows[:, 2:]).max(initial=0))
-    apart = np.abs(rows[:, None] - others[None])
-    other_class = np.where(apart[..., 0] > 0, np.inf, 0.0)
-    parts = np.stack([apart[..., 1] + other_class, apart[..., 2:].max(axis=-1) / scale], axis=-1)
-    nearest = parts.max(axis=-1).argmin(axis=1)
-    return parts[np.arange(len(rows)), nearest]
+    scale = np.abs(others[:, 2:]).max()
+    differences = []
+    for kind, score, *box in rows:
+        same = others[others[:, 0] == kind]
+        differences.append(_nearest(score, box, same[:, 1], same[:, 2:], scale) if len(same) else (np.inf, np.inf))
+    return np.array(differences).reshape(-1, 2)
+
+
+def _to_nearest_point(rows: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The same to the nearest of the points with `boxes` [L, 4] and `scores` [C, L]."""
+    scale = np.abs(boxes).max()
+    found = [_nearest(score, box, scores[int(kind)], boxes, scale) for kind, score, *box in rows]
+    return np.array(found).reshape(-1, 2)
+
+
+def _nearest(
+    score: float, box: Sequence[float], scores: np.ndarray, boxes: np.ndarray, scale: float
+) -> tuple[float, float]:
+    """Differences of score and of box, in units of `scale` or 1, to the nearest of `scores` [n] and `boxes` [n, 4]."""
+    apart = np.abs(scores - score), np.abs(boxes - np.array(box)).max(axis=-1) / max(1.0, scale)
+    i = np.maximum(*apart).argmin()
+    return float(apart[0][i]), float(apart[1][i])

@@ -6,7 +6,8 @@ import importlib
 import json
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class QuantizeSettings:
 
 
 def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
-    """Write the float model.onnx and, beside it, model_int8.* and int8_report.json in `<output_dir>/<filename>/`.
+    """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`; a float export that is there stays.
 
     Convolutions are quantised; all else (activations, sigmoids and their products, decoding, NMS) stays in float, and
     so do the convolutions that alone change the outputs by more than the tolerance.
@@ -72,21 +73,33 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
     evaluator = build_evaluator(run)  # datasets that cannot be read are found before the long part
     calibration = calibration_set(run, settings.images)
     export_settings = replace(run.settings.export, format="onnx", fp16=False, dynamic_size=False)
-    folder = export(replace(run, settings=replace(run.settings, export=export_settings)), output_dir)
-    float_file = folder / "model.onnx"
-    model = with_shapes(onnx.load(str(float_file)))
-    inputs = Inputs.of(run, model)
-    feeds = calibration_feeds(run, calibration, inputs)
-    ranges = measure_ranges(model, feeds)
-    chosen, floats = _choose(model, ranges, feeds, settings.tolerance)
-    with tempfile.TemporaryDirectory(prefix=".quantize-", dir=folder) as temp:
-        files = _write(model, ranges, chosen, settings.formats, Path(temp))
+    exported = replace(run, settings=replace(run.settings, export=export_settings))
+    folder = output_dir / run.settings.filename
+    with _temporary(folder) as temp:
+        float_file = export(exported, temp) / "model.onnx"
+        model = with_shapes(onnx.load(str(float_file)))
+        inputs = Inputs.of(run, model)
+        feeds = calibration_feeds(run, calibration, inputs)
+        ranges = measure_ranges(model, feeds)
+        chosen, floats = _choose(model, ranges, feeds, settings.tolerance)
+        files = _write(model, ranges, chosen, settings.formats, temp)
         report = make_report(run, evaluator, inputs, feeds[0], float_file, files, floats)
-        (Path(temp) / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
-        for file in sorted(Path(temp).iterdir()):
+        (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
+        for file in [path for path in temp.iterdir() if path.is_file()]:
             file.replace(folder / file.name)
     print(report)
     return report
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """A folder that ends with the body, in `folder`, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".quantize-", dir=folder) as temp:
+            yield Path(temp)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
 
 
 def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float) -> tuple[list[str], dict[str, float]]:

@@ -155,7 +155,7 @@ def test_equals_the_trained_model(exported, model, variant, images, chosen, name
     expected, found = outputs_of(model, variant, feed), FORMATS[name].run(exported, feed)
     assert [x.shape for x in found] == [x.shape for x in expected]
     assert [x.dtype for x in found] == [x.dtype for x in expected]
-    assert compare(expected, found).within(TOLERANCE, missing=0)
+    assert compare(expected, found).within(TOLERANCE, apart=0)
     if variant in ("nms", "fused", "normalized"):
         bbox, bbox_num = found
         assert [n > 0 for n in bbox_num] == [i != 0 for i in chosen]
@@ -196,7 +196,7 @@ def test_images_of_any_size(config, tmp_path, model):
         feed = [image, np.ones((len(image), 2), "float32")]
         expected = outputs_of(model, "nms", feed)
         for name in formats():
-            assert compare(expected, FORMATS[name].run(folder, feed)).within(TOLERANCE, missing=0), name
+            assert compare(expected, FORMATS[name].run(folder, feed)).within(TOLERANCE, apart=0), name
 
 
 def test_infer_config(exported):
@@ -208,6 +208,38 @@ def test_infer_config(exported):
                              "nms_top_k": 1000, "keep_top_k": 100}  # fmt: skip
     expected = {"mode": "paddle", "metric": "COCO", "arch": "PicoDet", "fpn_stride": [8, 16, 32, 64]}
     assert expected.items() <= config.items()
+
+
+def test_infer_config_says_what_is_done(config, tmp_path):
+    """Defaults written out, what the reader ignores left out, padding included."""
+    steps = "[{Decode: {}}, {Resize: {target_size: [64, 64]}}, {NormalizeImage: {norm_type: none}}, {Permute: {}}]"
+    overrides = [
+        f"TestReader.sample_transforms={steps}",
+        "TestReader.batch_transforms=[{PadBatch: {pad_to_stride: 32}}]",
+    ]
+    folder = export(make_run(config, *overrides), tmp_path)
+    resize, normalize, permute, pad = yaml.safe_load((folder / "infer_cfg.yml").read_text())["Preprocess"]
+    assert normalize == {"type": "NormalizeImage", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
+                         "is_scale": True}  # fmt: skip
+    assert pad == {"type": "PadStride", "stride": 32}
+
+
+def test_a_paddle_model_that_would_not_fit_any_more(config, tmp_path):
+    folder = export(make_run(config), tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match="tiny: its Paddle model was exported with other options"):
+        export(make_run(config, "export.format=onnx", "export.boxes=input"), tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    export(make_run(config, "export.format=onnx"), tmp_path)
+    assert (folder / "model.onnx").is_file()
+
+
+def test_without_images_the_check_says_noise(config, tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        export(make_run(config), tmp_path)
+        assert "on 2 images of EvalDataset" in caplog.text
+        export(make_run(config, "EvalDataset.anno_path=nowhere.json"), tmp_path)
+    assert "on 2 images of noise" in caplog.text
 
 
 def test_exporting_again_replaces_everything(config, tmp_path, images):
