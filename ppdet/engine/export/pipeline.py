@@ -91,8 +91,8 @@ def _input(run: Run) -> tuple[tuple[int, int], NormalizeImage | None]:
     if settings.fuse_normalize and normalize is None:
         raise UserError("export.fuse_normalize: found true, but TestReader has no NormalizeImage to fold in")
     if settings.fuse_normalize and resizes[0].keep_ratio:
-        raise UserError("export.fuse_normalize: found true, but TestReader's Resize keeps the ratio, and its padding is "
-                        "0 after normalisation; set export.fuse_normalize=false")  # fmt: skip
+        raise UserError("export.fuse_normalize: found true, but TestReader's Resize keeps the ratio, and its padding "
+                        "is 0 after normalisation; set export.fuse_normalize=false")  # fmt: skip
     if settings.input_dtype == "uint8" and not settings.fuse_normalize:
         raise UserError("export.input_dtype: found uint8, which is for pixels; set export.fuse_normalize=true as well")
     if settings.batch_size == 0:
