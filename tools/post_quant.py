@@ -28,7 +28,6 @@ def main(args: argparse.Namespace) -> None:
 
     formats = [name.strip() for name in args.format.split(",")]
     settings = QuantizeSettings(formats, args.calib_images, args.tolerance)
-    settings.check()
     quantize(prepare(args), args.output_dir, settings)
 
 

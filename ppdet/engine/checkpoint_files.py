@@ -101,7 +101,7 @@ def read_whole(path: Path) -> dict[str, Any]:
     state = _read_state(path)
     expected = state["checksums"]
     # an earlier version wrote none for .pdstate
-    if expected.get(".pdstate", state_checksum(state)) != state_checksum(state):
+    if ".pdstate" in expected and expected[".pdstate"] != state_checksum(state):
         raise UserError(f"{path}.pdstate: damaged; resume from another checkpoint")
     for suffix in expected.keys() - {".pdstate"}:
         file = with_suffix(path, suffix)

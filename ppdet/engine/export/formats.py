@@ -11,10 +11,12 @@ import numpy as np
 import paddle
 
 from ppdet.core.errors import UserError
+from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.export.graph import ExportModel
-from ppdet.engine.export.onnx_format import run_onnx, save_onnx
-from ppdet.engine.export.openvino_format import run_openvino, save_openvino
+from ppdet.engine.export.onnx_format import save_onnx
+from ppdet.engine.export.openvino_format import save_openvino
 from ppdet.engine.export.paddle_format import run_inference, save_graph
+from ppdet.engine.export.runners import Runner, onnx_runner, openvino_runner
 
 
 class Format(NamedTuple):
@@ -36,31 +38,34 @@ def _write_paddle(graph: ExportModel, size: Sequence[int], config: dict[str, Any
     save_graph(graph.fused() if graph.settings.fuse_conv_bn else graph, size, folder)
 
 
+def _run(runner: Runner, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return runner(dict(zip(("image", "scale_factor"), inputs, strict=False)))
+
+
 FORMATS = {
     "paddle": Format(("model.json", "model.pd*"), (), _write_paddle, run_inference),
     "onnx": Format(
         ("model.onnx",),
         ("onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_onnx(graph, size, config, folder / "model.onnx"),
-        lambda folder, inputs: run_onnx(folder / "model.onnx", inputs),
+        lambda folder, inputs: _run(onnx_runner(folder / "model.onnx", cpu_threads()), inputs),
     ),
     "openvino": Format(
         ("model.xml", "model.bin"),
         ("openvino", "onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_openvino(graph, size, config, folder / "model.xml"),
-        lambda folder, inputs: run_openvino(folder / "model.xml", inputs),
+        lambda folder, inputs: _run(openvino_runner(folder / "model.xml", cpu_threads()), inputs),
     ),
 }
 
 
-def require(names: Sequence[str]) -> None:
-    """Raise UserError where a module that one of the formats needs is not installed."""
-    for name in names:
-        for module in FORMATS[name].needs:
-            try:
-                importlib.import_module(module)
-            except (ImportError, ValueError) as error:  # paddle2onnx raises ValueError beside another line of Paddle
-                raise UserError(f"export.format: {name} needs {module} ({error}); {_remedy(module)}") from error
+def require(option: str, name: str, modules: Sequence[str]) -> None:
+    """Raise UserError where one of the modules that `option` with the format `name` needs cannot be imported."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except (ImportError, ValueError) as error:  # paddle2onnx raises ValueError beside another line of Paddle
+            raise UserError(f"{option}: {name} needs {module} ({error}); {_remedy(module)}") from error
 
 
 def _remedy(module: str) -> str:

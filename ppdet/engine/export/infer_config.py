@@ -16,13 +16,14 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
     """In the published layout, and how this graph differs from the published kind (see ExportSettings)."""
     export = run.settings.export
     reader = run.builder.build("TestReader")
-    transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
     left_out = {"Decode", "NormalizeImage"} if export.fuse_normalize else {"Decode"}
-    preprocess = [{"type": name, **options} for name, options in transforms if name not in left_out]
-    for step, built in zip(preprocess, (s for s in reader.sample_transforms if _name(s) not in left_out), strict=True):
+    preprocess = []
+    transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
+    for (name, options), built in zip(transforms, reader.sample_transforms, strict=True):
         if isinstance(built, NormalizeImage):  # as it is done here, whatever was left to its defaults
-            step.pop("norm_type", None)
-            step.update(mean=list(built.mean), std=list(built.std), is_scale=built.is_scale)
+            options = {"mean": list(built.mean), "std": list(built.std), "is_scale": built.is_scale}
+        if name not in left_out:
+            preprocess.append({"type": name, **options})
     strides = [step.pad_to_stride for step in reader.batch_transforms if isinstance(step, PadBatch)]
     preprocess += [{"type": "PadStride", "stride": stride} for stride in strides if stride > 1]
     nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
@@ -41,10 +42,6 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
         "cell_offset": model.head.cell_offset,
         "boxes": "input" if export.raw else export.boxes,
     }
-
-
-def _name(transform: object) -> str:
-    return type(transform).__name__
 
 
 def _named(transform: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ppdet.core.errors import UserError
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_nms import append_nms
 from ppdet.engine.export.onnx_tidy import store_half, tidy
 from ppdet.engine.export.paddle_format import program_file, save_graph
+from ppdet.engine.export.runners import session_options
 
 
 def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], path: Path) -> None:
@@ -40,14 +39,6 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
     onnx.helper.set_model_props(graph_model, {"infer_cfg": json.dumps(config)})
     onnx.checker.check_model(graph_model, full_check=True)
     onnx.save(graph_model, str(path))
-
-
-def run_onnx(path: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Outputs of the model at `path` in ONNX Runtime on the CPU."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), _session_options(), providers=["CPUExecutionProvider"])
-    return session.run(None, {node.name: value for node, value in zip(session.get_inputs(), inputs, strict=True)})
 
 
 def operators(path: Path) -> dict[str, int]:
@@ -112,7 +103,7 @@ def _optimised(model: Any, folder: Path) -> Any:
     import onnx
     import onnxruntime
 
-    options = _session_options()
+    options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folder / "optimised.onnx")
     onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -122,11 +113,3 @@ def _optimised(model: Any, folder: Path) -> Any:
     for entry in foreign:
         optimised.opset_import.remove(entry)
     return optimised
-
-
-def _session_options() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return options

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_format import save_onnx
 
@@ -29,12 +27,3 @@ def convert_onnx(onnx_file: Path, config: dict[str, Any], path: Path, fp16: bool
     converted = openvino.Core().read_model(str(onnx_file))
     converted.set_rt_info(json.dumps(config), ["infer_cfg"])
     openvino.save_model(converted, str(path), compress_to_fp16=fp16)
-
-
-def run_openvino(path: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Outputs of the model at `path` in OpenVINO on the CPU, in float32 where the CPU has a shorter type."""
-    import openvino
-
-    options = {"INFERENCE_PRECISION_HINT": "f32"}
-    found = openvino.Core().compile_model(str(path), "CPU", options)(list(inputs))
-    return [found[i] for i in range(len(found))]

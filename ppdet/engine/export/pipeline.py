@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +17,8 @@ from ppdet.engine.export.formats import FORMATS, require
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.infer_config import infer_config
 from ppdet.engine.export.onnx_format import operators
-from ppdet.engine.export.pixels import fold_normalize, normalized, to_pixels
+from ppdet.engine.export.pixels import fold_normalize, normalize_step, normalized, to_pixels
+from ppdet.engine.export.staging import staged
 from ppdet.engine.export.verify import compare
 from ppdet.engine.run import Run
 from ppdet.engine.sample import sample_batch
@@ -38,25 +38,24 @@ def export(run: Run, output_dir: Path) -> Path:
             model differs from the trained one by more than rounding.
     """
     settings = run.settings.export
-    require(settings.formats)
+    for name in settings.formats:
+        require("export.format", name, FORMATS[name].needs)
     size, normalize = _input(run)
     trained = run.load_model()
     config = infer_config(run, trained)
     folder = output_dir / run.settings.filename
     _refuse_misfit(folder, config, settings)
     graph, check = _graph_and_check(run, trained, size, normalize)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temp:
-            written = Path(temp)
-            for name in settings.formats:
-                FORMATS[name].write(graph, size, config, written)
-            with (written / "infer_cfg.yml").open("w") as file:
-                yaml.safe_dump(config, file, sort_keys=False)
-            _check(folder, written, settings, check)
-            _move(written, folder)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
+    with staged(folder) as written:
+        for name in settings.formats:
+            FORMATS[name].write(graph, size, config, written)
+        with (written / "infer_cfg.yml").open("w") as file:
+            yaml.safe_dump(config, file, sort_keys=False)
+        _check(folder, written, settings, check)
+        names = {path.name for path in written.iterdir()}
+    if "paddle" in settings.formats:  # another version of Paddle uses other names
+        for stale in {"model.json", "model.pdmodel", "model.pdiparams.info"} - names:
+            (folder / stale).unlink(missing_ok=True)
     logger.info("%s: written, with infer_cfg.yml", folder)
     return folder
 
@@ -87,7 +86,7 @@ def _input(run: Run) -> tuple[tuple[int, int], NormalizeImage | None]:
         if not resize.keep_ratio and resize.sizes != [tuple(shape[2:])]:
             sizes = f"{list(shape)}, but TestReader's Resize gives {list(resize.sizes[0])}"
             raise UserError(f"TestReader.inputs_def.image_shape: found {sizes}; set both to the same height and width")
-    normalize = next((step for step in reader.sample_transforms if isinstance(step, NormalizeImage)), None)
+    normalize = normalize_step(reader.sample_transforms)
     if settings.fuse_normalize and normalize is None:
         raise UserError("export.fuse_normalize: found true, but TestReader has no NormalizeImage to fold in")
     if settings.fuse_normalize and resizes[0].keep_ratio:
@@ -122,7 +121,7 @@ def _graph_and_check(
 ) -> tuple[ExportModel, _Checked]:
     settings = run.settings.export
     sample = sample_batch(run, size, settings.batch_size if settings.batch_size > 0 else 2)
-    reference = graph = ExportModel(trained, settings)
+    graph = ExportModel(trained, settings)
     image = fed = sample.image
     if normalize is not None and settings.fuse_normalize:
         pixels = to_pixels(image, normalize)
@@ -131,11 +130,14 @@ def _graph_and_check(
         graph = ExportModel(folded, settings, pixel_mean)
     others = [sample.scale_factor] if graph.takes_scale_factor else []
     tensors = [paddle.to_tensor(array) for array in (image, *others)]
+    candidates = None
     with paddle.no_grad():
-        expected = [output.numpy() for output in reference(*tensors)]
-        has_nms = settings.nms and not settings.raw
-        decoded = [output.numpy() for output in reference.with_settings(nms=False)(*tensors)] if has_nms else None
-    return graph, _Checked([fed, *others], expected, decoded, sample.source)
+        outputs = ExportModel(trained, settings).with_settings(nms=False)(*tensors)
+        if settings.nms and not settings.raw:
+            candidates = [output.numpy() for output in outputs]
+            outputs = trained.head.nms(*outputs)
+    expected = [output.numpy() for output in outputs]
+    return graph, _Checked([fed, *others], expected, candidates, sample.source)
 
 
 class _Row(NamedTuple):
@@ -173,13 +175,3 @@ def _check(folder: Path, written: Path, settings: ExportSettings, check: _Checke
 # Largest difference of scores and (relative) boxes, and percentage of detections that the other side lacks, which is 0
 # of trained weights and 20 of fresh ones, whose boxes tie. Trained weights differ by 5e-6, golden ones on noise by 2e-3
 _SINGLE, _HALF = (5e-3, 33), (5e-2, 33)
-
-
-def _move(written: Path, folder: Path) -> None:
-    """Move all files of the folder `written` to `folder`, where they replace those of an earlier export."""
-    names = {path.name for path in written.iterdir()}
-    for name in names:
-        (written / name).replace(folder / name)
-    if "model.pdiparams" in names:  # another version of Paddle uses other names beside it
-        for stale in {"model.json", "model.pdmodel", "model.pdiparams.info"} - names:
-            (folder / stale).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
 from paddle import nn
@@ -26,6 +27,11 @@ def fold_normalize(model: PicoDet, normalize: NormalizeImage) -> tuple[PicoDet, 
     mean, std = _in_pixels(normalize)
     first.weight.set_value((first.weight.numpy() / std).astype("float32"))
     return model, mean.astype("float32")
+
+
+def normalize_step(transforms: Iterable[object]) -> NormalizeImage | None:
+    """The transform that normalises, None where there is none."""
+    return next((step for step in transforms if isinstance(step, NormalizeImage)), None)
 
 
 def to_pixels(image: np.ndarray, normalize: NormalizeImage) -> np.ndarray:

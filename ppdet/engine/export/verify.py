@@ -58,7 +58,8 @@ def _compare_detections(
             nearest = _to_nearest(rows, others)
             is_paired = nearest.max(axis=1) < _PAIRED
             apart += int((~is_paired).sum())
-            differences.append(nearest[is_paired] if candidates is None else np.zeros((0, 2)))
+            if candidates is None:
+                differences.append(nearest[is_paired])
         if candidates is not None:
             differences.append(_to_nearest_point(b, candidates[0][i], candidates[1][i]))
     score, box = np.concatenate(differences).max(axis=0)

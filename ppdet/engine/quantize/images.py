@@ -14,8 +14,8 @@ from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.data.datasets import Dataset
 from ppdet.data.transforms import NormalizeImage
-from ppdet.engine.export.pixels import to_pixels
-from ppdet.engine.quantize.runners import Feed
+from ppdet.engine.export.pixels import normalize_step, to_pixels
+from ppdet.engine.export.runners import Feed
 from ppdet.engine.run import Run
 
 logger = logging.getLogger(__name__)
@@ -44,9 +44,8 @@ class Inputs:
         export = run.settings.export
         height, width = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[2:])
         steps = run.builder.build("TestReader").sample_transforms if export.fuse_normalize else []
-        normalize = next((step for step in steps if isinstance(step, NormalizeImage)), None)
         names = [value.name for value in model.graph.input]
-        return cls(max(1, export.batch_size), (height, width), names, normalize, export.input_dtype)
+        return cls(max(1, export.batch_size), (height, width), names, normalize_step(steps), export.input_dtype)
 
     def feeds(self, batches: Iterable[Batch]) -> Iterator[tuple[Feed, list[int], np.ndarray]]:
         """(feed, im_ids of its images, their scale_factor [n, 2]); a last feed that is short repeats its last image."""

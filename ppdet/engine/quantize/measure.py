@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from ppdet.core.settings import ExportSettings
 from ppdet.engine.evaluate import Evaluator
+from ppdet.engine.export.runners import Feed, Runner
 from ppdet.engine.quantize.images import Inputs
-from ppdet.engine.quantize.runners import Feed, Runner
 from ppdet.metrics.results import ImageDetections
 from ppdet.modeling.nms import MultiClassNMS
 

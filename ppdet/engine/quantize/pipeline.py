@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,14 @@ from typing import Any
 from ppdet.core.errors import UserError
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.evaluate import build_evaluator
+from ppdet.engine.export.formats import require
 from ppdet.engine.export.openvino_format import convert_onnx
 from ppdet.engine.export.pipeline import export
+from ppdet.engine.export.runners import Feed
+from ppdet.engine.export.staging import staged
 from ppdet.engine.quantize.images import Inputs, calibration_feeds, calibration_set
 from ppdet.engine.quantize.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
 from ppdet.engine.quantize.report import Report, make_report
-from ppdet.engine.quantize.runners import Feed
 from ppdet.engine.quantize.sensitivity import sensitivities, tolerant
 from ppdet.engine.run import Run
 
@@ -32,22 +32,20 @@ _MODULES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "onnxruntime",
 
 @dataclass(frozen=True)
 class QuantizeSettings:
-    """formats: onnx, openvino. images: to calibrate with. tolerance: the change that one layer may cause alone."""
+    """formats: onnx, openvino. images: to calibrate with. tolerance: the change that one layer may cause alone.
+
+    Raises UserError where a value is not possible or a package is missing.
+    """
 
     formats: Sequence[str] = ("onnx",)
     images: int = 50
     tolerance: float = 0.02
 
-    def check(self) -> None:
-        """Raise UserError where a value is not possible or a package is missing."""
+    def __post_init__(self) -> None:
         for name in self.formats:
             if name not in _MODULES:
                 raise UserError(f"--format: found {name!r}; expected onnx, openvino, or both with a comma")
-            for module in _MODULES[name]:
-                try:
-                    importlib.import_module(module)
-                except ImportError as error:
-                    raise UserError(f'--format: {name} needs {module} ({error}); pip install ".[deploy]"') from error
+            require("--format", name, _MODULES[name])
         if self.images < 1:
             raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
         if not self.tolerance >= 0:
@@ -61,9 +59,8 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
     so do the convolutions that alone change the outputs by more than the tolerance.
 
     Raises:
-        UserError: a value is not possible, a package is missing, or images or weights cannot be read.
+        UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
     """
-    settings.check()
     if run.settings.export.raw:
         raise UserError(
             "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"
@@ -75,7 +72,7 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
     export_settings = replace(run.settings.export, format="onnx", fp16=False, dynamic_size=False)
     exported = replace(run, settings=replace(run.settings, export=export_settings))
     folder = output_dir / run.settings.filename
-    with _temporary(folder) as temp:
+    with staged(folder) as temp:
         float_file = export(exported, temp) / "model.onnx"
         model = with_shapes(onnx.load(str(float_file)))
         inputs = Inputs.of(run, model)
@@ -85,21 +82,8 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
         files = _write(model, ranges, chosen, settings.formats, temp)
         report = make_report(run, evaluator, inputs, feeds[0], float_file, files, floats)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
-        for file in [path for path in temp.iterdir() if path.is_file()]:
-            file.replace(folder / file.name)
     print(report)
     return report
-
-
-@contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    """A folder that ends with the body, in `folder`, which is made if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".quantize-", dir=folder) as temp:
-            yield Path(temp)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
 
 
 def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float) -> tuple[list[str], dict[str, float]]:
@@ -107,7 +91,7 @@ def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float)
     candidates = convolutions(model)
     found = sensitivities(model, ranges, candidates, feeds[:_SEARCH_FEEDS], cpu_threads())
     chosen = tolerant(found, tolerance)
-    floats = {name: change for name, change in found.items() if not change <= tolerance}
+    floats = {name: change for name, change in found.items() if name not in chosen}
     named = ", ".join(f"{name} {change:.2g}" for name, change in floats.items()) or "none"
     logger.info("%d of %d convolutions on maps go to INT8; in float, since each alone changes the outputs by more "
                 "than %g: %s", len(chosen), len(candidates), tolerance, named)  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.engine.quantize.runners import Feed
+from ppdet.engine.export.runners import Feed
 
 Ranges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # the smallest and the largest value of a tensor
 

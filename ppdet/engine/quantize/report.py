@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.evaluate import Evaluator
+from ppdet.engine.export.runners import Feed, onnx_runner, openvino_runner
 from ppdet.engine.quantize.images import Inputs
 from ppdet.engine.quantize.measure import latencies, megabytes, score_models
-from ppdet.engine.quantize.runners import Feed, onnx_runner, openvino_runner
 from ppdet.engine.run import Run
 from ppdet.metrics import format_table
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ppdet.engine.export.runners import Feed, onnx_runner
 from ppdet.engine.quantize.qdq import Ranges, quantized
-from ppdet.engine.quantize.runners import Feed, onnx_runner
 
 _POINTS = 100  # per image, the surest of the float model: what the detections are made of
 

@@ -11,8 +11,8 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.data.sample import Batch
 from ppdet.data.transforms import NormalizeImage
+from ppdet.engine.export.runners import Feed
 from ppdet.engine.quantize.images import Inputs, calibration_feeds, calibration_set
-from ppdet.engine.quantize.runners import Feed
 from ppdet.engine.run import Run
 from tests.engine.tiny import make_run, write_config, write_dataset
 

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from ppdet.engine.export.runners import onnx_runner, openvino_runner
 from ppdet.engine.quantize.qdq import convolutions, measure_ranges, quantized, with_shapes
-from ppdet.engine.quantize.runners import onnx_runner, openvino_runner
 from tests.engine.quantize.small_onnx import images, small_model
 
 onnx = pytest.importorskip("onnx")

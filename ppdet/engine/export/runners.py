@@ -12,12 +12,21 @@ Feed = Mapping[str, np.ndarray]  # the inputs of one batch by name
 Runner = Callable[[Feed], list[np.ndarray]]  # -> the model's outputs
 
 
+def session_options() -> Any:
+    """ONNX Runtime's defaults, without its warnings."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return options
+
+
 def onnx_runner(model: Any, threads: int) -> Runner:
     """model: an onnx.ModelProto, or the path of a file."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    options = session_options()
+    options.intra_op_num_threads = threads
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     return lambda feed: list(session.run(None, dict(feed)))

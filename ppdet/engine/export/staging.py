@@ -1,0 +1,26 @@
+"""Folders whose files are replaced together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ppdet.core.errors import UserError
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A temporary folder in `folder`, which is made; at the end its files replace those of the same names in `folder`.
+
+    When the body raises, the old files stay. An operating-system error becomes a UserError that names `folder`.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=folder) as temp:
+            yield Path(temp)
+            for file in [path for path in Path(temp).iterdir() if path.is_file()]:
+                file.replace(folder / file.name)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --output_dir") from error
