@@ -63,10 +63,11 @@ def three_channels(image: np.ndarray) -> np.ndarray:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The files of `folder` that are named like images, sorted by name."""
+    """The files of `folder` that are named like images, sorted by name, without hidden ones (macOS adds `._a.jpg`)."""
     if not folder.is_dir():
         raise DeployError(f"{folder}: there is no such folder")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    named = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    files = sorted(path for path in named if path.is_file())
     if not files:
         raise DeployError(f"{folder}: has no images ({', '.join(SUFFIXES)})")
     return files

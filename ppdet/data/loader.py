@@ -97,10 +97,18 @@ class Loader:
 
     Workers are started by the first epoch and stay for the next ones; leaving an epoch early, an error, and `close()`
     end them. worker_num 0 makes the batches in the main process.
+
+    unreadable  positions of images that are known, and said, to be unreadable
     """
 
     def __init__(
-        self, maker: BatchMaker, sampler: EpochSampler, worker_num: int, use_shared_memory: bool, batch_bytes: int
+        self,
+        maker: BatchMaker,
+        sampler: EpochSampler,
+        worker_num: int,
+        use_shared_memory: bool,
+        batch_bytes: int,
+        unreadable: Sequence[int] = (),
     ) -> None:
         self.worker_num = worker_num
         self._maker, self._sampler = maker, sampler
@@ -108,7 +116,7 @@ class Loader:
         self._pool: WorkerPool | None = None
         self._buffers: Buffers | None = None  # without workers
         self._begun = False  # an epoch's first batches are in the making
-        self._unreadable: set[int] = set()
+        self._unreadable = set(unreadable)
 
     def __len__(self) -> int:
         return len(self._sampler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,10 +15,13 @@ from . import functional as F
 from .batch import BatchRandomResize, BatchTransform
 from .cache import CachedDecode, disk_cache, ram_cache
 from .datasets import Dataset
-from .loader import BatchMaker, Loader
+from .datasets.file_names import describe_missing, missing_files
+from .loader import BatchMaker, Loader, tolerated_failures
 from .reduced import CroppedDecode
 from .sampling import EpochSampler
 from .transforms import Decode, RandomCrop, Resize, Transform
+
+logger = logging.getLogger(__name__)
 
 _FLOAT_BYTES = 4
 _ASSUMED_SIZE = (640, 640)  # of images that no transform brings to a known size
@@ -81,9 +85,11 @@ class Reader:
         """The batches of a loaded dataset on one rank of `world_size`.
 
         In training every rank has the same number of steps and unreadable images are left out; otherwise each image is
-        on exactly one rank and an unreadable one is an error. Raises UserError where there is not one whole batch.
+        on exactly one rank and an unreadable one is an error. Raises UserError where there is not one whole batch, and
+        for missing image files, which are looked for here.
         """
         self._check_length(len(dataset), world_size)
+        missing = self._missing_images(dataset)
         sampler = EpochSampler(
             len(dataset), self.batch_size, shuffle=self.shuffle, drop_last=self.drop_last, even=self.training,
             seed=seed, rank=rank, world_size=world_size,
@@ -94,7 +100,7 @@ class Reader:
             dataset.records, self._bound_transforms(dataset, world_size), self.batch_transforms, self.training,
             seed, rank, self.exact,
         )  # fmt: skip
-        return Loader(maker, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes())
+        return Loader(maker, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes(), missing)
 
     def _check_length(self, length: int, world_size: int) -> None:
         name = type(self).__name__
@@ -106,6 +112,21 @@ class Reader:
                 f"{name}.batch_size: the dataset has {length} images but a batch needs {self.batch_size}{ranks}; "
                 f"set {name}.batch_size to {max(length // world_size, 1)} or less, or {name}.drop_last to false"
             )
+
+    def _missing_images(self, dataset: Dataset) -> list[int]:
+        """The positions of the images that have no file: in training a few are put up with, and named."""
+        missing = missing_files([record.im_file for record in dataset.records])
+        if not missing:
+            return []
+        files, total = [dataset.records[index].im_file for index in missing], len(dataset)
+        fault, count = describe_missing(files[0]), f"{len(files)} of {total}"
+        if not self.training:
+            raise UserError(f"{fault} ({count} images are missing)" if files[1:] else fault)
+        if len(files) > tolerated_failures(total):
+            raise UserError(f"{fault} ({count} images are unreadable, more than 1 %)")
+        others = f"images left out, also {', '.join(files[1:4])}" if files[1:] else "image left out"
+        logger.warning("%s (%s; %s are unreadable so far)", fault, others, count)
+        return missing
 
     def _bound_transforms(self, dataset: Dataset, world_size: int) -> list[Transform]:
         """The sample transforms, with Decode replaced where there is a faster way to the pixels."""

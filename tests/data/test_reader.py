@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,37 @@ def test_fewer_images_than_a_batch(small: Dataset, train_reader: ReaderFactory) 
 def test_a_dataset_without_images(tmp_path: Path, train_reader: ReaderFactory) -> None:
     with pytest.raises(UserError, match="has no images"):
         train_reader().bind(COCODataSet(str(tmp_path)))
+
+
+def test_missing_images_are_found_before_the_first_batch(
+    small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = [record.im_file for record in small.records]
+    Path(files[3]).unlink()
+    with pytest.raises(UserError, match=rf"^{files[3]}: cannot be read \(there is no such file\); check [a-z_ ]+$"):
+        eval_reader().bind(small)
+    train_reader().bind(small)  # one is put up with, and named once
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{files[3]}: cannot be read (there is no such file)")
+    assert warning.endswith("(image left out; 1 of 14 are unreadable so far)")
+    Path(files[7]).unlink()
+    with pytest.raises(UserError, match=rf"^{files[3]}: .*\(2 of 14 images are missing\)$"):
+        eval_reader().bind(small)
+    with pytest.raises(UserError, match=rf"^{files[3]}: .*\(2 of 14 images are unreadable, more than 1 %\)$"):
+        train_reader().bind(small)
+
+
+def test_some_of_the_missing_images_are_named(
+    small: Dataset, train_reader: ReaderFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    small.records = [small.records[i % 14] for i in range(200)]
+    for index in (20, 60):
+        small.records[index] = replace(small.records[index], im_file=f"{small.root}/gone{index}.jpg")
+    loader = train_reader(batch_size=100).bind(small)
+    assert sum(len(batch.im_id) for batch in loader.epoch(0)) == 200
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{small.root}/gone20.jpg: cannot be read (there is no such file)")
+    assert warning.endswith(f"(images left out, also {small.root}/gone60.jpg; 2 of 200 are unreadable so far)")
 
 
 def test_options_out_of_range() -> None:

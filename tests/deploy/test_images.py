@@ -90,8 +90,9 @@ def test_no_image(image):
 
 
 def test_list_images(tmp_path):
-    for name in ("b.JPG", "a.png", "c.txt"):
+    for name in ("b.JPG", "a.png", "c.txt", "._a.png", ".hidden.jpg"):
         (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
     assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.JPG"]
     with pytest.raises(DeployError, match="no such folder"):
         list_images(tmp_path / "none")

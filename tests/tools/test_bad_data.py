@@ -34,6 +34,12 @@ def test_missing_evaluation_data_is_found_before_training(tools: Tools, coco: Wo
     assert not coco.output.exists()
 
 
+def test_a_missing_evaluation_image_is_found_before_training(tools: Tools, coco: Workspace) -> None:
+    (coco.data / "val" / "3.png").unlink()
+    assert tools.fail("train", "-c", coco.config, "--eval").startswith(f"{coco.data}/val/3.png: cannot be read (there")
+    assert not coco.output.exists()
+
+
 def test_missing_voc_files(tools: Tools, voc: Workspace) -> None:
     (voc.data / "Annotations" / "train_2.xml").unlink()
     assert tools.fail("train", "-c", voc.config).startswith(f"{voc.data}/Annotations/train_2.xml: there is no such")

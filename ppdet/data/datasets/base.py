@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from ppdet.core.errors import UserError
 
 from ..sample import Record
 from .coco_classes import COCO_CATEGORIES
+from .file_names import FileNames
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class AnnotatedDataset(Dataset):
         box_filter = BoxFilter(self.anno_file)
         self.categories, records = self._read(self.anno_file, box_filter)
         box_filter.report()
-        self.records = self._chosen(records)
+        self.records = located(self._chosen(records), folder)
         if not self.records:
             raise UserError(f"{self.anno_file}: no image has a box; check the annotations, or set allow_empty: true")
         return self
@@ -119,6 +121,26 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError:
         raise UserError(f"{path}: not text in UTF-8; save it as UTF-8") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_names(path: Path) -> list[str]:
+    """The class names of a label list, one a line."""
+    names = read_lines(path)
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{path}: lists the class {name!r} twice; remove one of the lines")
+    return names
+
+
+def located(records: Sequence[Record], folder: Path) -> list[Record]:
+    """The records with the paths of the files that their names mean; `folder` is what those names are relative to."""
+    files, start = FileNames(), f"{folder}{os.sep}"
+    return [
+        record
+        if files.has(record.im_file)
+        else replace(record, im_file=files.find(folder, record.im_file.removeprefix(start)))
+        for record in records
+    ]
 
 
 def check_num_classes(dataset: Dataset, num_classes: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
-from .base import Category, Dataset, make_record, read_lines
+from .base import Category, Dataset, make_record, read_names
 from .coco import read_categories, read_json
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -50,17 +50,24 @@ class ImageFolder(Dataset):
             return []
         if path.suffix == ".json":
             return read_categories(path, read_json(path, ["categories"]))
-        return [Category(index, name) for index, name in enumerate(read_lines(path))]
+        return [Category(index, name) for index, name in enumerate(read_names(path))]
 
 
 def list_images(path: Path | str) -> list[Path]:
-    """The image files of a folder, sorted by name; for a file, that file. Raises UserError where there is none."""
+    """The image files of a folder, sorted by name, without hidden ones (`._a.jpg` comes with a.jpg from macOS).
+
+    A path of a file gives that file. Raises UserError where there is none.
+    """
     path = Path(path)
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise UserError(f"{path}: there is no such file or folder; give an image or a folder of images")
-    images = sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
+    images = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
     if not images:
         raise UserError(f"{path}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
     return images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import xml.etree.ElementTree as ET
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,19 @@ from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
 from ..sample import Record
-from .base import AnnotatedDataset, BoxFilter, Category, Object, read_lines, require_file
+from .base import AnnotatedDataset, BoxFilter, Category, read_lines, read_names, require_file
+from .file_names import FileNames
+from .voc_xml import Annotation, read_annotation
 
 logger = logging.getLogger(__name__)
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".JPG", ".JPEG", ".PNG")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_ALL_SUFFIXES = (*_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES))
+_TWO_PATHS = re.compile(r"(.+?\.(?:jpe?g|png|bmp|webp|tiff?)|\S+)\s+(.+\.xml)", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.(?:jpe?g|png|bmp|webp|tiff?|xml)$", re.IGNORECASE)
+_FLAG = re.compile(r"(.+?)\s+(?:-1|0|1)")  # of VOC's lists per class, after the name
+_XML_FOLDERS = ("Annotations", "Annotation", "xml", "xmls")
+_IMAGE_FOLDERS = ("JPEGImages", "images", "image", "img", "imgs")
 
 
 @register
@@ -25,7 +33,8 @@ class VOCDataSet(AnnotatedDataset):
     """`dataset_dir`/`anno_path` lists the images, one per line, in either of two ways.
 
     `image.jpg annotation.xml`  two paths relative to `dataset_dir`/`image_dir` (upstream's layout)
-    `stem`                      `dataset_dir`/`image_dir` or JPEGImages/stem.jpg and Annotations/stem.xml (plain VOC)
+    `name`                      `dataset_dir`/JPEGImages/name.jpg and Annotations/name.xml (plain VOC); the name may
+                                come with its extension, and image_dir stands for JPEGImages where it is set
 
     `label_list` names a file in dataset_dir with one class per line; without it the classes are those found in the
     Annotations folder, sorted.
@@ -40,83 +49,85 @@ class VOCDataSet(AnnotatedDataset):
         pairs = self._read_list(anno_file)
         labels = self._read_labels(sorted({xml.parent for _, xml in pairs}))
         class_index = {name: index for index, name in enumerate(labels)}
-        records = [
-            _read_record(image, xml, number, class_index, box_filter) for number, (image, xml) in enumerate(pairs)
-        ]
+        records = []
+        for number, (image, xml) in enumerate(pairs):
+            found = _read(xml)
+            objects = [(_index(name, class_index, xml), box, difficult) for name, box, difficult in found.objects]
+            records.append(box_filter.record(image, number, found.size, objects))
         return [Category(index, name) for index, name in enumerate(labels)], records
 
     def _read_list(self, anno_file: Path) -> list[tuple[Path, Path]]:
         """(image, XML) of each line of the list."""
+        files, folder = FileNames(), self.root / self.image_dir
+        images = folder if self.image_dir else _folder(self.root, _IMAGE_FOLDERS)
+        annotations = _folder(self.root, _XML_FOLDERS, beside=images)
         pairs = []
         for line in read_lines(anno_file):
-            words = line.split()
-            if len(words) == 2 and words[1].endswith(".xml"):
-                folder = self.root / self.image_dir
-                pairs.append((folder / words[0], folder / words[1]))
-            else:
-                # VOC's per-class lists have a flag after the name; names may hold spaces.
-                stem = words[0] if len(words) == 2 and words[1] in ("1", "0", "-1") else line
-                pairs.append((self._find_image(stem), self.root / "Annotations" / f"{stem}.xml"))
+            if two := _TWO_PATHS.fullmatch(line):
+                pairs.append((Path(files.find(folder, two[1])), Path(files.find(folder, two[2]))))
+                continue
+            if not annotations.is_dir():
+                raise UserError(f"{annotations}: there is no such folder (the XML files); rename yours, or write two "
+                                f"paths into each line of {anno_file}: the image's and its XML file's")  # fmt: skip
+            name, xml = _find_xml(files, annotations, line)
+            pairs.append((_find_image(files, images, line, name), xml))
         if not pairs:
             raise UserError(f"{anno_file}: lists no image; expected one per line")
         return pairs
-
-    def _find_image(self, stem: str) -> Path:
-        folder = self.root / (self.image_dir or "JPEGImages")
-        candidates = [folder / f"{stem}{suffix}" for suffix in _IMAGE_SUFFIXES]
-        # A missing image is the reader's business (it names the file); here only the suffix is looked for.
-        return next((path for path in candidates if path.is_file()), candidates[0])
 
     def _read_labels(self, folders: Sequence[Path]) -> list[str]:
         """The class names: of `label_list`, else of a label_list.txt that is there, else all in the XML `folders`."""
         path = self.root / (self.label_list or "label_list.txt")
         if self.label_list or path.is_file():
             require_file(path, "label_list, the class names", "correct or drop label_list")
-            return read_lines(path)
-        files = [file for folder in folders for file in sorted(folder.glob("*.xml"))]
-        names = {name for file in files for name, _, _ in _objects(file, _parse(file))}
-        logger.info("%s: %d classes found: %s", folders[0], len(names), ", ".join(sorted(names)))
-        return sorted(names)
+            return read_names(path)
+        files = [file for folder in folders for file in sorted(folder.glob("[!.]*.xml"))]  # ._a.xml comes from macOS
+        names = sorted({name for file in files for name, _, _ in _read(file).objects})
+        logger.info("%s: %d classes found: %s", folders[0], len(names), ", ".join(names))
+        return names
 
 
-def _parse(path: Path) -> ET.Element:
+def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Path:
+    """The first of the folders in `root` that is there, whatever its capitals; `beside` where there are XML files."""
+    there = {path.name.casefold(): path for path in root.iterdir()} if root.is_dir() else {}
+    for name in names:
+        if (path := there.get(name.casefold())) and path.is_dir():
+            return path
+    return beside if beside and any(beside.glob("[!.]*.xml")) else root / names[0]
+
+
+def _find_xml(files: FileNames, folder: Path, line: str) -> tuple[str, Path]:
+    """(name without extension, XML) of an image that the list has as `line`."""
+    for name in _names(line):
+        xml = files.find(folder, f"{name}.xml")
+        if files.has(xml):
+            break
+    return name, Path(xml)
+
+
+def _names(line: str) -> list[str]:
+    """What may be an image's name without extension, the likelier first; names may hold spaces and dots."""
+    path = line.replace("\\", "/")
+    flagged = _FLAG.fullmatch(path)
+    ways = [path, *([flagged[1]] if flagged else [])]
+    return [name for way in ways for name in dict.fromkeys([way, _EXTENSION.sub("", way)])]
+
+
+def _find_image(files: FileNames, folder: Path, line: str, name: str) -> Path:
+    names = [*([line] if _EXTENSION.search(line) else []), *(f"{name}{suffix}" for suffix in _ALL_SUFFIXES)]
+    found = (path for each in names if files.has(path := files.find(folder, each)))
+    return Path(next(found, folder / names[0]))  # a missing image is the reader's business
+
+
+def _read(path: Path) -> Annotation:
     require_file(path, "an annotation", VOCDataSet.remedy)
-    try:
-        return ET.parse(path).getroot()
-    except (ET.ParseError, ValueError) as error:  # ValueError: an encoding that the parser cannot read
-        raise UserError(f"{path}: not valid XML ({error}); correct it or remove it from the list") from None
+    return read_annotation(path)
 
 
-def _objects(path: Path, root: ET.Element) -> list[tuple[str, list[float], int]]:
-    """(class name, xyxy box, difficult) of each object. Boxes that are not numbers are NaN, for the filter to drop."""
-    found = []
-    for item in root.iter("object"):
-        name = (item.findtext("name") or "").strip()
-        if not name:
-            raise UserError(f"{path}: an object has no name; correct it or remove it from the list")
-        box = [_number(item.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-        found.append((name, box, int((item.findtext("difficult") or "0").strip() == "1")))
-    return found
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return float("nan")
-
-
-def _read_record(image: Path, path: Path, number: int, class_index: Mapping[str, int], box_filter: BoxFilter) -> Record:
-    root = _parse(path)
-    height, width = (_number(root.findtext(f"size/{side}")) for side in ("height", "width"))
-    # Many labelling tools leave the size out, or zero.
-    size = (int(height), int(width)) if height >= 1 and width >= 1 else None
-    objects: list[Object] = []
-    for name, box, difficult in _objects(path, root):
-        if name not in class_index:
-            raise UserError(
-                f"{path}: class {name!r} is not in the label list ({', '.join(list(class_index)[:10])}); "
-                "add it there or correct the annotation"
-            )
-        objects.append((class_index[name], box, difficult))
-    return box_filter.record(image, number, size, objects)
+def _index(name: str, class_index: Mapping[str, int], path: Path) -> int:
+    if name not in class_index:
+        raise UserError(
+            f"{path}: class {name!r} is not in the label list ({', '.join(list(class_index)[:10])}); "
+            "add it there or correct the annotation"
+        )
+    return class_index[name]

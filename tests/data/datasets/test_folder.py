@@ -12,8 +12,9 @@ from ppdet.data.datasets import ImageFolder, default_categories, list_images
 
 
 def test_images_of_a_folder_in_order(tmp_path: Path) -> None:
-    for name in ("b.jpg", "a.PNG", "notes.txt"):
+    for name in ("b.jpg", "a.PNG", "notes.txt", "._b.jpg", ".hidden.png"):
         (tmp_path / name).touch()
+    (tmp_path / "folder.jpg").mkdir()
     loaded = ImageFolder(str(tmp_path), ".").load()
     assert [Path(record.im_file).name for record in loaded.records] == ["a.PNG", "b.jpg"]
     assert loaded.records[0].gt_bbox.shape == (0, 4)

@@ -11,6 +11,7 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import VOCDataSet
+from ppdet.data.datasets.voc_xml import read_annotation
 
 BOX = (10, 20, 30, 40)
 
@@ -30,7 +31,7 @@ def plain(root: Path, **xml: str) -> VOCDataSet:
     for folder in ("JPEGImages", "Annotations"):
         (root / folder).mkdir()
     for stem, content in xml.items():
-        (root / "Annotations" / f"{stem}.xml").write_text(content)
+        (root / "Annotations" / f"{stem}.xml").write_text(content, encoding="utf-8")
         (root / "JPEGImages" / f"{stem}.png").touch()
     (root / "train.txt").write_text("\n".join(xml) + "\n")
     return VOCDataSet(str(root), anno_path="train.txt")
@@ -92,6 +93,15 @@ def test_bad_boxes_are_counted_in_one_warning(tmp_path: Path, caplog: pytest.Log
         ("<annotation><object>", r"a\.xml: not valid XML"),
         ("<annotation><object/></annotation>", r"a\.xml: an object has no name"),
         ("<annotation/>", r"train\.txt: no image has a box"),
+        ("<html><body>404</body></html>", r"a\.xml: is <html>, expected <annotation>"),
+        ("", r"a\.xml: not valid XML"),
+        ("\0" * 100, r"a\.xml: not valid XML"),
+        ('<?xml version="1.0" encoding="no-such"?><annotation/>', r"a\.xml: not text in 'no-such'"),
+        ('<?xml version="1.0" encoding="hex"?><annotation/>', r"a\.xml: not text in 'hex'"),
+        ('<?xml version="1.0" encoding="ascii"?><annotation>é</annotation>', r"a\.xml: not text in 'ascii'"),
+        (annotation("&#27;red"), r"a\.xml: not valid XML"),
+        (annotation("\x9b[31mred"), r"a\.xml: the class name '\\x9b\[31mred' holds control characters"),
+        (annotation("red").replace("name>", "nome>"), r"a\.xml: an object has no name"),
     ],
 )
 def test_broken_annotations_are_named(tmp_path: Path, content: str, message: str) -> None:
@@ -123,6 +133,135 @@ def test_a_class_outside_the_label_list_is_named(tmp_path: Path) -> None:
         dataset.load()
     (tmp_path / "labels.txt").write_text("cat\n")
     with pytest.raises(UserError, match=r"a\.xml: class 'zebra' is not in the label list \(cat\)"):
+        dataset.load()
+
+
+def test_the_sizes_and_numbers_that_count(tmp_path: Path) -> None:
+    def size(width: str) -> str:
+        return annotation(size=f"<size><width>{width}</width><height>100</height></size>")
+
+    for width in ("inf", "nan", "-64", "1_00", "1e300", "99999999999", "", "x"):
+        (tmp_path / "a.xml").write_text(size(width))
+        assert read_annotation(tmp_path / "a.xml").size is None
+    for width in ("200", " 200 ", "200.0", "2e2"):
+        (tmp_path / "a.xml").write_text(size(width))
+        assert read_annotation(tmp_path / "a.xml").size == (100, 200)
+
+
+@pytest.mark.parametrize("side", ["1_0", "nan", "inf", "٣", "0x1", "1,5", ""])
+def test_a_side_that_is_no_plain_number_drops_the_box(side: str, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(annotation(box=(side, 20, 30, 40)), encoding="utf-8")
+    ((_, box, _),) = read_annotation(tmp_path / "a.xml").objects
+    assert np.isnan(box[0])
+    assert box[1:] == [20, 30, 40]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gbk", "iso-8859-1", "utf-7"])
+def test_declared_encodings(encoding: str, tmp_path: Path) -> None:
+    name = "köter" if encoding == "iso-8859-1" else "红色"
+    declaration = "" if encoding in ("utf-8-sig", "utf-16") else f'<?xml version="1.0" encoding="{encoding}"?>\n'
+    (tmp_path / "a.xml").write_bytes((declaration + annotation(name)).encode(encoding))
+    assert read_annotation(tmp_path / "a.xml").objects == [(name, [*map(float, BOX)], 0)]
+
+
+def test_entities_are_refused_at_once(tmp_path: Path) -> None:
+    entities = '<!ENTITY a "ha">' + "".join(
+        f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+    )
+    bomb = f"<!DOCTYPE x [{entities}]>" + annotation("&m;")
+    for encoding in ("utf-8", "utf-16"):
+        (tmp_path / "a.xml").write_text(bomb, encoding=encoding)
+        with pytest.raises(UserError, match=r"a\.xml: defines XML entities"):
+            read_annotation(tmp_path / "a.xml")
+
+
+def test_a_file_far_too_large(tmp_path: Path) -> None:
+    with (tmp_path / "a.xml").open("wb") as file:
+        file.truncate(1 << 40)  # a hole: takes no room
+    with pytest.raises(UserError, match=r"a\.xml: is larger than"):
+        read_annotation(tmp_path / "a.xml")
+
+
+def test_all_boxes_of_an_object(tmp_path: Path) -> None:
+    more = "<bndbox><xmin>50</xmin><ymin>50</ymin><xmax>60</xmax><ymax>60</ymax></bndbox></object>"
+    (record,) = plain(tmp_path, a=annotation(difficult=1).replace("</object>", more)).load().records
+    assert record.gt_bbox.tolist() == [[10, 20, 30, 40], [50, 50, 60, 60]]
+    assert record.gt_class.tolist() == [[0], [0]]
+    assert record.difficult.tolist() == [[1], [1]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a", "a.png", "a.PNG", "a.jpg", "a.xml", "a 1", "a  -1", "a.png 0", "sub/../a"],
+)
+def test_lines_of_one_name(line: str, tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation())
+    (tmp_path / "JPEGImages" / "sub").mkdir()
+    (tmp_path / "Annotations" / "sub").mkdir()
+    (tmp_path / "train.txt").write_text(f"{line}\n")
+    (record,) = dataset.load().records
+    assert Path(record.im_file).resolve() == tmp_path / "JPEGImages" / "a.png"
+
+
+def test_names_that_end_like_a_flag_or_hold_dots(tmp_path: Path) -> None:
+    stems = ["photo 1", "photo", "v1.2", "b.jpg", "year/c"]
+    dataset = plain(tmp_path, photo=annotation())
+    for folder in ("JPEGImages", "Annotations"):
+        (tmp_path / folder / "year").mkdir()
+    for stem in stems:
+        (tmp_path / "Annotations" / f"{stem}.xml").write_text(annotation())
+        (tmp_path / "JPEGImages" / f"{stem}.png").touch()
+    (tmp_path / "train.txt").write_text("photo 1\nphoto 0\nv1.2\nb.jpg\nyear\\c\n")
+    assert [record.im_file for record in dataset.load().records] == [
+        str(tmp_path / "JPEGImages" / f"{stem}.png") for stem in stems
+    ]
+
+
+@pytest.mark.parametrize("tab", [" ", "\t", "   "])
+def test_two_paths_with_spaces_or_of_windows(tab: str, tmp_path: Path) -> None:
+    for folder in ("my images", "my xml"):
+        (tmp_path / folder).mkdir()
+    for name in ("a 1", "b"):
+        (tmp_path / "my images" / f"{name}.jpg").touch()
+        (tmp_path / "my xml" / f"{name}.xml").write_text(annotation())
+    lines = [f"my images/a 1.jpg{tab}my xml/a 1.xml", rf"my images\b.jpg{tab}my xml\b.xml"]
+    (tmp_path / "train.txt").write_text("\n".join(lines))
+    loaded = VOCDataSet(str(tmp_path), anno_path="train.txt").load()
+    assert [record.im_file for record in loaded.records] == [
+        str(tmp_path / "my images" / f"{name}.jpg") for name in ("a 1", "b")
+    ]
+
+
+@pytest.mark.parametrize("names", [("images", "annotations"), ("Images", "xmls"), ("img", "img")])
+def test_other_folder_names(names: tuple[str, str], tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation())
+    images, annotations = (tmp_path / name for name in names)
+    (tmp_path / "JPEGImages").rename(images)
+    if images == annotations:  # side by side
+        (tmp_path / "Annotations" / "a.xml").rename(images / "a.xml")
+        (tmp_path / "Annotations").rmdir()
+    else:
+        (tmp_path / "Annotations").rename(annotations)
+    assert dataset.load().records[0].im_file == str(images / "a.png")
+
+
+def test_an_unknown_folder_of_annotations(tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation())
+    (tmp_path / "Annotations").rename(tmp_path / "boxes")
+    with pytest.raises(UserError, match=r"Annotations: there is no such folder \(the XML files\); rename yours, or"):
+        dataset.load()
+
+
+def test_hidden_files_are_no_annotations(tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation("cat"))
+    (tmp_path / "Annotations" / "._a.xml").write_bytes(b"\0\5\x16\7Mac OS X")
+    assert [category.name for category in dataset.load().categories] == ["cat"]
+
+
+def test_a_label_list_with_a_class_twice(tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation("cat"))
+    (tmp_path / "label_list.txt").write_text("cat\ndog\ncat\n")
+    with pytest.raises(UserError, match=r"label_list\.txt: lists the class 'cat' twice"):
         dataset.load()
 
 
