@@ -156,3 +156,12 @@ def test_the_assigner_changes_with_the_epoch():
     found = [model.head.assign(None, None, grid, None, epoch) for epoch in epochs]
     assert found == ["static", "static", "task-aligned", "task-aligned"]
     assert model.head.static_assigner_epoch == 100
+
+
+@pytest.mark.parametrize(("head", "prior_prob"), [("PicoHeadV2", 0.01), ("PicoHead", 0.01)])
+def test_classes_start_at_the_prior_probability(head, prior_prob):
+    head = make_model(head, CLASSES).head
+    for conv in head.head_cls:
+        assert conv.bias.numpy() == pytest.approx(np.full(conv.bias.shape, np.log(prior_prob / (1 - prior_prob))))
+        assert float(conv.weight.std()) == pytest.approx(0.01, rel=0.2)
+    assert not any(conv.bias.numpy().any() for conv in head.head_reg or ())

@@ -17,7 +17,7 @@ from ppdet.core.registry import Builder
 from ppdet.engine.published_names import from_published
 from ppdet.modeling import PicoDet, Targets, build_model
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs" / "picodet"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "picodet"
 LCNET = [f"picodet_{size}_coco_lcnet" for size in
          ("xs_320", "xs_416", "s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")]  # fmt: skip
 ESNET = [f"picodet_{size}_coco" for size in ("s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")]
