@@ -133,12 +133,12 @@ class _Layout:
                 return  # the reader comes upon it again, and says so
             size = image.shape[:2]
             stored = stored_size(size, self.shortest)
-            if stored[0] * stored[1] * 3 != self.lengths[number]:
-                return  # not the annotated size
+            if stored[0] * stored[1] * 3 > self.lengths[number]:
+                return  # larger than annotated
             if stored != size:
                 image = cv2.resize(image, stored[::-1], interpolation=cv2.INTER_AREA)
             start = self.offsets[number]
-            cache.pixels[start : start + self.lengths[number]] = image.reshape(-1)
+            cache.pixels[start : start + image.size] = image.reshape(-1)
             cache.entries[number] = 1, *size, *stored
 
         with ThreadPoolExecutor(max(threads, 1)) as pool:

@@ -46,6 +46,15 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None, reducti
     return image
 
 
+def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    """(height, width) of what `read_image` gives; None where it cannot be read."""
+    try:
+        height, width = read_image(str(path), annotated_size).shape[:2]
+    except UserError:
+        return None
+    return height, width
+
+
 def reduced_size(size: tuple[int, int], reduction: int) -> tuple[int, int]:
     """(height, width) of a JPEG of `size` decoded at 1 / reduction."""
     return -(-size[0] // reduction), -(-size[1] // reduction)

@@ -47,6 +47,13 @@ def crop_boxes(boxes: np.ndarray, window: Sequence[int]) -> tuple[np.ndarray, np
     return moved[kept], kept
 
 
+def clip_boxes(boxes: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
+    """The parts of boxes inside an image, and the indices of those of which something is left ([M, 4], [M] int64)."""
+    clipped = np.clip(boxes, 0, np.array([size[1], size[0]] * 2, np.float32))
+    kept = np.flatnonzero((clipped[:, :2] < clipped[:, 2:]).all(axis=1))
+    return clipped[kept], kept
+
+
 def iou_with(boxes: np.ndarray, window: Sequence[float]) -> np.ndarray:
     """IoU [N] of each box with one window (x1, y1, x2, y2)."""
     low, high = np.asarray(window, np.float32).reshape(2, 2)

@@ -11,6 +11,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,8 @@ class BatchMaker:
     """Turns the Draws of one batch into arrays. Runs in the workers, and keeps nothing from call to call.
 
     skip_unreadable: an image that cannot be read is replaced by the next one in the dataset and reported in the
-    result's `failures`, a list of [index, message]; otherwise the result is the error.
+    result's `failures`, a list of [index, message]; otherwise the result is the error. `resized` has a message for each
+    image that is not of its annotated size.
     exact: every change of colour is done where it stands among the transforms, in float32.
     """
 
@@ -52,7 +54,7 @@ class BatchMaker:
     exact: bool = False
 
     def __call__(self, draws: Sequence[Draw], buffer: np.ndarray | None = None) -> dict[str, Any]:
-        """The fields of Batch as arrays, with `failures`; or `error`, an exception for the main process to raise.
+        """The fields of Batch as arrays, with `failures` and `resized`; or `error`, for the main process to raise.
 
         buffer  uint8 memory for the images, see batch.collate
         """
@@ -68,8 +70,9 @@ class BatchMaker:
         samples = [self._load(draw, failures) for draw in draws]
         # Without the rank: all ranks draw the same image size.
         rng = np.random.default_rng([self.seed, draws[0].epoch, draws[0].step])
+        resized = [message for sample in samples if (message := _size_difference(sample))]
         samples = apply_batch_transforms(samples, self.batch_transforms, rng, self.exact)
-        return {**collate(samples, buffer), "failures": failures}
+        return {**collate(samples, buffer), "failures": failures, "resized": resized}
 
     def _load(self, draw: Draw, failures: list[list[int | str]]) -> Sample:
         for attempt in range(tolerated_failures(len(self.records)) + 1):
@@ -90,6 +93,15 @@ class BatchMaker:
             if self.exact:
                 sample = settled(sample)
         return sample
+
+
+def _size_difference(sample: Sample) -> str:
+    """What to say of an image that is not of its annotated size; nothing where it is."""
+    if sample.annotated_size in (None, sample.decoded_size):
+        return ""
+    height, width = sample.annotated_size or (0, 0)
+    found_height, found_width = sample.decoded_size
+    return f"{sample.im_file}: {found_width} x {found_height} pixels, but {width} x {height} in the annotations"
 
 
 class Loader:
@@ -117,6 +129,7 @@ class Loader:
         self._buffers: Buffers | None = None  # without workers
         self._begun = False  # an epoch's first batches are in the making
         self._unreadable = set(unreadable)
+        self._told_sizes = False
 
     def __len__(self) -> int:
         return len(self._sampler)
@@ -140,11 +153,16 @@ class Loader:
                 if "error" in parts:
                     raise parts["error"]
                 self._note_failures(parts["failures"])
+                self._note_sizes(parts["resized"])
                 yield Batch(**{name: _tensor(parts.pop(name)) for name in _FIELDS})
             finished = True
         finally:
             if not finished:
                 self.close()
+
+    def file_name(self, im_id: int) -> str:
+        """The file that the batches' `im_id` stands for."""
+        return next(Path(record.im_file).name for record in self._maker.records if record.im_id == im_id)
 
     def close(self) -> None:
         """End the workers."""
@@ -176,6 +194,11 @@ class Loader:
             logger.warning("%s (image left out; %d of %d are unreadable so far)", message, len(self._unreadable), total)
             if len(self._unreadable) > tolerated_failures(total):
                 raise UserError(f"{message} ({len(self._unreadable)} of {total} images are unreadable, more than 1 %)")
+
+    def _note_sizes(self, messages: Sequence[str]) -> None:
+        if messages and not self._told_sizes:
+            logger.warning("%s; boxes are cut at the image (said of the first such image only)", messages[0])
+        self._told_sizes |= bool(messages)
 
 
 def _tensor(array: np.ndarray) -> paddle.Tensor:

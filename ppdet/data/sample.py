@@ -18,8 +18,9 @@ class Record:
     """One image of a dataset and its annotation, as read from the annotation file.
 
     im_file    path of the image
-    im_id      the dataset's own number for it (COCO image id; otherwise the position in the list)
-    size       annotated (height, width) in pixels; None where the annotation does not say
+    im_id      its number in the annotation file, from 0; `Dataset.image_ids` has what the file calls it
+    size       (height, width) in pixels as the annotation says; None where it does not. A hint: the decoded image
+               decides
     gt_bbox    [N, 4] float32, xyxy, pixels of the original image
     gt_class   [N, 1] int32, index into the dataset's `categories`
     difficult  [N, 1] int32, 1 for boxes that Pascal VOC marks as difficult
@@ -49,6 +50,7 @@ class Sample:
     gt_bbox       [N, 4] float32, xyxy, pixels of `size`
     gt_class      [N, 1] int32
     pad_gt_mask   [N, 1] float32, 1 for a box and 0 for padding; None before PadGT (all are boxes)
+    decoded_size  (height, width) of the whole image; (0, 0) before Decode
     """
 
     im_file: str
@@ -64,6 +66,7 @@ class Sample:
     colour: np.ndarray | None = None
     canvas: tuple[int, int] | None = None
     stretch: Stretch | None = None
+    decoded_size: tuple[int, int] = (0, 0)
 
     @classmethod
     def from_record(cls, record: Record) -> Sample:

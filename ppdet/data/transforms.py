@@ -51,8 +51,15 @@ class Decode:
 
 
 def with_image(sample: Sample, image: np.ndarray, size: F.Size) -> Sample:
-    """A freshly decoded image of `size`, whatever the size it is stored in."""
-    return replace(sample, image=image, size=size, im_shape=np.array(size, np.float32))
+    """A freshly decoded image of `size`, whatever the size it is stored in. Its boxes are cut at its borders.
+
+    Those of an image of the annotated size were cut when they were read.
+    """
+    sample = replace(sample, image=image, size=size, im_shape=np.array(size, np.float32), decoded_size=size)
+    if sample.annotated_size == size:
+        return sample
+    boxes, kept = F.clip_boxes(sample.gt_bbox, size)
+    return replace(sample, gt_bbox=boxes, gt_class=sample.gt_class[kept])
 
 
 @register

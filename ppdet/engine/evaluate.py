@@ -26,6 +26,7 @@ from ppdet.metrics import CocoMetric, Metric, build_metric, format_summary, form
 from ppdet.metrics.inputs import Category
 from ppdet.metrics.results import ImageDetections, load_results, save_results
 from ppdet.modeling import PicoDet
+from ppdet.utils.ids import FileId
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Evaluator:
     loader: Loader
     metric: Metric
     categories: Sequence[Category]
+    image_ids: Sequence[FileId]  # what the annotation file calls the images, by im_id
     images: int  # in the dataset
     batch_size: int = 0  # to which smaller batches are filled up; 0: not at all
 
@@ -112,7 +114,10 @@ def build_evaluator(run: Run) -> Evaluator:
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     metric = build_metric(run.settings.metric, dataset, run.settings.map_type)
-    return Evaluator(loader, metric, dataset.categories, len(dataset), reader.batch_size)
+    if not metric.has_truth():
+        logger.warning("%s: no image has an object to be found (crowds and difficult ones do not count), so that the "
+                       "scores mean nothing", dataset.anno_file)  # fmt: skip
+    return Evaluator(loader, metric, dataset.categories, dataset.image_ids, len(dataset), reader.batch_size)
 
 
 def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
@@ -128,7 +133,7 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
     folder = output_dir or (Path(run.settings.output_eval) if run.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
     if from_json:
-        detections = load_results(results_file, evaluator.categories)
+        detections = load_results(results_file, evaluator.categories, evaluator.image_ids)
     else:
         with closing(evaluator.loader) as loader:
             batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
@@ -144,5 +149,5 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
     if classwise or run.settings.classwise:
         print(format_table(evaluator.metric.classwise()))
     if folder and not from_json:
-        count = save_results(results_file, detections, evaluator.categories)
+        count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
         logger.info("%s: %d detections written", results_file, count)

@@ -53,7 +53,8 @@ def infer(run: Run, source: Path, output_dir: Path, threshold: float, write_resu
             logger.info("%s: %d boxes of score %.2f or more", pictures[im_id], shown, threshold)
             found.append((im_id, detections))
     if write_results:
-        save_results(output_dir / "bbox.json", found, categories, {i: file.name for i, file in enumerate(files)})
+        names_by_id = {im_id: file.name for im_id, file in enumerate(files)}
+        save_results(output_dir / "bbox.json", found, categories, dataset.image_ids, names_by_id)
 
 
 def class_categories(run: Run) -> list[Category]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,21 +48,21 @@ class Meter:
         self.data_seconds += data_seconds
         self.images += im_id.shape[0]
 
-    def read(self, last_update: int) -> dict[str, float]:
+    def read(self, last_update: int, name: Callable[[int], str] = str) -> dict[str, float]:
         """Mean losses and times; this is where the host waits for the device.
 
         Raises LossError, naming the first step and its images, where a loss is not finite. `last_update` is the number
-        of the newest step.
+        of the newest step, `name` gives the file of an image.
         """
         steps = len(self.losses)
         table = {name: np.array([float(step[name]) for step in self.losses]) for name in self.losses[0]}
         bad = np.flatnonzero(~np.isfinite(table["loss"]))
         if bad.size:
             first = int(bad[0])
-            ids = ", ".join(str(i) for i in self.image_ids[first].numpy().tolist())
+            images = ", ".join(map(name, self.image_ids[first].numpy().tolist()))
             update = last_update - (steps - 1 - first)
             raise LossError(
-                f"loss: became {table['loss'][first]} at step {update}, images {ids}; lower LearningRate.base_lr, "
+                f"loss: became {table['loss'][first]} at step {update}, images {images}; lower LearningRate.base_lr, "
                 "lengthen the warm-up or check these images' boxes; the last checkpoint is kept",
                 update,
             )

@@ -158,7 +158,7 @@ def _log(trainer: Trainer, meter: Meter, progress: Progress, lr: float) -> None:
     settings, steps = trainer.settings, trainer.steps
     measured, error = {}, None
     try:
-        measured = meter.read(progress.updates)
+        measured = meter.read(progress.updates, trainer.loader.file_name)
     except LossError as e:
         error = e
     distributed.raise_together(error, error.update if error else 0)

@@ -13,14 +13,9 @@ __all__ = ["CocoMetric", "Metric", "VocMetric", "build_metric", "format_summary"
 
 
 def build_metric(kind: str, dataset: Dataset, map_type: str = "11point") -> Metric:
-    """The metric `kind` ("COCO" or "VOC") for a loaded dataset.
-
-    COCO scores a COCO-format dataset against its annotation file, any other against its records.
-    """
+    """The metric `kind` ("COCO" or "VOC") for a loaded dataset."""
     if kind == "VOC":
         return VocMetric(dataset.categories, dataset.records, map_type)
     if kind == "COCO":
-        file = dataset.anno_file  # VOC-format sets have a text list there
-        is_coco = file is not None and file.suffix == ".json"
-        return CocoMetric(dataset.categories, file if is_coco else None, dataset.records)
+        return CocoMetric(dataset.categories, dataset.records, dataset.truth)
     raise UserError(f"metric: found {kind!r}; expected one of COCO, VOC")

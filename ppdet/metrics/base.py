@@ -53,6 +53,10 @@ class Metric(ABC):
         self._evaluation = None
 
     @abstractmethod
+    def has_truth(self) -> bool:
+        """Whether any object is to be found; otherwise the scores say nothing."""
+
+    @abstractmethod
     def compute(self) -> dict[str, float]:
         """The scores by name."""
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from math import isfinite
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ppdet.core.errors import UserError
 from ppdet.metrics.base import Metric
 from ppdet.metrics.coco_evaluation import Evaluation, evaluate
-from ppdet.metrics.inputs import Category, Record
-from ppdet.metrics.results import to_results
+from ppdet.metrics.inputs import Category, GroundTruth, Record
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -32,36 +27,25 @@ class CocoRow(NamedTuple):
 class CocoMetric(Metric):
     """COCO box AP and AR.
 
-    anno_file  COCO annotation file with the ground truth
-    records    the ground truth when there is no `anno_file`; with one, the images to score (all of the file's images
-               where None). Boxes marked difficult count like any other
+    records  the images to score, and the ground truth where there is no `truth`. Boxes marked difficult count like any
+             other
+    truth    the ground truth of a COCO file, which has crowds and areas of outlines
     """
 
     primary = "AP"
 
     def __init__(
-        self,
-        categories: Sequence[Category],
-        anno_file: str | Path | None = None,
-        records: Sequence[Record] | None = None,
+        self, categories: Sequence[Category], records: Sequence[Record], truth: GroundTruth | None = None
     ) -> None:
-        if anno_file is None and records is None:
-            raise ValueError("CocoMetric needs an anno_file or records")
-        im_ids, annotations = _from_records(categories, records or ()) if anno_file is None else _from_file(anno_file)
+        self._scored = sorted(record.im_id for record in records)
+        known = self._scored if truth is None else range(len(truth.image_ids))
         self._truth = {
             "info": {},
-            "images": [{"id": im_id} for im_id in im_ids],
-            # ids count from 1: COCO reads a match with id 0 as no match
-            "annotations": [annotation | {"id": number} for number, annotation in enumerate(annotations, start=1)],
-            "categories": [{"id": category.id, "name": category.name} for category in categories],
+            "images": [{"id": im_id} for im_id in known],
+            "annotations": _from_records(records) if truth is None else _from_truth(truth),
+            "categories": [{"id": index, "name": category.name} for index, category in enumerate(categories)],
         }
-        known = set(im_ids)
-        self._scored = sorted(known if records is None else known & {record.im_id for record in records})
         super().__init__(categories, known)
-
-    def results(self) -> list[dict[str, Any]]:
-        """All detections in COCO's results layout."""
-        return to_results(self._found, self._categories)
 
     def compute(self) -> dict[str, float]:
         """The twelve numbers in COCO's order; -1 where no ground truth of that size exists, 0 without detections."""
@@ -70,35 +54,41 @@ class CocoMetric(Metric):
         return dict(zip(NAMES, map(float, stats), strict=True))
 
     def classwise(self) -> list[CocoRow]:
+        counts, evaluation = self._counts(), self._evaluate()
+        rows = []
+        for index, category in enumerate(self._categories):
+            if evaluation is None:
+                scores = [0.0 if counts[index] else -1.0] * 2
+            else:
+                curves = evaluation.precision[:, :, index, 0, -1]
+                scores = [_mean(curves), _mean(curves[0])]
+            rows.append(CocoRow(category.name, counts[index], *scores))
+        return rows
+
+    def has_truth(self) -> bool:
+        return bool(self._counts())
+
+    def _counts(self) -> Counter[int]:
+        """How many objects of each class are to be found in the images that are scored."""
         scored = set(self._scored)
-        counts = Counter(
+        return Counter(
             annotation["category_id"]
             for annotation in self._truth["annotations"]
             if annotation["image_id"] in scored and not annotation["iscrowd"]
         )
-        evaluation = self._evaluate()
-        if evaluation is None:
-            scores = {c.id: 0.0 if counts[c.id] else -1.0 for c in self._categories}
-            return [CocoRow(c.name, counts[c.id], scores[c.id], scores[c.id]) for c in self._categories]
-        curves = {id_: evaluation.precision[:, :, k, 0, -1] for k, id_ in enumerate(self._category_ids())}
-        return [CocoRow(c.name, counts[c.id], _mean(curves[c.id]), _mean(curves[c.id][0])) for c in self._categories]
-
-    def _category_ids(self) -> list[int]:
-        return sorted(category.id for category in self._categories)
 
     def _evaluate(self) -> Evaluation | None:
         """The result of COCO's evaluation; None without detections."""
         if self._evaluation is None and len(detections := self._detections()):
-            self._evaluation = evaluate(self._truth, detections, self._scored, self._category_ids())
+            self._evaluation = evaluate(self._truth, detections, self._scored, range(len(self._categories)))
         return self._evaluation
 
     def _detections(self) -> np.ndarray:
-        """[N, 7] float64: image id, x, y, width, height, score, category id."""
-        ids = np.array([category.id for category in self._categories], np.float64)
+        """[N, 7] float64: image, x, y, width, height, score, class index."""
         rows = np.concatenate([np.empty((0, 6)), *(rows for _, rows in self._found)])
         im_ids = np.repeat([float(im_id) for im_id, _ in self._found], [len(rows) for _, rows in self._found])
         sides = rows[:, 4:] - rows[:, 2:4]
-        return np.column_stack([im_ids, rows[:, 2:4], sides, rows[:, 1], ids[rows[:, 0].astype(int)]])
+        return np.column_stack([im_ids, rows[:, 2:4], sides, rows[:, 1], rows[:, 0]])
 
 
 def format_summary(scores: dict[str, float]) -> str:
@@ -120,46 +110,29 @@ def _mean(curve: np.ndarray) -> float:
     return float(valid.mean()) if valid.size else -1.0
 
 
-def _from_file(path: str | Path) -> tuple[list[int], list[dict[str, Any]]]:
-    """Image ids and annotations of a COCO file; area and iscrowd are made up where home-made files lack them."""
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); expected a COCO annotation file") from error
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); expected a COCO annotation file") from error
-    for section in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or section not in content:
-            raise UserError(f"{path}: has no '{section}'; expected a COCO annotation file with ground truth")
-    annotations = []
-    for entry in content["annotations"]:
-        if not _is_box(entry.get("bbox")):
-            continue  # the dataset, which drops it as well, has warned
-        annotation = _annotation(int(entry["image_id"]), int(entry["category_id"]), entry["bbox"])
-        if isinstance(entry.get("area"), (int, float)):  # of the outline
-            annotation["area"] = entry["area"]
-        annotations.append(annotation | {"iscrowd": int(bool(entry.get("iscrowd")))})
-    return [int(image["id"]) for image in content["images"]], annotations
+def _from_truth(truth: GroundTruth) -> list[dict[str, Any]]:
+    """Annotations as COCO's evaluation takes them, of a COCO file."""
+    columns = (truth.im_id, truth.class_index, truth.boxes, truth.areas, truth.crowd)
+    return _annotations(*(column.tolist() for column in columns))
 
 
-def _is_box(value: Any) -> bool:
-    return (
-        isinstance(value, list) and len(value) == 4 and all(isinstance(v, (int, float)) and isfinite(v) for v in value)
-    )
+def _from_records(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The same of a dataset of any format."""
+    im_ids = [record.im_id for record in records for _ in record.gt_bbox]
+    classes = [index for record in records for index in record.gt_class.reshape(-1).tolist()]
+    corners = np.concatenate([np.empty((0, 4)), *(record.gt_bbox for record in records)])  # float64
+    sides = corners[:, 2:] - corners[:, :2]
+    boxes = np.concatenate([corners[:, :2], sides], axis=1)
+    return _annotations(im_ids, classes, boxes.tolist(), (sides[:, 0] * sides[:, 1]).tolist(), [False] * len(im_ids))
 
 
-def _from_records(categories: Sequence[Category], records: Sequence[Record]) -> tuple[list[int], list[dict[str, Any]]]:
-    """The same from a dataset of any format."""
-    annotations = [
-        _annotation(record.im_id, categories[class_index].id, [x1, y1, x2 - x1, y2 - y1])
-        for record in records
-        for (x1, y1, x2, y2), class_index in zip(
-            record.gt_bbox.astype(np.float64).tolist(), record.gt_class.reshape(-1).tolist(), strict=True
+def _annotations(
+    im_ids: list[int], classes: list[int], boxes: list[list[float]], areas: list[float], crowds: list[bool]
+) -> list[dict[str, Any]]:
+    return [
+        # ids count from 1: COCO reads a match with id 0 as no match
+        {"id": number, "image_id": im_id, "category_id": index, "bbox": box, "area": area, "iscrowd": int(crowd)}
+        for number, (im_id, index, box, area, crowd) in enumerate(
+            zip(im_ids, classes, boxes, areas, crowds, strict=True), start=1
         )
     ]
-    return [record.im_id for record in records], annotations
-
-
-def _annotation(image_id: int, category_id: int, box: list[float]) -> dict[str, Any]:
-    """`box` is x, y, width, height."""
-    return {"image_id": image_id, "category_id": category_id, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+from ppdet.utils.ids import FileId
 
 
 class Category(Protocol):
     """A class of objects; its index in the list of categories is the class index of detections."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> FileId: ...
 
     @property
     def name(self) -> str: ...
@@ -38,6 +39,32 @@ class Record(Protocol):
     def difficult(self) -> np.ndarray: ...
 
 
+class GroundTruth(Protocol):
+    """The N boxes of a COCO file, crowds too.
+
+    image_ids    what the file calls its images; the positions are the images' `im_id`
+    im_id, class_index [N] int; boxes [N, 4] float64: x, y, width, height; areas [N] float64; crowd [N] bool
+    """
+
+    @property
+    def image_ids(self) -> Sequence[FileId]: ...
+
+    @property
+    def im_id(self) -> np.ndarray: ...
+
+    @property
+    def class_index(self) -> np.ndarray: ...
+
+    @property
+    def boxes(self) -> np.ndarray: ...
+
+    @property
+    def areas(self) -> np.ndarray: ...
+
+    @property
+    def crowd(self) -> np.ndarray: ...
+
+
 class Dataset(Protocol):
     @property
     def records(self) -> Sequence[Record]: ...
@@ -46,4 +73,4 @@ class Dataset(Protocol):
     def categories(self) -> Sequence[Category]: ...
 
     @property
-    def anno_file(self) -> Path | None: ...
+    def truth(self) -> GroundTruth | None: ...

@@ -12,54 +12,73 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.metrics.inputs import Category
 from ppdet.utils.files import atomic_write
+from ppdet.utils.ids import FileId, IdIndex
+from ppdet.utils.json_file import Entry, entries, finite_number, read_json
 
 ImageDetections = tuple[int, np.ndarray]  # im_id, [n, 6] float: class index, score, x1, y1, x2, y2
-
-
-def to_results(detections: Iterable[ImageDetections], categories: Sequence[Category]) -> list[dict[str, Any]]:
-    return [
-        {
-            "image_id": im_id,
-            "category_id": categories[int(class_index)].id,
-            "bbox": [x1, y1, x2 - x1, y2 - y1],
-            "score": score,
-        }
-        for im_id, rows in detections
-        for class_index, score, x1, y1, x2, y2 in rows.tolist()
-    ]
 
 
 def save_results(
     path: Path,
     detections: Iterable[ImageDetections],
     categories: Sequence[Category],
+    image_ids: Sequence[FileId],
     file_names: Mapping[int, str] | None = None,
 ) -> int:
-    """Write the file, whole or not at all; returns the number of boxes. `file_names` by im_id are added where given."""
-    entries = to_results(detections, categories)
-    if file_names:
-        entries = [entry | {"file_name": file_names[entry["image_id"]]} for entry in entries]
+    """Write the file, whole or not at all; returns the number of boxes.
+
+    image_ids   what the annotation file calls the images, by im_id
+    file_names  by im_id, are added where given
+    """
+    results: list[dict[str, Any]] = []
+    for im_id, rows in detections:
+        name = {"file_name": file_names[im_id]} if file_names else {}
+        for class_index, score, x1, y1, x2, y2 in rows.tolist():
+            results.append({
+                "image_id": image_ids[im_id],
+                "category_id": categories[int(class_index)].id,
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "score": score,
+                **name,
+            })  # fmt: skip
     with atomic_write(path) as file:
-        json.dump(entries, file)
-    return len(entries)
+        json.dump(results, file)
+    return len(results)
 
 
-def load_results(path: Path, categories: Sequence[Category]) -> list[ImageDetections]:
+def load_results(path: Path, categories: Sequence[Category], image_ids: Sequence[FileId]) -> list[ImageDetections]:
     """Read what `save_results` (or any COCO detector) wrote.
 
-    Raises UserError where there is no such file, it is not a results file, or it has a category of another dataset.
+    Raises UserError where there is no such file, it is not a results file, or it is of another dataset.
     """
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; write it first with --output_eval")
-    index = {category.id: i for i, category in enumerate(categories)}
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise UserError(f"{path}: not a COCO results file, which is a list; write it again with --output_eval")
+    classes, images = IdIndex(category.id for category in categories), IdIndex(image_ids)
     rows: dict[int, list[list[float]]] = {}
-    try:
-        for entry in json.loads(path.read_text(encoding="utf-8")):
-            x, y, w, h = entry["bbox"]
-            row = [index[entry["category_id"]], entry["score"], x, y, x + w, y + h]
-            rows.setdefault(int(entry["image_id"]), []).append(row)
-    except KeyError as error:
-        raise UserError(f"{path}: no results of this dataset: unknown {error}; check -c and the file") from error
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: not a COCO results file ({error}); write it again with --output_eval") from error
+    for entry in entries(path, "", content):
+        im_id = _position(entry, "image_id", images)
+        class_index = _position(entry, "category_id", classes)
+        rows.setdefault(im_id, []).append([class_index, *_score_and_box(entry)])
     return [(im_id, np.array(boxes, np.float32).reshape(-1, 6)) for im_id, boxes in rows.items()]
+
+
+def _position(entry: Entry, key: str, index: IdIndex) -> int:
+    position = index.find(entry.id(key))
+    if position is None:
+        raise entry.wrong(key, "an id of the dataset that is evaluated; check -c and the file")
+    return position
+
+
+def _score_and_box(entry: Entry) -> list[float]:
+    """score, x1, y1, x2, y2."""
+    score, box = finite_number(entry.values.get("score")), entry.values.get("bbox")
+    if score is None:
+        raise entry.wrong("score", "a finite number, as in a COCO results file")
+    numbers = [finite_number(each) for each in box] if isinstance(box, list) else []
+    x, y, width, height = numbers if len(numbers) == 4 else (None,) * 4
+    if x is None or y is None or width is None or height is None:
+        raise entry.wrong("bbox", "4 finite numbers: x, y, width, height, as in a COCO results file")
+    return [score, x, y, x + width, y + height]

@@ -40,6 +40,9 @@ class VocMetric(Metric):
         self._records = {record.im_id: record for record in records}
         super().__init__(categories, self._records)
 
+    def has_truth(self) -> bool:
+        return any((record.difficult == 0).any() for record in self._records.values())
+
     def compute(self) -> dict[str, float]:
         """{"mAP": mean over the classes that have ground truth}; 0 when there is none."""
         scores = [row.AP for row in self.classwise() if row.ground_truths]

@@ -12,7 +12,8 @@ import pytest
 
 from ppdet.data.batch import BatchRandomResize, PadGT
 from ppdet.data.datasets import Dataset
-from ppdet.data.datasets.base import Category, make_record
+from ppdet.data.datasets.base import Category
+from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.reader import EvalReader, Reader, TrainReader
 from ppdet.data.transforms import Decode, NormalizeImage, Permute, RandomCrop, RandomDistort, RandomFlip, Resize
 

@@ -14,7 +14,7 @@ from ppdet.core.errors import UserError
 from ppdet.data import cache as cache_module
 from ppdet.data.cache import stored_size
 from ppdet.data.datasets import Dataset
-from ppdet.data.datasets.base import make_record
+from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.decode import read_image
 from ppdet.data.loader import Loader
 from ppdet.data.reader import Reader, TrainReader

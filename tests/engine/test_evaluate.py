@@ -28,9 +28,7 @@ def test_images_without_detections(tiny, metric):
     run = make_run(tiny, f"metric={metric}", "PicoHeadV2.nms.score_threshold=0.999")
     evaluator = build_evaluator(run)
     model = run.build_model()
-    assert [(im_id, rows.shape) for im_id, rows in evaluator.detect(model)] == [
-        (im_id, (0, 6)) for im_id in range(1, 7)
-    ]
+    assert [(im_id, rows.shape) for im_id, rows in evaluator.detect(model)] == [(im_id, (0, 6)) for im_id in range(6)]
     assert evaluator(model)[evaluator.metric.primary] == 0
 
 
@@ -59,8 +57,9 @@ def test_results_file(tiny, tmp_path):
     run = make_run(tiny)
     evaluator = build_evaluator(run)
     detections = evaluator.detect(run.build_model())
-    assert save_results(tmp_path / "bbox.json", detections, evaluator.categories) == sum(len(r) for _, r in detections)
-    loaded = load_results(tmp_path / "bbox.json", evaluator.categories)
+    names = evaluator.categories, evaluator.image_ids
+    assert save_results(tmp_path / "bbox.json", detections, *names) == sum(len(r) for _, r in detections)
+    loaded = load_results(tmp_path / "bbox.json", *names)
     assert evaluator.score(loaded) == pytest.approx(evaluator.score(detections))
 
 

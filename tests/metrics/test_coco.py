@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets import COCODataSet
 from ppdet.metrics import CocoMetric, build_metric, format_summary, format_table
+from ppdet.metrics.results import load_results
 
 GOLDEN = {
     "detections/picodet_xs_320_coco_lcnet.coco_tiny_val.json": (
@@ -41,7 +44,7 @@ class Record:
 class Dataset:
     records: list[Record]
     categories: list[Category]
-    anno_file: Path | None = None
+    truth: SimpleNamespace | None = None
 
 
 CATEGORIES = [Category(9, "stop"), Category(3, "yield")]
@@ -49,7 +52,7 @@ CATEGORIES = [Category(9, "stop"), Category(3, "yield")]
 
 def truth() -> list[Record]:
     boxes = np.array([[10, 10, 60, 60], [100, 100, 150, 180]], np.float32)
-    return [Record(5, boxes, np.array([[0], [1]])), Record(8, boxes[:1], np.array([[1]]))]
+    return [Record(0, boxes, np.array([[0], [1]])), Record(1, boxes[:1], np.array([[1]]))]
 
 
 def perfect(record: Record) -> np.ndarray:
@@ -57,47 +60,36 @@ def perfect(record: Record) -> np.ndarray:
     return np.column_stack([record.gt_class.reshape(-1), np.full(n, 0.9), record.gt_bbox]).astype(np.float32)
 
 
-def write_annotations(path: Path, crowd: tuple[int, ...] = ()) -> Path:
-    """A hand-made file: ids from 0, no area, iscrowd only on the annotations in `crowd`."""
-    annotations = [
-        {"id": i, "image_id": image, "category_id": category, "bbox": box}
-        for i, (image, category, box) in enumerate(
-            [(5, 9, [10, 10, 50, 50]), (5, 3, [100, 100, 50, 80]), (8, 3, [10, 10, 50, 50])]
-        )
-    ]
-    for i in crowd:
-        annotations[i]["iscrowd"] = 1
-    images = [{"id": i, "height": 200, "width": 200, "file_name": f"{i}.jpg"} for i in (5, 8)]
-    categories = [{"id": c.id, "name": c.name} for c in CATEGORIES]
-    path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": categories}))
-    return path
+def file_truth(crowd: tuple[int, ...] = ()) -> SimpleNamespace:
+    """The same as a COCO file has it, which calls the images 5 and "8"; the annotations in `crowd` are crowds."""
+    boxes = np.array([[10, 10, 50, 50], [100, 100, 50, 80], [10, 10, 50, 50]], np.float64)
+    return SimpleNamespace(image_ids=[5, "8"], im_id=np.array([0, 0, 1]), class_index=np.array([0, 1, 1]), boxes=boxes,
+                           areas=boxes[:, 2] * boxes[:, 3], crowd=np.isin(np.arange(3), crowd))  # fmt: skip
 
 
-def golden_metric(shared: Path, results: list[dict]) -> CocoMetric:
-    anno_file = shared / "data/coco_tiny/annotations/instances_val2017.json"
-    categories = [Category(c["id"], c["name"]) for c in json.loads(anno_file.read_text())["categories"]]
-    index = {c.id: i for i, c in enumerate(categories)}
-    metric = CocoMetric(categories, anno_file)
-    for r in results:
-        x, y, w, h = r["bbox"]
-        metric.update(r["image_id"], np.array([[index[r["category_id"]], r["score"], x, y, x + w, y + h]]))
+def golden_metric(shared: Path, results: Path) -> CocoMetric:
+    file = "annotations/instances_val2017.json"
+    data = COCODataSet(str(shared / "data/coco_tiny"), "val2017", file, allow_empty=True).load()
+    metric = CocoMetric(data.categories, data.records, data.truth)
+    for im_id, rows in load_results(results, data.categories, data.image_ids):
+        metric.update(im_id, rows)
     return metric
 
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_published_detections_give_the_published_numbers(shared: Path, name: str) -> None:
-    metric = golden_metric(shared, json.loads((shared / "golden" / name).read_text()))
+    metric = golden_metric(shared, shared / "golden" / name)
     assert list(metric.compute().values()) == pytest.approx(GOLDEN[name], abs=1e-4)
 
 
 def test_golden_metric_to_the_last_digit(shared: Path) -> None:
-    metric = golden_metric(shared, json.loads((shared / "golden/metric/coco_results.json").read_text()))
+    metric = golden_metric(shared, shared / "golden/metric/coco_results.json")
     expected = json.loads((shared / "golden/metric/coco_metric.json").read_text())["stats"]
     assert list(metric.compute().values()) == pytest.approx(expected, abs=1e-9)
 
 
-def test_perfect_detections_from_records_and_from_a_file(tmp_path: Path) -> None:
-    by_file = CocoMetric(CATEGORIES, write_annotations(tmp_path / "gt.json"))
+def test_perfect_detections_from_records_and_from_a_file() -> None:
+    by_file = CocoMetric(CATEGORIES, truth(), file_truth())
     by_records = CocoMetric(CATEGORIES, records=truth())
     for metric in (by_file, by_records):
         for record in truth():
@@ -108,65 +100,50 @@ def test_perfect_detections_from_records_and_from_a_file(tmp_path: Path) -> None
     assert by_file.compute() == by_records.compute()
 
 
-def test_home_made_files_may_have_nulls_and_ids_as_text(tmp_path: Path) -> None:
-    path = write_annotations(tmp_path / "gt.json")
-    content = json.loads(path.read_text())
-    for annotation in content["annotations"]:
-        annotation |= {key: str(annotation[key]) for key in ("image_id", "category_id")}
-        annotation |= {"area": None, "iscrowd": None}
-    content["images"] = [{"id": str(image["id"])} for image in content["images"]]
-    path.write_text(json.dumps(content))
-    metric = CocoMetric(CATEGORIES, path, truth())
-    for record in truth():
-        metric.update(record.im_id, perfect(record))
-    assert metric.compute()["AP"] == pytest.approx(1)
-    assert [row.ground_truths for row in metric.classwise()] == [1, 2]
-
-
-def test_nothing_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    metric = CocoMetric(CATEGORIES, write_annotations(tmp_path / "gt.json"))
-    metric.update(5, perfect(truth()[0]))
+def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    metric = CocoMetric(CATEGORIES, truth(), file_truth())
+    metric.update(0, perfect(truth()[0]))
     metric.compute()
     assert capsys.readouterr().out == ""
 
 
 def test_no_detections_give_zeros() -> None:
     metric = CocoMetric(CATEGORIES, records=truth())
-    metric.update(5, np.zeros((0, 6), np.float32))
+    metric.update(0, np.zeros((0, 6), np.float32))
     assert list(metric.compute().values()) == [0.0] * 12
     assert [(r.name, r.ground_truths, r.AP) for r in metric.classwise()] == [("stop", 1, 0.0), ("yield", 2, 0.0)]
 
 
 def test_more_detections_after_compute_and_reset() -> None:
     metric = CocoMetric(CATEGORIES, records=truth())
-    metric.update(5, perfect(truth()[0]))
+    metric.update(0, perfect(truth()[0]))
     first = metric.compute()["AP"]
-    metric.update(8, perfect(truth()[1]))
+    metric.update(1, perfect(truth()[1]))
     assert metric.compute()["AP"] > first
     metric.reset()
     assert metric.compute()["AP"] == 0
 
 
-def test_records_limit_which_images_of_the_file_count(tmp_path: Path) -> None:
-    metric = CocoMetric(CATEGORIES, write_annotations(tmp_path / "gt.json"), truth()[:1])
-    metric.update(5, perfect(truth()[0]))
+def test_records_limit_which_images_of_the_file_count() -> None:
+    metric = CocoMetric(CATEGORIES, truth()[:1], file_truth())
+    metric.update(0, perfect(truth()[0]))
     assert metric.compute()["AP"] == pytest.approx(1)
     assert [row.ground_truths for row in metric.classwise()] == [1, 1]
 
 
-def test_crowd_region_swallows_detections(tmp_path: Path) -> None:
-    metric = CocoMetric(CATEGORIES, write_annotations(tmp_path / "gt.json", crowd=(1, 2)))
+def test_crowd_region_swallows_detections() -> None:
+    metric = CocoMetric(CATEGORIES, truth(), file_truth(crowd=(1, 2)))
     inside = np.array([[1, 0.8, 110, 110, 120, 120]], np.float32)
-    metric.update(5, np.concatenate([perfect(truth()[0])[:1], inside]))
+    metric.update(0, np.concatenate([perfect(truth()[0])[:1], inside]))
     assert metric.compute()["AP"] == pytest.approx(1)
     assert metric.classwise()[1] == ("yield", 0, -1.0, -1.0)
 
 
-def test_scoring_leaves_the_results_alone() -> None:
-    metric = CocoMetric(CATEGORIES, records=truth())
-    metric.update(8, np.array([[1, 0.5, 10, 20, 40, 60]], np.float32))
-    metric.compute()  # must not leave its own keys in the results
-    assert metric.results() == [{"image_id": 8, "category_id": 3, "bbox": [10.0, 20.0, 30.0, 40.0], "score": 0.5}]
+def test_whether_there_is_anything_to_find() -> None:
+    assert CocoMetric(CATEGORIES, truth(), file_truth()).has_truth()
+    assert not CocoMetric(CATEGORIES, truth(), file_truth(crowd=(0, 1, 2))).has_truth()
+    assert not CocoMetric(CATEGORIES, truth()[1:], file_truth(crowd=(2,))).has_truth()  # the others are not scored
+    assert not CocoMetric(CATEGORIES, []).has_truth()
 
 
 def test_summary_and_table_text() -> None:
@@ -182,28 +159,17 @@ def test_summary_and_table_text() -> None:
     assert table[2].split() == ["yield", "2", "1.000", "1.000"]
 
 
-def test_unknown_image_and_class_are_named(tmp_path: Path) -> None:
+def test_unknown_image_and_class_are_named() -> None:
     metric = CocoMetric(CATEGORIES, records=truth())
     with pytest.raises(UserError, match="image_id 77: .*not in the ground truth"):
         metric.update(77, np.zeros((0, 6)))
     with pytest.raises(UserError, match="num_classes: .*class index 2.*2 classes"):
-        metric.update(5, np.array([[2, 0.5, 0, 0, 1, 1]]))
+        metric.update(0, np.array([[2, 0.5, 0, 0, 1, 1]]))
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [(None, "cannot be read"), ("{", "not JSON"), ('{"images": []}', "no 'annotations'")]
-)
-def test_bad_annotation_files(tmp_path: Path, text: str | None, message: str) -> None:
-    path = tmp_path / "gt.json"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(UserError, match=f"gt.json: .*{message}"):
-        CocoMetric(CATEGORIES, path)
-
-
-def test_build_metric(tmp_path: Path) -> None:
-    dataset = Dataset(truth(), CATEGORIES, write_annotations(tmp_path / "gt.json"))
-    text_list = Dataset(truth(), CATEGORIES, tmp_path / "trainval.txt")
+def test_build_metric() -> None:
+    dataset = Dataset(truth(), CATEGORIES, file_truth())
+    text_list = Dataset(truth(), CATEGORIES)
     for kind, data in (("COCO", dataset), ("COCO", text_list), ("VOC", text_list)):
         metric = build_metric(kind, data)
         for record in truth():

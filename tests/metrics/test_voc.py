@@ -87,6 +87,9 @@ def test_parity_boxes_include_their_last_pixel() -> None:
 def test_no_detections_and_no_ground_truth() -> None:
     assert VocMetric(CATEGORIES, hand_made()).compute() == {"mAP": 0.0}
     assert VocMetric(CATEGORIES, []).compute() == {"mAP": 0.0}
+    assert VocMetric(CATEGORIES, hand_made()).has_truth()
+    difficult = Record(1, np.ones((1, 4)), np.zeros((1, 1)), np.ones((1, 1)))
+    assert not VocMetric(CATEGORIES, [difficult]).has_truth()
     empty = Record(4, np.zeros((0, 4), np.float32), np.zeros((0, 1), np.int32), np.zeros((0, 1)))
     metric = VocMetric(CATEGORIES, [empty, *hand_made()])
     metric.update(4, np.array([[0, 0.9, 0, 0, 9, 9]]))

@@ -56,13 +56,14 @@ def test_json_cut_short(tools: Tools, coco: Workspace) -> None:
     assert error.endswith("the file is probably cut short, fetch it again")
 
 
-@pytest.mark.parametrize(("key", "what"), [("image_id", "image 99"), ("category_id", "category 99")])
-def test_annotation_of_something_unknown(key: str, what: str, tools: Tools, coco: Workspace) -> None:
+@pytest.mark.parametrize(("key", "section"), [("image_id", "images"), ("category_id", "categories")])
+def test_annotation_of_something_unknown(key: str, section: str, tools: Tools, coco: Workspace) -> None:
     content = coco.annotations("train")
     content["annotations"][3][key] = 99
     coco.annotate("train", content)
     error = tools.fail("train", "-c", coco.config)
-    assert error.startswith(f"{coco.data}/train.json: annotation 4 refers to {what}, which is not among")
+    assert error.startswith(f"{coco.data}/train.json: annotations[3].{key}: found 99; expected the id of one of the")
+    assert error.endswith(f"file's {section}; correct or remove the annotation")
 
 
 @pytest.mark.parametrize("name", ["train", "eval"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,24 +12,41 @@ from typing import ClassVar
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.utils.ids import FileId
+from ppdet.utils.json_file import read_text
 
 from ..sample import Record
+from .box_filter import BoxFilter
 from .coco_classes import COCO_CATEGORIES
 from .file_names import FileNames
-
-logger = logging.getLogger(__name__)
-
-Object = tuple[int, list[float], int]  # class index, xyxy box, 1 where difficult
-
-_SMALLEST_SIDE = 1e-5  # pixels; boxes thinner than this are dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A class of objects. `id` is the annotation file's own number; the position in `categories` is the class index."""
+    """A class of objects. `id` is the annotation file's own; the position in `categories` is the class index."""
 
-    id: int
+    id: FileId
     name: str
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """The N boxes of an annotation file as COCO's evaluation takes them: neither cut nor, if area is 0, left out.
+
+    image_ids    what the file calls its images; the positions are the records' `im_id`
+    im_id        [N] int64
+    class_index  [N] int64
+    boxes        [N, 4] float64: x, y, width, height in pixels
+    areas        [N] float64, of the outlines where the file gives them
+    crowd        [N] bool
+    """
+
+    image_ids: Sequence[FileId]
+    im_id: np.ndarray
+    class_index: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+    crowd: np.ndarray
 
 
 @dataclass(eq=False)
@@ -39,6 +55,7 @@ class Dataset(ABC):
 
     records     the images, in a fixed order: the first `sample_num`, all where it is not positive
     categories  their position is the class index
+    truth       what evaluation compares with, where that is more than the records say
     """
 
     ignored_options: ClassVar[tuple[str, ...]] = ("data_fields", "use_default_label")
@@ -49,6 +66,14 @@ class Dataset(ABC):
     sample_num: int = -1
     records: list[Record] = field(default_factory=list, init=False)
     categories: list[Category] = field(default_factory=list, init=False)
+    truth: GroundTruth | None = field(default=None, init=False)
+
+    @property
+    def image_ids(self) -> Sequence[FileId]:
+        """What the annotation file calls each image, by `im_id`; the same number where it has no ids."""
+        if self.truth is not None:
+            return self.truth.image_ids
+        return range(max((record.im_id for record in self.records), default=-1) + 1)
 
     @property
     def root(self) -> Path:
@@ -92,7 +117,8 @@ class AnnotatedDataset(Dataset):
         box_filter.report()
         self.records = located(self._chosen(records), folder)
         if not self.records:
-            raise UserError(f"{self.anno_file}: no image has a box; check the annotations, or set allow_empty: true")
+            found = box_filter.summary() or "check the annotations"
+            raise UserError(f"{self.anno_file}: no image has a box ({found}); correct it, or set allow_empty: true")
         return self
 
     @abstractmethod
@@ -116,11 +142,7 @@ def require_file(path: Path, what: str, remedy: str) -> None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank, without the space around them."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows editors put a mark in front
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not text in UTF-8; save it as UTF-8") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def read_names(path: Path) -> list[str]:
@@ -158,47 +180,3 @@ def default_categories(num_classes: int) -> list[Category]:
     if num_classes == len(COCO_CATEGORIES):
         return [Category(number, name) for number, name in COCO_CATEGORIES.items()]
     return [Category(index, f"class {index}") for index in range(num_classes)]
-
-
-class BoxFilter:
-    """Checks the boxes of one annotation file and counts what was wrong, for one warning at the end."""
-
-    def __init__(self, source: Path) -> None:
-        self.source, self.clipped, self.dropped = source, 0, 0
-
-    def record(self, im_file: Path, im_id: int, size: tuple[int, int] | None, objects: Sequence[Object]) -> Record:
-        """The Record of an image with those of its objects that have a box."""
-        kept = [(index, box, difficult) for index, raw, difficult in objects if (box := self._clean(raw, size))]
-        return make_record(im_file, im_id, size, kept)
-
-    def _clean(self, box: Sequence[float], size: tuple[int, int] | None) -> list[float] | None:
-        """An xyxy box rounded to 3 decimals and clipped to `size` (height, width); None where nothing of it is left."""
-        values = np.array(box, np.float64)
-        height, width = size or (np.inf, np.inf)
-        inside = np.clip(values, 0, [width, height, width, height])
-        if not (np.isfinite(values).all() and (inside[2:] - inside[:2] > _SMALLEST_SIDE).all()):
-            self.dropped += 1
-            return None
-        # Annotations are often rounded past the border; only a whole pixel outside is worth a word.
-        self.clipped += bool(np.abs(inside - values).max() >= 1)
-        return [round(float(value), 3) for value in inside]
-
-    def report(self) -> None:
-        if self.dropped or self.clipped:
-            logger.warning(
-                "%s: dropped %d boxes without area or entirely outside their image, clipped %d that reached outside",
-                self.source, self.dropped, self.clipped,
-            )  # fmt: skip
-
-
-def make_record(
-    im_file: Path, im_id: int, size: tuple[int, int] | None = None, objects: Sequence[Object] = ()
-) -> Record:
-    return Record(
-        im_file=str(im_file),
-        im_id=im_id,
-        size=size,
-        gt_bbox=np.array([box for _, box, _ in objects], np.float32).reshape(-1, 4),
-        gt_class=np.array([index for index, _, _ in objects], np.int32).reshape(-1, 1),
-        difficult=np.array([difficult for _, _, difficult in objects], np.int32).reshape(-1, 1),
-    )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ppdet.core.errors import UserError
+import numpy as np
+
 from ppdet.core.registry import register
 
 from ..sample import Record
-from .base import AnnotatedDataset, BoxFilter, Category, Object
+from .base import AnnotatedDataset, Category, GroundTruth
+from .box_filter import BoxFilter, Object
+from .coco_json import Annotation, CocoFile, Image, listed_twice, read_coco
 
-_BAD_ENTRY = (KeyError, TypeError, ValueError, OverflowError)  # JSON as Python reads it has infinite numbers
+logger = logging.getLogger(__name__)
 
 
 @register
@@ -25,88 +25,66 @@ class COCODataSet(AnnotatedDataset):
     """`dataset_dir`/`image_dir` holds the images, `dataset_dir`/`anno_path` is the JSON.
 
     Records come in the order of their image ids, class indices in the file's order of categories. Crowd annotations
-    are left out, as are boxes without area.
+    are left out, as are boxes without area; evaluation has both (`truth`).
     """
 
     annotations = "the COCO annotations"
     remedy = "check dataset_dir, image_dir and anno_path; COCO 2017 comes with `python3 dataset/coco/download_coco.py`"
 
     def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
-        content = read_json(anno_file, ("images", "annotations", "categories"))
-        categories = read_categories(anno_file, content)
-        class_index = {category.id: index for index, category in enumerate(categories)}
-        images = _read_images(anno_file, content)
-        objects: dict[int, list[Object]] = {im_id: [] for im_id in images}
-        for annotation in content["annotations"]:
-            im_id = _reference(anno_file, annotation, "image", images)
-            category_id = _reference(anno_file, annotation, "category", class_index)
-            if not (annotation.get("iscrowd") or annotation.get("ignore")):
-                objects[im_id].append((class_index[category_id], _corners(annotation), 0))
+        file = read_coco(anno_file)
+        self.truth = ground_truth(file)
+        _report_images(anno_file, file.images)
+        objects: list[list[Object]] = [[] for _ in file.images]
+        for annotation in file.annotations:
+            if box := _training_box(annotation, box_filter):
+                objects[annotation.image].append((annotation.class_index, box, 0))
         folder = self.root / self.image_dir
-        return categories, [
-            box_filter.record(folder / name, im_id, size, objects[im_id])
-            for im_id, (name, size) in sorted(images.items())
+        return file.categories, [
+            box_filter.record(folder / image.name, im_id, image.size, objects[im_id])
+            for im_id, image in enumerate(file.images)
         ]
 
 
-def read_json(path: Path, sections: Sequence[str]) -> dict[str, Any]:
-    """The parsed file. Raises UserError where it is not JSON or lacks one of COCO's lists."""
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise UserError(f"{path}: not valid JSON ({error}); the file is probably cut short, fetch it again") from None
-    missing = [name for name in sections if not isinstance(content, dict) or not isinstance(content.get(name), list)]
-    if missing:
-        raise UserError(f"{path}: has no list {' and no list '.join(missing)}; expected COCO detection annotations")
-    return content  # type: ignore[no-any-return]  # checked above
+def ground_truth(file: CocoFile) -> GroundTruth:
+    """Everything that has a box; areas that the file does not give are those of the boxes."""
+    known = [(annotation, annotation.box) for annotation in file.annotations if annotation.box is not None]
+    areas = [box[2] * box[3] if each.area is None else each.area for each, box in known]
+    return GroundTruth(
+        image_ids=[image.id for image in file.images],
+        im_id=np.array([each.image for each, _ in known], np.int64),
+        class_index=np.array([each.class_index for each, _ in known], np.int64),
+        boxes=np.array([box for _, box in known], np.float64).reshape(-1, 4),
+        areas=np.array(areas, np.float64),
+        crowd=np.array([each.crowd for each, _ in known], bool),
+    )
 
 
-def read_categories(path: Path, content: Mapping[str, Any]) -> list[Category]:
-    """Categories in file order. Raises UserError where one lacks its id or name, or an id comes twice."""
-    try:
-        categories = [Category(int(entry["id"]), str(entry["name"])) for entry in content["categories"]]
-    except _BAD_ENTRY:
-        raise UserError(f"{path}: a category lacks its id or name; expected {{'id': 1, 'name': 'person'}}") from None
-    repeated = [number for number, count in Counter(category.id for category in categories).items() if count > 1]
-    if repeated:
-        raise UserError(f"{path}: category id {repeated[0]} appears more than once; ids must be unique")
-    return categories
+def _training_box(annotation: Annotation, box_filter: BoxFilter) -> list[float] | None:
+    """The annotation's box as xyxy; None, and counted, where it is left out."""
+    box_filter.annotations += 1
+    place = f"annotations[{annotation.number}]"
+    if annotation.crowd or annotation.ignore:
+        box_filter.crowds += 1
+    elif annotation.box is None:
+        box_filter.drop(annotation.problem, place)
+    elif annotation.area is not None and annotation.area <= 0:
+        box_filter.drop("with area 0" if annotation.area == 0 else "with an area below 0", place)
+    else:
+        x, y, width, height = annotation.box
+        return [x, y, x + width, y + height]
+    return None
 
 
-def _read_images(path: Path, content: Mapping[str, Any]) -> dict[int, tuple[str, tuple[int, int]]]:
-    """File name and (height, width) by image id."""
-    images: dict[int, tuple[str, tuple[int, int]]] = {}
-    try:
-        for image in content["images"]:
-            im_id, name = int(image["id"]), str(image["file_name"])
-            if im_id in images:
-                raise UserError(f"{path}: image id {im_id} stands for {images[im_id][0]} and for {name}; renumber one")
-            images[im_id] = name, (int(image["height"]), int(image["width"]))
-        return images
-    except _BAD_ENTRY as error:
-        raise UserError(f"{path}: an image lacks or spoils {error}; expected id, file_name, height and width") from None
-
-
-def _reference(path: Path, annotation: Any, what: str, known: Mapping[int, Any]) -> int:
-    """The id of the "image" or "category" that the annotation belongs to, one of `known`."""
-    try:
-        number = int(annotation[f"{what}_id"])
-    except _BAD_ENTRY:
-        raise UserError(f"{path}: an annotation lacks {what}_id: {str(annotation)[:100]}") from None
-    if number not in known:
-        raise UserError(
-            f"{path}: annotation {annotation.get('id')} refers to {what} {number}, which is not among the file's; "
-            "correct or remove it"
-        )
-    return number
-
-
-def _corners(annotation: Mapping[str, Any]) -> list[float]:
-    """The annotation's box as xyxy; NaN, for the filter to drop, where it is no box or its area is zero."""
-    box, area = annotation.get("bbox"), annotation.get("area")
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(value, (int, float)) for value in box):
-        return [math.nan] * 4
-    if isinstance(area, (int, float)) and area <= 0:
-        return [math.nan] * 4
-    x, y, width, height = box
-    return [x, y, x + width, y + height]
+def _report_images(path: Path, images: Sequence[Image]) -> None:
+    """Say where images come twice, and where their sizes are unknown."""
+    if twice := listed_twice(images):
+        (first, second), count = twice[0], len(twice)
+        logger.warning(
+            "%s: %d images are listed again under another id, e.g. %r as %r and %r; each takes the other's objects "
+            "for background; give all annotations of an image one id",
+            path, count, first.name, first.id, second.id,
+        )  # fmt: skip
+    if unknown := [image for image in images if image.size is None]:
+        logger.info("%s: width and height of %d images are unknown (e.g. images[%d]); boxes are cut at the image as it "
+                    "is read", path, len(unknown), unknown[0].number)  # fmt: skip

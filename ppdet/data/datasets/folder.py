@@ -9,8 +9,9 @@ from pathlib import Path
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
-from .base import Category, Dataset, make_record, read_names
-from .coco import read_categories, read_json
+from .base import Category, Dataset, read_names
+from .box_filter import make_record
+from .coco_json import read_categories
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -48,8 +49,8 @@ class ImageFolder(Dataset):
         path = self.anno_file
         if path is None or not path.is_file():
             return []
-        if path.suffix == ".json":
-            return read_categories(path, read_json(path, ["categories"]))
+        if path.suffix.lower() == ".json":
+            return read_categories(path)
         return [Category(index, name) for index, name in enumerate(read_names(path))]
 
 

@@ -12,7 +12,8 @@ from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 
 from ..sample import Record
-from .base import AnnotatedDataset, BoxFilter, Category, read_lines, read_names, require_file
+from .base import AnnotatedDataset, Category, read_lines, read_names, require_file
+from .box_filter import BoxFilter
 from .file_names import FileNames
 from .voc_xml import Annotation, read_annotation
 

@@ -1,0 +1,142 @@
+"""The one reader of COCO's JSON: classes, images and annotations are numbered from 0, and checked entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppdet.core.errors import UserError
+from ppdet.utils.ids import FileId, IdIndex, sort_key
+from ppdet.utils.json_file import Entry, entries, finite_number, read_json
+
+from .base import Category
+
+SECTIONS = ("images", "annotations", "categories")
+_LONGEST_SIDE = 1 << 20  # pixels that OpenCV reads; more is not a size
+
+
+class Image(NamedTuple):
+    """size (height, width) is what the file says of the image, None where it says nothing that can be a size."""
+
+    id: FileId
+    name: str
+    size: tuple[int, int] | None
+    number: int  # in the file's list
+
+
+class Annotation(NamedTuple):
+    """One object.
+
+    number              position in the file's list
+    image, class_index  positions in CocoFile.images and CocoFile.categories
+    box                 x, y, width, height in pixels, as the file has them; None where that is no box
+    problem             what there is in place of a box
+    area                of the outline; None where the file gives no number
+    """
+
+    number: int
+    image: int
+    class_index: int
+    box: list[float] | None
+    problem: str
+    area: float | None
+    crowd: bool
+    ignore: bool
+
+
+class CocoFile(NamedTuple):
+    """categories in the file's order, images by their ids, annotations in the file's order."""
+
+    categories: list[Category]
+    images: list[Image]
+    annotations: list[Annotation]
+
+
+def read_coco(path: Path) -> CocoFile:
+    """A file of COCO detection annotations. Raises UserError naming the entry at fault."""
+    content = _read_sections(path, SECTIONS)
+    categories = _parse_categories(path, content["categories"])
+    images = _parse_images(path, content["images"])
+    image_index, class_index = (IdIndex(each.id for each in part) for part in (images, categories))
+    annotations = [
+        _parse_annotation(entry, image_index, class_index)
+        for entry in entries(path, "annotations", content["annotations"])
+    ]
+    return CocoFile(categories, images, annotations)
+
+
+def read_categories(path: Path) -> list[Category]:
+    """The classes alone, of a file that may have nothing else."""
+    return _parse_categories(path, _read_sections(path, ["categories"])["categories"])
+
+
+def _read_sections(path: Path, sections: Sequence[str]) -> Mapping[str, Any]:
+    content = read_json(path)
+    missing = [name for name in sections if not isinstance(content, dict) or not isinstance(content.get(name), list)]
+    if missing:
+        raise UserError(f"{path}: has no list {' and no list '.join(missing)}; expected COCO detection annotations")
+    return content  # type: ignore[no-any-return]  # checked above
+
+
+def _parse_categories(path: Path, values: list[Any]) -> list[Category]:
+    categories: list[Category] = []
+    seen: dict[FileId, str] = {}
+    for entry in entries(path, "categories", values):
+        category = Category(entry.id("id"), entry.text("name"))
+        if category.id in seen:
+            raise entry.wrong("id", f"an id of its own, which {seen[category.id]} has already")
+        seen[category.id] = entry.place
+        categories.append(category)
+    return categories
+
+
+def _parse_images(path: Path, values: list[Any]) -> list[Image]:
+    """Sorted by id. An image that is listed twice with the same id and name counts once."""
+    images: dict[FileId, Image] = {}
+    for entry in entries(path, "images", values):
+        image = Image(entry.id("id"), entry.text("file_name"), _size(entry.values), entry.index)
+        other = images.setdefault(image.id, image)
+        if other.name != image.name:
+            raise entry.wrong("id", f"an id of its own: {image.name!r} has that of {other.name!r}; renumber one")
+    return sorted(images.values(), key=lambda image: sort_key(image.id))
+
+
+def _size(values: Mapping[str, Any]) -> tuple[int, int] | None:
+    height, width = (finite_number(values.get(side)) or 0 for side in ("height", "width"))
+    if not all(1 <= side <= _LONGEST_SIDE and side == int(side) for side in (height, width)):
+        return None
+    return int(height), int(width)
+
+
+def _parse_annotation(entry: Entry, images: IdIndex, classes: IdIndex) -> Annotation:
+    image = _position(entry, "image_id", images, "images")
+    class_index = _position(entry, "category_id", classes, "categories")
+    box, problem = _parse_box(entry.values.get("bbox"))
+    area = finite_number(entry.values.get("area"))
+    crowd, ignore = entry.flag("iscrowd"), entry.flag("ignore")
+    return Annotation(entry.index, image, class_index, box, problem, area, crowd, ignore)
+
+
+def _position(entry: Entry, key: str, index: IdIndex, section: str) -> int:
+    position = index.find(entry.id(key))
+    if position is None:
+        raise entry.wrong(key, f"the id of one of the file's {section}; correct or remove the annotation")
+    return position
+
+
+def _parse_box(value: Any) -> tuple[list[float] | None, str]:
+    if value is None or value == []:
+        return None, "without bbox"
+    if not isinstance(value, list) or len(value) != 4:
+        return None, "with a bbox that is not 4 numbers"
+    if any(isinstance(number, str) for number in value):
+        return None, "with a bbox of strings"
+    numbers = [number for each in value if (number := finite_number(each)) is not None]
+    return (numbers, "") if len(numbers) == 4 else (None, "with a bbox that is not 4 finite numbers")
+
+
+def listed_twice(images: Iterable[Image]) -> list[tuple[Image, Image]]:
+    """Images whose name another one, of another id, has before them; with that one."""
+    first: dict[str, Image] = {}
+    return [(other, image) for image in images if (other := first.setdefault(image.name, image)) is not image]

@@ -1,0 +1,99 @@
+"""Text and JSON files as people's tools save them, and errors that name the entry at fault."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import reprlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ppdet.core.errors import UserError
+from ppdet.utils.ids import FileId, is_id
+
+_ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_LARGEST = 3.4e38  # of float32, which boxes become
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with its mark. Raises UserError for any other encoding."""
+    try:
+        data = path.read_bytes()
+        encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
+        return data.decode(encoding)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not text in UTF-8; save it as UTF-8") from None
+
+
+def read_json(path: Path) -> Any:
+    """The parsed content of a JSON file. Raises UserError where it is none."""
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise UserError(f"{path}: lists or objects nested too deeply; expected annotations or results") from None
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); the file is probably cut short, fetch it again") from None
+    except ValueError:
+        raise UserError(f"{path}: holds a whole number of thousands of digits; correct it") from None
+
+
+def finite_number(value: Any) -> float | None:
+    """`value` as a float; None where it is not a number, not finite, or too large for float32."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_LARGEST <= value <= _LARGEST:
+        return None
+    return float(value)
+
+
+class Entry:
+    """An object in a list of a JSON file, at `place` ("images[3]")."""
+
+    __slots__ = ("_path", "_section", "index", "values")
+
+    def __init__(self, path: Path, section: str, index: int, values: Any) -> None:
+        self._path, self._section, self.index = path, section, index
+        self.values: dict[str, Any] = values if isinstance(values, dict) else {}
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: {self.place}: found {reprlib.repr(values)}; expected an object {{…}}")
+
+    @property
+    def place(self) -> str:
+        return f"{self._section}[{self.index}]"
+
+    def wrong(self, key: str, expected: str) -> UserError:
+        """The error about the value of `key`; `expected` may go on to say what to do."""
+        found = reprlib.repr(self.values[key]) if key in self.values else "nothing"
+        return UserError(f"{self._path}: {self.place}.{key}: found {found}; expected {expected}")
+
+    def id(self, key: str) -> FileId:
+        value = self.values.get(key)
+        if not is_id(value):
+            raise self.wrong(key, "a number or a text")
+        return value
+
+    def text(self, key: str) -> str:
+        """A text that can be written to a file and, as it has no NUL, be the name of one."""
+        value = self.values.get(key)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self.wrong(key, "a text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise self.wrong(key, "a text without halves of characters (surrogates); correct it") from None
+        return value
+
+    def flag(self, key: str) -> bool:
+        """0 or 1, as a number, a truth value or text; missing and null are 0."""
+        value = self.values.get(key)
+        if isinstance(value, (list, dict)) or value not in (None, 0, 1, "0", "1"):
+            raise self.wrong(key, "0 or 1")
+        return value in (1, "1")
+
+
+def entries(path: Path, section: str, values: list[Any]) -> Iterator[Entry]:
+    """The objects of a list. Raises UserError naming the first that is none."""
+    for index, value in enumerate(values):
+        yield Entry(path, section, index, value)
