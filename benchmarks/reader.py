@@ -31,6 +31,7 @@ from ppdet.data import colour  # noqa: E402
 from ppdet.data.datasets import COCODataSet  # noqa: E402
 from ppdet.data.decode import read_image  # noqa: E402
 from ppdet.data.loader import Loader  # noqa: E402
+from ppdet.utils.streams import Stream, generator  # noqa: E402
 
 SHARED = Path(os.environ.get("PPDET_SHARED", ROOT.parent / "shared"))
 READERS = {"picodet_s_320_coco_lcnet": [256, 288, 320, 352, 384], "picodet_l_640_coco_lcnet": [576, 608, 640, 672, 704]}
@@ -120,11 +121,11 @@ def plain_batch(maker: Any, sides: list[int], draws: list[Any]) -> np.ndarray:
     samples = []
     for draw in draws:
         record = maker.records[draw.record]
-        rng = np.random.default_rng([maker.seed, draw.epoch, maker.rank, draw.record])
+        rng = generator(Stream.SAMPLE, maker.seed, draw.epoch, maker.rank, draw.record)
         image, boxes = crop(decode(record.im_file), record.gt_bbox, rng)
         image, boxes = flip(image, boxes, rng)
         samples.append(distort(image, rng))
-    rng = np.random.default_rng([maker.seed, draws[0].epoch, draws[0].step])
+    rng = generator(Stream.BATCH, maker.seed, draws[0].epoch, draws[0].step)
     side, interp = sides[rng.choice(len(sides))], (0, 1, 3, 2, 4)[rng.choice(5)]
     return np.stack([normalise(resize(image, side, interp)).transpose(2, 0, 1) for image in samples])
 
@@ -151,8 +152,7 @@ def check(dataset: COCODataSet, name: str, sides: list[int]) -> None:
 
 
 def batches(loader: Loader, epoch: int) -> list[Any]:
-    loader._sampler.start(epoch, 0)
-    return list(loader._sampler)
+    return list(loader._sampler.batches(epoch))
 
 
 def one_core(dataset: COCODataSet, name: str, sides: list[int], repeats: int) -> None:

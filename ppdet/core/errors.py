@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -11,6 +12,22 @@ class UserError(Exception):
 
     The message is one line: `<file or dotted key at fault>: what was found; what was expected or what to do`.
     """
+
+
+# what libraries say, on the CPU and on cards, in exceptions of many types
+_NO_MEMORY = re.compile(
+    r"ResourceExhausted|[Oo]ut of memory|Unable to allocate|[Ff]ail(ed)? to alloc|Cannot allocate memory|bad_alloc"
+    r"|bad allocation|Insufficient memory|ALLOC_FAILED"
+)
+
+
+def out_of_memory(error: BaseException) -> UserError | None:
+    """The UserError that says so where `error` comes of memory that ran out, None where it does not."""
+    text = str(error)
+    if not isinstance(error, MemoryError) and not _NO_MEMORY.search(text):
+        return None
+    line = next((line for line in text.splitlines() if _NO_MEMORY.search(line)), type(error).__name__)
+    return UserError(f"batch_size: memory ran out ({line.strip()}); lower it, the size of the images, or worker_num")
 
 
 class Interrupted(KeyboardInterrupt):

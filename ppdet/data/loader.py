@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import logging
 import traceback
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
 
-from ppdet.core.errors import UserError
+from ppdet.core.errors import UserError, out_of_memory
+from ppdet.utils.streams import Stream, generator
+from ppdet.utils.waiting import call_within, reading_limit
 
 from .batch import BatchTransform, apply_batch_transforms, collate
 from .sample import Batch, Record, Sample
 from .sampling import Draw, EpochSampler
 from .transforms import Transform, settled
-from .workers import SPARE, Buffers, WorkerPool
+from .workers import NOTHING, SPARE, Buffers, WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -53,30 +57,33 @@ class BatchMaker:
     rank: int
     exact: bool = False
 
-    def __call__(self, draws: Sequence[Draw], buffer: np.ndarray | None = None) -> dict[str, Any]:
+    def __call__(
+        self, draws: Sequence[Draw], buffer: np.ndarray | None = None, progress: np.ndarray | None = None
+    ) -> dict[str, Any]:
         """The fields of Batch as arrays, with `failures` and `resized`; or `error`, for the main process to raise.
 
-        buffer  uint8 memory for the images, see batch.collate
+        buffer    uint8 memory for the images, see batch.collate
+        progress  [1] int64, where the index of the record is written that is being read
         """
         try:
-            return self._make(draws, buffer)
+            return self._make(draws, buffer, np.zeros(1, np.int64) if progress is None else progress)
         except UserError as error:
             return {"error": error}
-        except Exception:
-            return {"error": RuntimeError(f"the reader failed:\n{traceback.format_exc()}")}
+        except Exception as error:
+            trace = RuntimeError(f"the reader failed:\n{traceback.format_exc()}")
+            return {"error": out_of_memory(error) or trace}
 
-    def _make(self, draws: Sequence[Draw], buffer: np.ndarray | None) -> dict[str, Any]:
+    def _make(self, draws: Sequence[Draw], buffer: np.ndarray | None, progress: np.ndarray) -> dict[str, Any]:
         failures: list[list[int | str]] = []
-        samples = [self._load(draw, failures) for draw in draws]
-        # Without the rank: all ranks draw the same image size.
-        rng = np.random.default_rng([self.seed, draws[0].epoch, draws[0].step])
+        samples = [self._load(draw, failures, progress) for draw in draws]
+        rng = generator(Stream.BATCH, self.seed, draws[0].epoch, draws[0].step)
         resized = [message for sample in samples if (message := _size_difference(sample))]
         samples = apply_batch_transforms(samples, self.batch_transforms, rng, self.exact)
         return {**collate(samples, buffer), "failures": failures, "resized": resized}
 
-    def _load(self, draw: Draw, failures: list[list[int | str]]) -> Sample:
+    def _load(self, draw: Draw, failures: list[list[int | str]], progress: np.ndarray) -> Sample:
         for attempt in range(tolerated_failures(len(self.records)) + 1):
-            index = (draw.record + attempt) % len(self.records)
+            index = progress[0] = (draw.record + attempt) % len(self.records)
             try:
                 return self._transformed(draw.epoch, index)
             except UserError as error:
@@ -86,7 +93,7 @@ class BatchMaker:
         raise UserError(f"{failures[-1][1]} ({len(failures)} images in a row are unreadable)")
 
     def _transformed(self, epoch: int, index: int) -> Sample:
-        rng = np.random.default_rng([self.seed, epoch, self.rank, index])
+        rng = generator(Stream.SAMPLE, self.seed, epoch, self.rank, index)
         sample = Sample.from_record(self.records[index])
         for transform in self.sample_transforms:
             sample = transform(sample, rng)
@@ -108,7 +115,7 @@ class Loader:
     """The batches of one dataset: `for batch in loader.epoch(epoch)`; `len(loader)` is the steps per epoch.
 
     Workers are started by the first epoch and stay for the next ones; leaving an epoch early, an error, and `close()`
-    end them. worker_num 0 makes the batches in the main process.
+    end them. Epochs that are alive at once have workers of their own. worker_num 0 makes the batches on a thread.
 
     unreadable  positions of images that are known, and said, to be unreadable
     """
@@ -125,9 +132,10 @@ class Loader:
         self.worker_num = worker_num
         self._maker, self._sampler = maker, sampler
         self._buffer_bytes = batch_bytes if use_shared_memory else 0
-        self._pool: WorkerPool | None = None
+        self._limit = reading_limit()
+        self._pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()  # a pool that nobody holds ends its workers
+        self._idle: WorkerPool | None = None  # the pool of an epoch that has ended
         self._buffers: Buffers | None = None  # without workers
-        self._begun = False  # an epoch's first batches are in the making
         self._unreadable = set(unreadable)
         self._told_sizes = False
 
@@ -137,16 +145,23 @@ class Loader:
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from `start_step` on, the same at every call; workers begin before one is asked for.
 
-        Raises UserError for an unreadable image (in training: once more than 1 % are) and for a worker that died.
+        Raises UserError for an unreadable image (in training: once more than 1 % are), for a worker that died, and for
+        a file system that does not answer.
         """
-        if self._begun:  # and never asked for a batch
-            self.close()
-        self._sampler.start(epoch, start_step)
-        self._begun = True
-        return self._batches(self._from_workers() if self.worker_num else self._in_process())
+        orders = self._sampler.batches(epoch, start_step)
+        if not self.worker_num:
+            return self._batches(self._in_process(orders), None)
+        pool, self._idle = self._idle or self._new_pool(), None
+        return self._batches(pool.results(orders), pool)
 
-    def _batches(self, results: Iterator[dict[str, Any]]) -> Iterator[Batch]:
-        self._begun = False
+    def close(self) -> None:
+        """End the workers."""
+        self._idle = None
+        for pool in list(self._pools):
+            pool.close()
+        self._pools.clear()
+
+    def _batches(self, results: Iterator[dict[str, Any]], pool: WorkerPool | None) -> Iterator[Batch]:
         finished = False
         try:
             for parts in results:
@@ -157,33 +172,35 @@ class Loader:
                 yield Batch(**{name: _tensor(parts.pop(name)) for name in _FIELDS})
             finished = True
         finally:
-            if not finished:
-                self.close()
+            if finished and self._idle is None and pool in self._pools:
+                self._idle = pool
+            elif pool is not None:
+                pool.close()
 
     def file_name(self, im_id: int) -> str:
         """The file that the batches' `im_id` stands for."""
         return next(Path(record.im_file).name for record in self._maker.records if record.im_id == im_id)
 
-    def close(self) -> None:
-        """End the workers."""
-        self._begun = False
-        if self._pool is not None:
-            self._pool.close()
-        self._pool = None
-
-    def _in_process(self) -> Iterator[dict[str, Any]]:
+    def _in_process(self, orders: Iterator[Sequence[Draw]]) -> Iterator[dict[str, Any]]:
         if self._buffers is None:  # fresh memory for every batch would cost 10 % of the time
             self._buffers = Buffers(SPARE, self._buffer_bytes)
-        for draws in self._sampler:
-            yield self._maker(draws, self._buffers.lend(self._buffers.free.pop()) if self._buffers.free else None)
+        for draws in orders:
+            yield self._made(draws, self._buffers.lend(self._buffers.free.pop()) if self._buffers.free else None)
 
-    def _from_workers(self) -> Iterator[dict[str, Any]]:
-        if self._pool is None:
-            self._pool = WorkerPool(self._maker, self.worker_num, self._buffer_bytes, self._files)
-        return self._pool.results(self._sampler)
+    def _made(self, draws: Sequence[Draw], buffer: np.ndarray | None) -> dict[str, Any]:
+        progress = np.full(1, NOTHING, np.int64)
+        name = partial(self._file, draws, progress)
+        return call_within(self._limit, name, partial(self._maker, draws, buffer, progress))
 
-    def _files(self, draws: Sequence[Draw]) -> str:
-        return ", ".join(self._maker.records[draw.record].im_file for draw in draws)
+    def _new_pool(self) -> WorkerPool:
+        pool = WorkerPool(self._maker, self.worker_num, self._buffer_bytes, self._file, self._limit)
+        self._pools.add(pool)
+        return pool
+
+    def _file(self, draws: Sequence[Draw], progress: np.ndarray) -> str:
+        """The image file that is being read; the first one of the batch where none is yet."""
+        index = draws[0].record if progress[0] == NOTHING else progress[0]
+        return self._maker.records[index].im_file
 
     def _note_failures(self, failures: Sequence[Sequence[Any]]) -> None:
         total = len(self._maker.records)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import logging
 import mmap
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import weakref
 from collections import deque
@@ -27,17 +27,17 @@ import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
-
-logger = logging.getLogger(__name__)
+from ppdet.utils.waiting import wait_for
 
 PREFETCH = 2  # batches in the making per worker
 SPARE = 3  # buffers for batches in use: the last one, the one being used, and one more; further ones are copied
-_PATIENCE = 60.0  # seconds of silence from a worker after which it is named
+_PR_SET_PDEATHSIG = 1
 _HEARTBEAT = 2.0  # seconds after which a worker looks whether the main process is still there
 _IGNORED = {signal.SIGINT, signal.SIGTERM}
 
 Parts = dict[str, Any]
-Work = Callable[[Any, np.ndarray], Parts]
+Work = Callable[[Any, np.ndarray, np.ndarray], Parts]
+NOTHING = -1  # in `progress`: no image is being made
 
 
 class Buffers:
@@ -62,16 +62,23 @@ class Buffers:
 
 
 class WorkerPool:
-    """`worker_num` forked processes that call `work(order, buffer)`, with buffers of `buffer_bytes` each.
+    """`worker_num` forked processes that call `work(order, buffer, progress)`, with buffers of `buffer_bytes` each.
 
     Where the result's "image" lies in the buffer nothing but its shape is sent. Orders and results are pickled.
-    name  what an order is about, for messages
+    name   what a worker reads, for messages, from its order and its `progress`, [1] int64, which `work` writes to
+    limit  seconds that a worker may take for an order
     """
 
-    def __init__(self, work: Work, worker_num: int, buffer_bytes: int, name: Callable[[Any], str] = str) -> None:
+    def __init__(
+        self, work: Work, worker_num: int, buffer_bytes: int, name: Callable[[Any, np.ndarray], str], limit: float
+    ) -> None:
         context = multiprocessing.get_context("fork")
         self._buffers = Buffers(worker_num * PREFETCH + SPARE, buffer_bytes)
-        self._name = name
+        self._progress = np.frombuffer(mmap.mmap(-1, 8 * worker_num), np.int64)
+        self._progress[:] = NOTHING
+        self._name, self._limit = name, limit
+        # Linux ends children with the thread that forked them; the main thread lives as long as its process
+        parent = os.getpid() if threading.current_thread() is threading.main_thread() else None
         self._connections: list[Connection] = []
         self.processes: list[Any] = []
         # Python's end waits for daemons to heed SIGTERM, which these ignore
@@ -79,12 +86,12 @@ class WorkerPool:
         # Signals meanwhile are held back: they would end those that do not ignore them yet.
         signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
         try:
-            for _ in range(worker_num):
+            for number in range(worker_num):
                 ours, theirs = context.Pipe()
                 self._connections.append(ours)
-                process = context.Process(
-                    target=_serve, args=(work, theirs, self._buffers.memory, [*self._connections]), daemon=True
-                )
+                progress = self._progress[number : number + 1]
+                life = (work, theirs, self._buffers.memory, progress, [*self._connections], parent)
+                process = context.Process(target=_serve, args=life, daemon=True)
                 process.start()
                 theirs.close()  # so that the pipe ends with the worker
                 self.processes.append(process)
@@ -97,7 +104,8 @@ class WorkerPool:
     def results(self, orders: Iterable[Any]) -> Iterator[Parts]:
         """The result of each order, in their order; it stays as it is for as long as it is kept.
 
-        The first orders are sent at once. Raises UserError where a worker died. Exhaust it, or call `close`.
+        The first orders are sent at once. Raises UserError where a worker died or takes too long. Exhaust it, or call
+        `close`.
         """
         remaining = iter(orders)
         idle = deque(list(range(len(self.processes))) * PREFETCH)
@@ -138,12 +146,10 @@ class WorkerPool:
             raise self._died(worker) from None
 
     def _receive(self, worker: int, order: Any) -> Parts:
+        connection = self._connections[worker]
         try:
-            waited = 0.0
-            while not self._connections[worker].poll(_PATIENCE):
-                waited += _PATIENCE
-                logger.warning("a reader process has been at work for %.0f s on %s", waited, self._name(order))
-            parts: Parts = self._connections[worker].recv()
+            wait_for(connection.poll, lambda: self._name(order, self._progress[worker : worker + 1]), self._limit)
+            parts: Parts = connection.recv()
         except (EOFError, OSError):
             raise self._died(worker) from None
         return parts
@@ -161,15 +167,29 @@ class WorkerPool:
 def _kill(processes: Iterable[Any]) -> None:
     for process in processes:
         process.kill()  # it holds nothing that would have to be left in order
-        process.join()
+    for process in processes:
+        process.join(_HEARTBEAT)  # one that waits for a file system that is gone may not end
 
 
 def _view(buffer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return buffer[: int(np.prod(shape)) * 4].view(np.float32).reshape(shape)
 
 
-def _serve(work: Work, connection: Connection, memory: list[mmap.mmap], inherited: list[Connection]) -> None:
-    """The life of a worker. `inherited`: ends of the main process, open here too because of the fork."""
+def _serve(
+    work: Work,
+    connection: Connection,
+    memory: list[mmap.mmap],
+    progress: np.ndarray,
+    inherited: list[Connection],
+    parent: int | None,
+) -> None:
+    """The life of a worker.
+
+    inherited  ends of the main process, open here too because of the fork
+    parent     process to end with, even where this one is stopped; None: what `_listen` does is enough
+    """
+    if parent is not None:
+        _end_with(parent)
     for each in _IGNORED:  # the main process's business; terminals and launchers send them to the whole group
         signal.signal(each, signal.SIG_IGN)
     for end in inherited:
@@ -181,10 +201,19 @@ def _serve(work: Work, connection: Connection, memory: list[mmap.mmap], inherite
     threading.Thread(target=_listen, args=(connection, os.getppid(), orders), daemon=True).start()
     while True:
         order, number = orders.get()
-        parts = work(order, buffers[number])
+        parts = work(order, buffers[number], progress)
+        progress[0] = NOTHING
         if "image" in parts and np.may_share_memory(parts["image"], buffers[number]):
             parts["image"] = parts["image"].shape
         connection.send(parts)
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, as far as the system can."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended in between
+        os._exit(0)
 
 
 def _listen(connection: Connection, main: int, orders: SimpleQueue[tuple[Any, int]]) -> None:

@@ -13,6 +13,7 @@ import paddle
 
 from ppdet.core.settings import Settings
 from ppdet.engine.device import available_devices, select_device
+from ppdet.utils.streams import Stream, generator
 
 _RANK = """
 import paddle, paddle.distributed as dist
@@ -30,7 +31,7 @@ def matmul(size: int = 1024, seconds: float = 1.0) -> list[str]:
         RuntimeError: the product is wrong.
     """
     kind = select_device(Settings(architecture="PicoDet", epoch=1, device=available_devices()[0]))
-    rng = np.random.default_rng(0)
+    rng = generator(Stream.DOCTOR)
     a, b = (rng.standard_normal((size, size), np.float32) for _ in range(2))
     left, right = paddle.to_tensor(a), paddle.to_tensor(b)
     product = paddle.matmul(left, right).numpy()  # also warms up

@@ -9,6 +9,7 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.engine.run import Run
+from ppdet.utils.streams import Stream, generator
 
 logger = logging.getLogger(__name__)
 
@@ -35,5 +36,5 @@ def sample_batch(run: Run, size: tuple[int, int], count: int = 2) -> SampleBatch
     except (UserError, KeyError) as error:
         logger.info("export check: EvalDataset gives no image (%s)", error)
     shape = count, 3, *(side if side > 0 else 320 for side in size)
-    noise = np.random.default_rng(0).standard_normal(shape).astype("float32")
+    noise = generator(Stream.EXPORT_CHECK).standard_normal(shape).astype("float32")
     return SampleBatch(noise, np.ones((count, 2), "float32"), "images of noise, since EvalDataset gives none")

@@ -26,7 +26,7 @@ from types import TracebackType
 
 from paddle.base import core
 
-from ppdet.core.errors import UserError
+from ppdet.utils.waiting import seconds_from
 
 SILENCE = 25.0  # seconds; the launcher needs up to 30 more to end a job with a process that is stopped
 STATUS = 3  # of a process that ends because of another one
@@ -38,10 +38,7 @@ _LEFT = 1 << 40  # added to a number by a process that is done
 
 def patience() -> float:
     """Seconds that the others wait for a stuck rank, from the environment; 40, with which the job ends in a minute."""
-    text = os.environ.get(PATIENCE, "40")
-    if not text.isdecimal():
-        raise UserError(f"{PATIENCE}: found {text!r}; expected whole seconds, 0: without end")
-    return float(text) or float("inf")
+    return seconds_from(PATIENCE, 40)
 
 
 class Lag:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +48,7 @@ def epochs(loader: Loader, numbers: range) -> list[list[tuple]]:
 
 
 def workers_of(loader: Loader) -> list:
-    return loader._pool.processes
+    return [process for pool in loader._pools for process in pool.processes]
 
 
 def test_fields_of_a_batch(small: Dataset, train_reader: ReaderFactory) -> None:
@@ -163,6 +165,64 @@ def test_a_bug_in_a_transform_arrives_with_its_trace(
 
 
 # ---- processes and memory ----
+
+
+@pytest.mark.parametrize("worker_num", [0, 2])
+def test_epochs_that_are_alive_at_once_do_not_mix(
+    small: Dataset, train_reader: ReaderFactory, closing: Callable[[Loader], Loader], worker_num: int
+) -> None:
+    loader = closing(train_reader(worker_num=worker_num).bind(small))
+    expected = epochs(loader, range(3))
+    left = loader.epoch(2)
+    next(left)
+    begun = loader.epoch(1)
+    both = list(zip(loader.epoch(0), begun, strict=True))
+    assert [fingerprint(batch) for batch, _ in both] == expected[0]
+    assert [fingerprint(batch) for _, batch in both] == expected[1]
+    assert [fingerprint(batch) for batch in left] == expected[2][1:]
+    assert epochs(loader, range(3)) == expected
+
+
+def test_an_epoch_that_nobody_asks_for_ends_its_workers(
+    small: Dataset, train_reader: ReaderFactory, closing: Callable[[Loader], Loader]
+) -> None:
+    loader = closing(train_reader(worker_num=1).bind(small))
+    begun = loader.epoch(0)
+    (worker,) = workers_of(loader)
+    del begun
+    gc.collect()
+    assert not worker.is_alive()
+
+
+@pytest.mark.parametrize("worker_num", [0, 1])
+def test_a_file_system_that_does_not_answer_is_named(
+    small: Dataset,
+    eval_reader: ReaderFactory,
+    closing: Callable[[Loader], Loader],
+    worker_num: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PPDET_READ_SECONDS", "1")
+    never = threading.Event()
+    file = small.records[6].im_file
+    reader = eval_reader(worker_num=worker_num)
+    reader.sample_transforms.insert(1, lambda sample, rng: sample if sample.im_file != file else never.wait())
+    batches = closing(reader.bind(small)).epoch(0)
+    next(batches)
+    with pytest.raises(UserError) as error:
+        next(batches)
+    never.set()
+    assert str(error.value).startswith(f"{file}: reading it has taken 1 s; the file system does not answer")
+
+
+@pytest.mark.parametrize("worker_num", [0, 1])
+def test_memory_that_runs_out_is_one_line(
+    small: Dataset, eval_reader: ReaderFactory, closing: Callable[[Loader], Loader], worker_num: int
+) -> None:
+    reader = eval_reader(worker_num=worker_num)
+    reader.sample_transforms.append(lambda sample, rng: np.empty(1 << 60, np.uint8))
+    with pytest.raises(UserError, match=r"^batch_size: memory ran out \(Unable to allocate .*\); lower it"):
+        list(closing(reader.bind(small)).epoch(0))
 
 
 @pytest.mark.parametrize("between_epochs", [False, True])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -21,7 +20,6 @@ import paddle
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data import workers
 from ppdet.data.loader import _tensor
 from ppdet.data.workers import PREFETCH, SPARE, Buffers, WorkerPool
 
@@ -30,11 +28,15 @@ SIZE = 4 * 2 * 3 * 16 * 16
 PoolFactory = Callable[..., WorkerPool]
 
 
-def constant(order: int, buffer: np.ndarray) -> dict[str, Any]:
+def constant(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
     """An image full of the order's number."""
     image = buffer[:SIZE].view(np.float32).reshape(SHAPE)
     image[:] = order
     return {"image": image, "order": order}
+
+
+def named(order: Any, progress: np.ndarray) -> str:
+    return f"image {order}, at {progress[0]}"
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def pool() -> Iterator[PoolFactory]:
     pools: list[WorkerPool] = []
 
     def make(work: Any = constant, worker_num: int = 2, **options: Any) -> WorkerPool:
-        pools.append(WorkerPool(work, worker_num, SIZE, **options))
+        pools.append(WorkerPool(work, worker_num, SIZE, **{"name": named, "limit": 60.0} | options))
         return pools[-1]
 
     def hangs(*_: object) -> None:
@@ -99,31 +101,33 @@ def test_a_buffer_is_lent_until_the_last_user_ends(keep: str) -> None:
 
 def test_no_memory_for_the_buffers_is_an_error(pool: PoolFactory) -> None:
     with pytest.raises(UserError, match="^batch_size: no memory"):
-        WorkerPool(constant, 2, 1 << 60)
+        WorkerPool(constant, 2, 1 << 60, named, 60.0)
 
 
 # ---- a worker in trouble ----
 
 
-def slow(order: int, buffer: np.ndarray) -> dict[str, Any]:
-    time.sleep(0.7)
+def stopping(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
+    """Stops itself, as a hand or a file system that is gone would, in the middle of its third order."""
+    progress[0] = 10 * order
+    if order == 2:
+        os.kill(os.getpid(), signal.SIGSTOP)
     return {"order": order}
 
 
-def test_a_silent_worker_is_named(
-    pool: PoolFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(workers, "_PATIENCE", 0.25)
-    with caplog.at_level(logging.WARNING, logger="ppdet"):
-        assert len(list(pool(slow, 1, name=lambda order: f"image {order}").results([7]))) == 1
-    assert "image 7" in caplog.text
+def test_a_stopped_worker_is_an_error_that_names_what_it_read(pool: PoolFactory) -> None:
+    ours = pool(stopping, 1, limit=1.0)
+    with pytest.raises(UserError, match=r"^image 2, at 20: reading it has taken 1 s; .*PPDET_READ_SECONDS"):
+        list(ours.results(range(5)))
+    ours.close()
+    assert not any(process.is_alive() for process in ours.processes)
 
 
-def unpicklable(order: int, buffer: np.ndarray) -> dict[str, Any]:
+def unpicklable(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
     return {"order": lambda: order}
 
 
-def leaving(order: int, buffer: np.ndarray) -> dict[str, Any]:
+def leaving(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
     os._exit(3)
 
 
@@ -144,7 +148,7 @@ def test_a_worker_killed_in_the_middle_of_a_message(pool: PoolFactory) -> None:
         list(results)
 
 
-def large(order: Any, buffer: np.ndarray) -> dict[str, Any]:
+def large(order: Any, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
     """4 MB through the pipe, which takes 0.2."""
     return {"order": order, "rest": np.zeros(1 << 20, np.float32)}
 
@@ -165,9 +169,9 @@ KILLED = """
 import os, signal, sys, time
 import numpy as np
 from ppdet.data.workers import WorkerPool
-def work(order, buffer):
+def work(order, buffer, progress):
     return {"rest": np.zeros(1 << 20, np.float32)}
-one, two = WorkerPool(work, 2, 100), WorkerPool(work, 1, 100)
+one, two = WorkerPool(work, 2, 100, str, 60.0), WorkerPool(work, 1, 100, str, 60.0)
 results = one.results(range(100)), two.results(range(100))
 for result in results:
     next(result)
@@ -200,6 +204,23 @@ def test_workers_end_with_the_main_process(number: signal.Signals) -> None:
     assert not any(map(alive, pids))
 
 
+def test_a_stopped_worker_ends_with_the_main_process() -> None:
+    """It runs no code of its own any more."""
+    main = subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert main.stdout is not None
+    pids = [int(pid) for pid in main.stdout.readline().split()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    main.kill()
+    main.wait(30)
+    end = time.monotonic() + 30
+    while any(map(alive, pids)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not any(map(alive, pids))
+
+
 def test_workers_outlive_the_thread_that_started_them(pool: PoolFactory) -> None:
     made: list[WorkerPool] = []
     thread = threading.Thread(target=lambda: made.append(pool()))
@@ -208,7 +229,7 @@ def test_workers_outlive_the_thread_that_started_them(pool: PoolFactory) -> None
     assert len(list(made[0].results(range(10)))) == 10
 
 
-def heavy(order: int, buffer: np.ndarray) -> dict[str, Any]:
+def heavy(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
     """What workers do, and more."""
     image = np.full((600, 600, 3), order, np.uint8)
     product = np.ones((300, 300)) @ np.ones((300, 300))

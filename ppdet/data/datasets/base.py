@@ -14,6 +14,7 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.utils.ids import FileId
 from ppdet.utils.json_file import read_text
+from ppdet.utils.streams import Stream, generator
 
 from ..sample import Record
 from .box_filter import BoxFilter
@@ -130,7 +131,7 @@ class AnnotatedDataset(Dataset):
         empty = [record for record in records if not len(record.gt_bbox)] if self.allow_empty else []
         if 0 <= self.empty_ratio < 1:
             count = min(int(len(annotated) * self.empty_ratio / (1 - self.empty_ratio)), len(empty))
-            empty = [empty[index] for index in sorted(np.random.default_rng(0).permutation(len(empty))[:count])]
+            empty = [empty[index] for index in sorted(generator(Stream.EMPTY_IMAGES).permutation(len(empty))[:count])]
         chosen = annotated + empty
         return chosen[: self.sample_num] if self.sample_num > 0 else chosen
 

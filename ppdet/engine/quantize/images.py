@@ -17,6 +17,7 @@ from ppdet.data.transforms import NormalizeImage
 from ppdet.engine.export.pixels import normalize_step, to_pixels
 from ppdet.engine.export.runners import Feed
 from ppdet.engine.run import Run
+from ppdet.utils.streams import Stream, generator
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def calibration_set(run: Run, count: int) -> Dataset:
     """
     with _naming_train_dataset():
         dataset = run.load_dataset("TrainDataset")
-    order = np.random.default_rng(run.settings.seed or 0).permutation(len(dataset))[:count]
+    order = generator(Stream.CALIBRATION, run.settings.seed or 0).permutation(len(dataset))[:count]
     if len(order) < count:
         logger.info("calibration: %d images asked for, TrainDataset has %d", count, len(order))
     dataset.records = [dataset.records[index] for index in order]

@@ -1,0 +1,84 @@
+"""Time limits: what ends in time is unchanged, what does not ends in one line."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+import pytest
+
+from ppdet.core.errors import Interrupted, UserError
+from ppdet.utils import waiting
+from ppdet.utils.waiting import call_within, reading_limit, wait_for
+
+
+def never(seconds: float) -> bool:
+    return False
+
+
+def test_the_event_is_waited_for() -> None:
+    asked: list[float] = []
+    wait_for(lambda seconds: asked.append(seconds) or len(asked) == 3, lambda: "x.jpg", 5.0)
+    assert asked == [1.0] * 3
+
+
+def test_the_limit_is_counted_in_slices() -> None:
+    """The clock plays no part: a process that was stopped itself finds its event when it goes on."""
+    with pytest.raises(UserError, match=r"^x\.jpg: reading it has taken 5 s; .* raise PPDET_READ_SECONDS"):
+        wait_for(never, lambda: "x.jpg", 5.0)
+
+
+def test_a_long_wait_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    slices = iter([False] * 130 + [True])
+    with caplog.at_level(logging.WARNING, logger="ppdet"):
+        wait_for(lambda seconds: next(slices), lambda: "x.jpg", float("inf"))
+    assert caplog.messages == [f"x.jpg: reading it has taken {seconds} s so far" for seconds in (60, 120)]
+
+
+def test_a_call_gives_its_result_or_its_error() -> None:
+    assert call_within(5.0, lambda: "x.jpg", lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        call_within(5.0, lambda: "x.jpg", lambda: 1 // 0)
+
+
+def test_a_call_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_GRACE", 0.1)
+    never_set = threading.Event()
+    with pytest.raises(UserError, match=r"^x\.jpg: reading it has taken 1 s"):
+        call_within(1.0, lambda: "x.jpg", never_set.wait)
+    never_set.set()
+
+
+def test_signals_are_heeded_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_GRACE", 0.1)
+    never_set = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        raise Interrupted(number)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Interrupted):
+            call_within(60.0, lambda: "x.jpg", never_set.wait)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        never_set.set()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 600), ("30", 30), ("0", float("inf"))])
+def test_the_limit_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float
+) -> None:
+    monkeypatch.delenv("PPDET_READ_SECONDS", raising=False)
+    if text:
+        monkeypatch.setenv("PPDET_READ_SECONDS", text)
+    assert reading_limit() == seconds
+
+
+@pytest.mark.parametrize("text", ["1m", "-3", "²", ""])
+def test_a_limit_that_is_no_number(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("PPDET_READ_SECONDS", text)
+    with pytest.raises(UserError, match="^PPDET_READ_SECONDS: found .*; expected whole seconds"):
+        reading_limit()
