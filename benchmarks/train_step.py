@@ -65,7 +65,8 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
     from paddle import nn
 
     import ppdet.data
-    import ppdet.engine.optim  # noqa: F401
+    import ppdet.engine.optim
+    import ppdet.engine.optimizer  # noqa: F401
     from benchmarks.assigner import plain
     from ppdet.core.config import load_config
     from ppdet.core.registry import Builder

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from ppdet.core.compat import SWITCHES, refuse_overrides
 from ppdet.core.config import load_config
+from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+S_320 = CONFIGS / "picodet" / "picodet_s_320_coco_lcnet.yml"
 PUBLISHED = sorted(
     path.relative_to(CONFIGS / "picodet").as_posix()
     for pattern in ("picodet_*_lcnet.yml", "legacy_model/picodet_*_coco.yml")
@@ -27,9 +30,35 @@ OF_OTHER_RELEASES = (
     "master_grad=false", "init_loss_scaling=512", "custom_white_list=[]", "custom_black_list=[]", "use_vdl=false",
     "vdl_log_dir=vdl", "use_wandb=false", "wandb={project: mine}", "profiler_options=", "save_prediction_only=false",
     "PicoDet.nms_cpu=true", "PicoHeadV2.nms_pre=1000", "PicoHeadV2.nms.return_index=true",
-    "LearningRate.schedulers.0.use_warmup=true", "TrainReader.use_process=true", "TestReader.fuse_normalize=true",
+    "TrainReader.use_process=true", "TestReader.fuse_normalize=true",
     "TrainReader.mosaic_epoch=3", "EvalReader.mixup_epoch=3", "TestReader.collate_batch=false",
-    "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=false", "TrainDataset.use_default_label=true",
+    "TrainDataset.use_default_label=true",
+)  # fmt: skip
+# Options of theirs that have one value here, or a meaning.
+WITH_A_MEANING = (
+    "LearningRate.schedulers.0.use_warmup=true", "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=false",
+    "PicoHeadV2.conv_feat.norm_type=bn", "PicoHeadV2.nms.nms_eta=1", "PicoHeadV2.nms.background_label=-1",
+    "TrainReader.sample_transforms.3.RandomDistort={random_apply: true, count: 4, random_channel: false}",
+    "TrainReader.batch_transforms.1.NormalizeImage.norm_type=mean_std",
+    "TrainReader.batch_transforms.3.PadGT={return_gt_mask: true, pad_img: false, minimum_gtnum: 0}",
+    "LCNet.lr_mult_list=[1.0, 1.0, 1.0, 1.0, 1.0]", "OptimizerBuilder.regularizer=false",
+)  # fmt: skip
+# What would change a run there, and cannot here.
+NOT_HERE = (
+    ("PicoHeadV2.conv_feat.norm_type=gn",
+     "PicoHeadV2.conv_feat.norm_type: expected 'bn' or 'sync_bn', found 'gn' (str)"),
+    ("PicoHeadV2.nms.nms_eta=0.9", "PicoHeadV2.nms.nms_eta: expected at least 1, found 0.9"),
+    ("PicoHeadV2.nms.normalized=false", "PicoHeadV2.nms.normalized: expected True, found False (bool)"),
+    ("LCNet.freeze_at=2", "LCNet.freeze_at: expected -1, found 2 (int)"),
+    ("LCNet.lr_mult_list=[0.5, 1]", "LCNet.lr_mult_list.0: expected at least 1, found 0.5"),
+    ("TrainReader.sample_transforms.3.RandomDistort.count=2",
+     "TrainReader.sample_transforms.3.RandomDistort.count: expected 4, found 2 (int)"),
+    ("TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=true",
+     "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop: expected False, found True (bool)"),
+    ("TrainReader.batch_transforms.1.NormalizeImage.norm_type=none",
+     "TrainReader.batch_transforms.1.NormalizeImage.norm_type: expected 'mean_std', found 'none' (str)"),
+    ("TrainReader.batch_transforms.3.PadGT={return_gt_mask: false}",
+     "TrainReader.batch_transforms.3.PadGT.return_gt_mask: expected True, found False (bool)"),
 )  # fmt: skip
 OLDER_STYLE = """
 _BASE_: [{base}]
@@ -97,7 +126,7 @@ def test_our_own_learning_rates_belong_to_one_process(name: str) -> None:
 @pytest.fixture(scope="module")
 def _classes() -> None:
     """Fill the class table."""
-    for module in ("ppdet.modeling", "ppdet.data", "ppdet.engine.optim"):
+    for module in ("ppdet.modeling", "ppdet.data", "ppdet.engine.optim", "ppdet.engine.optimizer"):
         importlib.import_module(module)
 
 
@@ -116,10 +145,52 @@ def test_every_key_is_known_with_any_dataset(name: str, dataset: str, tmp_path: 
 
 @pytest.mark.usefixtures("_classes")
 @pytest.mark.parametrize("override", OF_OTHER_RELEASES)
-def test_what_means_nothing_here_is_a_notice(override: str) -> None:
-    path = CONFIGS / "picodet" / "picodet_s_320_coco_lcnet.yml"
+def test_what_means_nothing_here_is_accepted_in_a_file_only(override: str) -> None:
     key = override.split("=")[0]
-    assert key in Builder(load_config(path, [override])).check()
+    ignored = Builder(load_config(S_320, [override])).check()
+    assert key in ignored
+    refuse_overrides(ignored, ["epoch=3"])
+    if key in SWITCHES:  # turned off, which it is
+        refuse_overrides(ignored, [override])
+    else:
+        with pytest.raises(UserError, match=f"^{key}: has no effect here; "):
+            refuse_overrides(ignored, [override])
+
+
+@pytest.mark.usefixtures("_classes")
+@pytest.mark.parametrize("override", WITH_A_MEANING)
+def test_what_says_how_it_is_here_is_accepted(override: str) -> None:
+    builder = Builder(load_config(S_320, [override]))
+    refuse_overrides(builder.check(), [override])
+    for part in ("LCNet", "TrainReader", "LearningRate", "OptimizerBuilder"):
+        builder.build(part)
+    builder.build(builder.cfg["PicoHeadV2"]["nms"])
+
+
+@pytest.mark.usefixtures("_classes")
+@pytest.mark.parametrize(("override", "message"), NOT_HERE)
+def test_what_would_change_a_run_there_is_refused(override: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Builder(load_config(S_320, [override])).check()
+    assert str(error.value) == message
+
+
+@pytest.mark.usefixtures("_classes")
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("eval_size=[64, 64]", "eval_size: has no effect here; set target_size in EvalReader and TestReader, and "
+         "TestReader.inputs_def.image_shape"),
+        ("TestReader.fuse_normalize=true", "TestReader.fuse_normalize: has no effect here; set export.fuse_normalize"),
+        ("TestReader={fuse_normalize: true}", "TestReader.fuse_normalize: has no effect here; set"),
+        ("wandb.project=mine", "wandb: has no effect here; the run's metrics.jsonl holds its figures"),
+        ("fleet=true", "fleet: has no effect here; leave it out"),
+    ],
+)  # fmt: skip
+def test_the_command_line_says_what_to_set_instead(override: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        refuse_overrides(Builder(load_config(S_320, [override])).check(), ["epoch=2", override])
+    assert str(error.value).startswith(message)
 
 
 @pytest.mark.usefixtures("_classes")

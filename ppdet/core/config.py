@@ -192,13 +192,18 @@ def _merge(base: Any, top: Any) -> Any:
     return _Tagged(merged) if isinstance(base, _Tagged) else merged
 
 
-def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
-    """`tree` with `a.b.c=value` applied, as a new tree; mappings missing on the way are made."""
+def parse_override(text: str) -> tuple[list[str], Any]:
+    """The keys and the value of `a.b.c=value`."""
     dotted, equals, value = text.partition("=")
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
         raise UserError(f"-o {text}: expected key.path=value, as in -o LearningRate.base_lr=0.08")
-    parsed = _parse(value, f"-o {text}")
+    return keys, _parse(value, f"-o {text}")
+
+
+def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
+    """`tree` with `a.b.c=value` applied, as a new tree; mappings missing on the way are made."""
+    keys, parsed = parse_override(text)
 
     def replaced(node: Any, depth: int) -> Any:
         if depth == len(keys):

@@ -7,21 +7,24 @@
     model = Builder(cfg).build("PicoDet")
 
 A class takes its parameters from, in this order: parts the caller hands to `build`, the inline mapping, the class's own
-top-level section, a shared top-level key (parameters marked `Shared`), and the constructor's default. Options that it
-lists in `ignored_options` are accepted for the sake of existing configs and have no effect.
+top-level section, a shared top-level key (parameters marked `Shared`), and the constructor's default. For the sake of
+existing configs a class may also name, by class attributes,
+- `ignored_options`: options without effect here -> what to do instead ("" if nothing is to be done);
+- `fixed_options`: options that have one value here -> its annotation; any other value is an error.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from ppdet.core.config import Config, thaw
+from ppdet.core.compat import IGNORED_KEYS, SWITCHES
+from ppdet.core.config import Config
 from ppdet.core.errors import UserError, nearest
 from ppdet.core.settings import Settings
-from ppdet.core.typecheck import check_type, fits, is_sequence, is_union
+from ppdet.core.typecheck import check_type, converted, fits, is_sequence, is_union, shown
 
 T = TypeVar("T")
 
@@ -32,15 +35,6 @@ Component = Annotated[T, _COMPONENT]  # built from the config before the constru
 
 # Top-level keys that hold a spec of some class rather than the options of the class they name.
 SLOTS = ("TrainDataset", "EvalDataset", "TestDataset")
-# Top-level keys of published configs that have no meaning here; eval_* are only anchors for other values.
-IGNORED_KEYS = (
-    "eval_height", "eval_width", "eval_size", "find_unused_parameters", "slim", "export_post_process",
-    "print_flops", "print_params", "print_mem_info", "profiler_options", "use_vdl", "vdl_log_dir", "use_wandb", "wandb",
-    "fleet", "use_fused_allreduce_gradients", "amp_level", "master_grad", "init_loss_scaling", "custom_black_list",
-    "custom_white_list",
-)  # fmt: skip
-# Switches that existing configs may turn off; turned on they are run keys (devices) or unknown.
-SWITCHES = ("use_xpu", "use_mlu", "use_npu", "use_gcu", "use_cinn", "ema_filter_no_grad", "save_prediction_only")
 
 _classes: dict[str, type] = {}  # the import-time class table, the only module state
 
@@ -75,7 +69,9 @@ class _Option:
 
 def _options_of(cls: type) -> dict[str, _Option]:
     """The constructor parameters of `cls` by name, in order."""
-    hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]  # a class, not an instance
+    # the fields of a dataclass are annotated with names of the module that they stand in, a base's included
+    source = cls if is_dataclass(cls) else cls.__init__  # type: ignore[misc]  # a class, not an instance
+    hints = get_type_hints(source, include_extras=True)
     options = {}
     for name, parameter in inspect.signature(cls).parameters.items():
         hint = hints.get(name, Any)
@@ -128,29 +124,35 @@ class Builder:
         """
         return self._build(self._parse(spec, path), given, inside=())
 
-    def check(self) -> list[str]:
+    def check(self) -> dict[str, str]:
         """Check every key of the config, whether or not this run uses it, without building anything.
 
-        Returns the dotted keys that are accepted for the sake of existing configs but have no effect. Whether required
-        options are there is left to `build`, since the caller may supply them.
+        Returns the dotted keys that are accepted for the sake of existing configs but have no effect, with what to do
+        instead. Whether required options are there is left to `build`, since the caller may supply them.
 
         Raises:
-            UserError: an unknown key or class, or a value of the wrong type.
+            UserError: an unknown key or class, or a value of the wrong type or out of range.
         """
         self._parse(Settings.from_config(self.cfg).architecture, "architecture")
         shared = [option for cls in self.classes.values() for option in _options_of(cls).values() if option.shared]
-        return [ignored for key, value in self.cfg.items() for ignored in self._check_top_level(key, value, shared)]
+        ignored: dict[str, str] = {}
+        for key, value in self.cfg.items():
+            ignored |= self._check_top_level(key, value, shared)
+        return ignored
 
     def _build(self, spec: _Spec, given: Mapping[str, Any], inside: tuple[str, ...]) -> Any:
         arguments = dict(given)
         for key, (value, path) in self._sources(spec).items():
-            option = self._option(spec.cls, key, path)
+            option = self._option(spec.cls, key, value, path)
             if option is None or key in given:
                 continue
             if path in inside:
                 raise UserError(f"{path}: contains itself: {' -> '.join((*inside, path))}")
             parts = [self._build(part, {}, (*inside, path)) for part in self._parts(value, option, path)]
-            arguments[key] = parts if option.component == "many" else parts[0] if parts else thaw(value)
+            if option.component == "many":
+                arguments[key] = parts
+            else:
+                arguments[key] = parts[0] if parts else converted(value, option.annotation)
         for option in _options_of(spec.cls).values():
             if option.required and option.name not in arguments:
                 raise UserError(f"{spec.path}.{option.name}: required, not given")
@@ -176,7 +178,7 @@ class Builder:
             where = f"{path}.{name}" if path else name
         else:
             ways = "Name, {name: Name} or {Name: {}}"
-            raise UserError(f"{path or 'build'}: expected a class ({ways}), found {spec!r}")
+            raise UserError(f"{path or 'build'}: expected a class ({ways}), found {shown(spec)}")
         check_type(name, str, f"{path}.name" if path else "name")
         if name not in self.classes:
             raise UserError(f"{path or name}: no class {name!r} is registered{nearest(name, self.classes)}")
@@ -184,10 +186,13 @@ class Builder:
             raise UserError(f"{path}: expected a {expected.__name__}, found the class {name!r}")
         return _Spec(self.classes[name], _mapping(inline, where), where)
 
-    def _option(self, cls: type, key: str, path: str) -> _Option | None:
-        """The option `key` of `cls`; None where the class accepts and ignores it."""
+    def _option(self, cls: type, key: str, value: Any, path: str) -> _Option | None:
+        """The option `key` of `cls`; None if the class ignores it, or if `value` is the only one that it may have."""
         options = _options_of(cls)
-        if key not in options and key not in getattr(cls, "ignored_options", ()):
+        fixed = getattr(cls, "fixed_options", {})
+        if key in fixed:
+            check_type(value, fixed[key], path)
+        elif key not in options and key not in getattr(cls, "ignored_options", {}):
             raise UserError(f"{path}: {cls.__name__} has no option {key!r}{nearest(key, options)}")
         return options.get(key)
 
@@ -201,13 +206,13 @@ class Builder:
         check_type(value, list, path)
         return [self._parse(item, f"{path}.{index}", option.part) for index, item in enumerate(value)]
 
-    def _check_top_level(self, key: str, value: Any, shared: list[_Option]) -> list[str]:
+    def _check_top_level(self, key: str, value: Any, shared: list[_Option]) -> dict[str, str]:
         if key in SLOTS:
             return self._check_options(self._parse(value, key))
         if key in self.classes:
             return self._check_options(_Spec(self.classes[key], _mapping(value, key), key))
         if key in IGNORED_KEYS or (key in SWITCHES and not value):
-            return [key]
+            return {key: IGNORED_KEYS.get(key, "")}
         for option in shared:
             if option.name == key:
                 check_type(value, option.annotation, key)
@@ -215,18 +220,17 @@ class Builder:
         if key not in known:
             what = f"no class {key!r} is registered" if isinstance(value, Mapping) else "no such key"
             raise UserError(f"{key}: {what}{nearest(key, {*known, *self.classes, *SLOTS, *IGNORED_KEYS})}")
-        return []
+        return {}
 
-    def _check_options(self, spec: _Spec) -> list[str]:
-        ignored = []
+    def _check_options(self, spec: _Spec) -> dict[str, str]:
+        ignored = {}
         for key, value in spec.inline.items():
             path = f"{spec.path}.{key}"
-            option = self._option(spec.cls, key, path)
-            if option is None:
-                ignored.append(path)
-                continue
-            for part in self._parts(value, option, path):
-                ignored += self._check_options(part)
+            option = self._option(spec.cls, key, value, path)
+            if option is None and key in getattr(spec.cls, "ignored_options", {}):
+                ignored[path] = spec.cls.ignored_options[key]  # type: ignore[attr-defined]  # see above
+            for part in self._parts(value, option, path) if option else ():
+                ignored |= self._check_options(part)
         return ignored
 
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError, nearest
-from ppdet.core.typecheck import check_type, is_union
+from ppdet.core.ranges import Count, Fraction, MinusOneOrMore, Positive, Range
+from ppdet.core.typecheck import check_type, converted
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Range:
-    """Inclusive bounds of a number."""
-
-    low: float
-    high: float = float("inf")
-
-
 FORMATS = ("paddle", "onnx", "openvino")
-
-Count = Annotated[int, Range(0)]
-Positive = Annotated[int, Range(1)]
-Fraction = Annotated[float, Range(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -42,7 +31,7 @@ class ExportSettings:
     boxes: Literal["image", "input", "normalized"] = "image"  # unit: pixels of the original image (which
     # takes the input scale_factor), pixels of the network's input, 0..1 of it
     layout: Literal["flat", "4d"] = "flat"  # of outputs without post-processing: [B, h * w, C] or [B, C, h, w]
-    batch_size: Annotated[int, Range(-1)] = -1  # -1: any
+    batch_size: Annotated[int, Range(-1, 2**16)] = -1  # -1: any
     dynamic_size: bool = False  # images of any height and width, not only that of TestReader's image_shape
     opset: Annotated[int, Range(13, 20)] = 14  # of the ONNX file
     fp16: bool = False  # weights stored in half the space (ONNX, OpenVINO); they are computed with in float32
@@ -69,7 +58,7 @@ class Settings:
     architecture: str  # the registered model class, as in `PicoDet`
     epoch: Positive  # epochs to train
 
-    num_classes: Positive = 80
+    num_classes: Annotated[int, Range(1, 2**16)] = 80
     metric: Literal["COCO", "VOC"] = "COCO"
     map_type: Literal["11point", "integral"] = "11point"  # VOC only: how the area under the curve is taken
     classwise: bool = False  # report AP per class as well
@@ -88,14 +77,14 @@ class Settings:
     use_ema: bool = False  # evaluate and save an exponential moving average of the weights
     ema_decay: Fraction = 0.9998
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
-    cycle_epoch: Annotated[int, Range(-1)] = -1  # restart the average every so many epochs; -1: never
+    cycle_epoch: MinusOneOrMore = -1  # restart the average every so many epochs; -1: never
 
     device: str = "auto"  # auto, cpu, gpu, gpu:1, …; auto follows the use_* keys and what is there
     use_gpu: bool = True
     use_xpu: bool = False
     use_mlu: bool = False
     use_npu: bool = False
-    worker_num: Count = 2  # data loading processes per device; 0: load in the main process
+    worker_num: Annotated[int, Range(0, 1024)] = 2  # data loading processes per device; 0: load in the main process
     seed: Count | None = None  # None: a new one each run
     amp: bool = False  # automatic mixed precision
     to_static: bool = False  # train the network as a static graph, recorded at each batch shape's first step
@@ -132,15 +121,6 @@ def _checked(cls: type[T], values: Mapping[str, Any], prefix: str) -> T:
         name, path = option.name, prefix + option.name
         if name in values:
             check_type(values[name], hints[name], path)
-            _check_range(values[name], hints[name], path)
         elif option.default is MISSING and option.default_factory is MISSING:
             raise UserError(f"{path}: required, not given")
-    return cls(**values)
-
-
-def _check_range(value: Any, annotation: Any, path: str) -> None:
-    for choice in get_args(annotation) if is_union(annotation) else (annotation,):
-        for bounds in getattr(choice, "__metadata__", ()):
-            if isinstance(value, (int, float)) and not bounds.low <= value <= bounds.high:
-                limit = f"at least {bounds.low:g}" if value < bounds.low else f"at most {bounds.high:g}"
-                raise UserError(f"{path}: expected {limit}, found {value!r}")
+    return cls(**{name: converted(value, hints[name]) for name, value in values.items()})

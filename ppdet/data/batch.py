@@ -8,18 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.core.ranges import Length, Pixels, Range
 from ppdet.core.registry import register
 
 from . import functional as F
 from . import resample
 from .sample import Sample
-from .transforms import Resize, Transform, read_size, settled
+from .transforms import ImageSize, Interpolation, Resize, Transform, read_size, settled
 
 _INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
@@ -37,18 +38,18 @@ class BatchRandomResize(BatchTransform):
 
     def __init__(
         self,
-        target_size: Sequence[int | Sequence[int]] | int,
+        target_size: Annotated[Sequence[ImageSize], Length(1, 100)] | Pixels,
         keep_ratio: bool = False,
-        interp: int = cv2.INTER_NEAREST,
+        interp: Interpolation = cv2.INTER_NEAREST,
         random_size: bool = True,
         random_interp: bool = False,
     ) -> None:
         choices: Any = target_size if random_size else [target_size]
-        if isinstance(choices, int) or not choices:
-            raise UserError(
-                f"BatchRandomResize.target_size: found {choices}; expected a list of sizes, because random_size is on"
-            )
-        self.sizes = [read_size("BatchRandomResize", size) for size in choices]
+        one = target_size if isinstance(target_size, int) else len(target_size) == 2 and isinstance(target_size[0], int)
+        if isinstance(choices, int) or not (random_size or one):
+            expected = "a list of sizes, because random_size is on" if random_size else "one size, as [height, width]"
+            raise UserError(f"BatchRandomResize.target_size: found {target_size}; expected {expected}")
+        self.sizes = [read_size(size) for size in choices]
         self.interps = _INTERPOLATIONS if random_interp else (interp,)
         self.keep_ratio = keep_ratio
 
@@ -68,7 +69,10 @@ class BatchRandomResize(BatchTransform):
 class PadGT(BatchTransform):
     """Pads the boxes of every image to the same number and adds `pad_gt_mask`. Collation does so in any case."""
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("return_gt_mask", "pad_img", "minimum_gtnum", "only_origin_box")
+    fixed_options: ClassVar[dict[str, Any]] = {
+        "return_gt_mask": Literal[True], "pad_img": Literal[False], "minimum_gtnum": Literal[0],
+        "only_origin_box": Literal[False],
+    }  # fmt: skip
 
     def __call__(self, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:
         return pad_ground_truth(samples)
@@ -79,7 +83,7 @@ class PadGT(BatchTransform):
 class PadBatch(BatchTransform):
     """Zeros, bottom and right, up to the batch's largest size rounded up to `pad_to_stride`; collation writes them."""
 
-    pad_to_stride: int = 0
+    pad_to_stride: Annotated[int, Range(0, 1024)] = 0
 
     def __call__(self, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:
         stride = max(self.pad_to_stride, 1)

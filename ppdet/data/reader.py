@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 from ppdet.core.errors import UserError
+from ppdet.core.ranges import Pixels, Range
 from ppdet.core.registry import Component, Shared, register
 
 from . import colour
@@ -27,6 +28,16 @@ _FLOAT_BYTES = 4
 _ASSUMED_SIZE = (640, 640)  # of images that no transform brings to a known size
 
 
+_Side = Literal[-1] | Pixels  # -1: any
+_Shape = tuple[Literal[3], _Side, _Side]
+
+
+class InputsDef(TypedDict, total=False):
+    """What the exported model takes: images [batch, 3, height, width], in older configs without the batch."""
+
+    image_shape: tuple[Annotated[int, Range(-1, 2**16)] | None, Literal[3], _Side, _Side] | _Shape
+
+
 class Reader:
     """Transforms, batch size and worker settings; every image once, in the dataset's order unless `shuffle`.
 
@@ -40,24 +51,27 @@ class Reader:
     """
 
     training: ClassVar[bool] = False
-    ignored_options: ClassVar[tuple[str, ...]] = (
-        "collate_batch", "num_classes", "use_process", "bufsize", "mixup_epoch", "cutmix_epoch", "mosaic_epoch",
-        "fuse_normalize",  # infer_cfg.yml tells a runner to normalise
-    )  # fmt: skip
+    ignored_options: ClassVar[dict[str, str]] = {
+        "collate_batch": "batches are always padded and stacked",
+        "num_classes": "set num_classes at the top level",
+        "use_process": "worker_num: 0 reads in the main process", "bufsize": "set worker_num",
+        **dict.fromkeys(("mixup_epoch", "cutmix_epoch", "mosaic_epoch"), "there is no such transform"),
+        "fuse_normalize": "set export.fuse_normalize",
+    }  # fmt: skip
 
     def __init__(
         self,
         sample_transforms: Sequence[Component[Any]] = (),
         batch_transforms: Sequence[Component[Any]] = (),
-        batch_size: int = 1,
+        batch_size: Annotated[int, Range(1, 2**16)] = 1,
         shuffle: bool | None = None,
         drop_last: bool | None = None,
-        worker_num: Shared[int] = 2,
+        worker_num: Shared[Annotated[int, Range(0, 1024)]] = 2,
         use_shared_memory: bool = True,
-        inputs_def: Mapping[str, Any] | None = None,
+        inputs_def: InputsDef | None = None,
         exact: bool = False,
         reduced_decode: bool = True,
-        cache: str | None = None,
+        cache: Literal["ram", "disk"] | None = None,
         cache_dir: str | None = None,
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
@@ -70,12 +84,6 @@ class Reader:
         self.exact, self.cache, self.cache_dir = exact, cache, cache_dir
         self.may_reduce = reduced_decode and self.training and not exact
         name = type(self).__name__
-        if batch_size < 1:
-            raise UserError(f"{name}.batch_size: found {batch_size}; expected 1 or more")
-        if worker_num < 0:
-            raise UserError(f"worker_num: found {worker_num}; expected 0 or more")
-        if cache not in (None, "ram", "disk"):
-            raise UserError(f"{name}.cache: found {cache}; expected ram, disk or nothing")
         if cache_dir is not None and cache != "disk":
             raise UserError(f"{name}.cache_dir: only means something with {name}.cache: disk")
         if not sample_transforms or not isinstance(sample_transforms[0], Decode):

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.core.ranges import AboveZero, Ascending, Finite, Fraction, Length, Pixels, Range
 from ppdet.core.registry import register
 
 from . import colour
@@ -25,6 +26,8 @@ from .resample import Stretch, resized
 from .sample import Sample
 
 Window = tuple[int, int, int, int]  # x1, y1, x2, y2
+ImageSize = tuple[Pixels, Pixels] | Pixels  # (height, width), or both in one
+Interpolation = Annotated[int, Range(0, 4)]  # OpenCV's number: nearest, linear, cubic, area, Lanczos
 
 
 class Transform(Protocol):
@@ -33,12 +36,12 @@ class Transform(Protocol):
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample: ...
 
 
-def read_size(owner: str, value: Sequence[int] | int) -> F.Size:
+def read_size(value: ImageSize) -> F.Size:
     """A target size given as one number or as a pair (height, width)."""
-    pair = (value, value) if isinstance(value, int) else tuple(value)
-    if len(pair) != 2 or not all(isinstance(side, int) and side > 0 for side in pair):
-        raise UserError(f"{owner}.target_size: found {value}; expected one or two positive integers (height, width)")
-    return pair
+    if isinstance(value, int):
+        return value, value
+    height, width = value
+    return height, width
 
 
 @register
@@ -71,9 +74,9 @@ class Resize:
     """
 
     def __init__(
-        self, target_size: Sequence[int] | int, keep_ratio: bool = False, interp: int = cv2.INTER_LINEAR
+        self, target_size: ImageSize, keep_ratio: bool = False, interp: Interpolation = cv2.INTER_LINEAR
     ) -> None:
-        self.sizes = [read_size("Resize", target_size)]  # the sizes that images may come out with, at most
+        self.sizes = [read_size(target_size)]  # the sizes that images may come out with, at most
         self.keep_ratio, self.interp = keep_ratio, interp
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
@@ -91,6 +94,9 @@ class Resize:
         )
 
 
+_Side = Annotated[float, Range(0, 1, exclude="low")]
+
+
 @register
 @dataclass(frozen=True)
 class RandomCrop:
@@ -104,12 +110,12 @@ class RandomCrop:
     cover_all_box every box, not only the best one, must reach the threshold
     """
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("is_mask_crop",)
+    fixed_options: ClassVar[dict[str, Any]] = {"is_mask_crop": Literal[False]}
 
-    aspect_ratio: Sequence[float] = (0.5, 2.0)
-    thresholds: Sequence[float] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
-    scaling: Sequence[float] = (0.3, 1.0)
-    num_attempts: int = 50
+    aspect_ratio: Annotated[tuple[AboveZero, AboveZero], Ascending(strict=False)] = (0.5, 2.0)
+    thresholds: Annotated[Sequence[Fraction], Length(1, 100)] = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+    scaling: Annotated[tuple[_Side, _Side], Ascending(strict=False)] = (0.3, 1.0)
+    num_attempts: Annotated[int, Range(1, 10_000)] = 50
     allow_no_crop: bool = True
     cover_all_box: bool = False
 
@@ -173,13 +179,17 @@ class RandomCrop:
 class RandomFlip:
     """Mirrors image and boxes left to right with probability `prob`."""
 
-    prob: float = 0.5
+    prob: Fraction = 0.5
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         if rng.uniform(0, 1) >= self.prob:
             return sample
         sample = stretched(sample)
         return replace(sample, image=cv2.flip(sample.image, 1), gt_bbox=F.flip_boxes(sample.gt_bbox, sample.size[1]))
+
+
+_Degrees = Annotated[float, Range(-360, 360)]
+_Amount = Annotated[float, Range(0, 255)]
 
 
 @register
@@ -192,12 +202,20 @@ class RandomDistort:
     levels, hue turns by up to 18 * pi, and the third number is the probability to skip.
     """
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("random_apply", "count", "random_channel")
+    fixed_options: ClassVar[dict[str, Any]] = {
+        "random_apply": Literal[True], "count": Literal[4], "random_channel": Literal[False],
+    }  # fmt: skip
 
-    hue: Sequence[float] = (-18, 18, 0.5)
-    saturation: Sequence[float] = (0.5, 1.5, 0.5)
-    contrast: Sequence[float] = (0.5, 1.5, 0.5)
-    brightness: Sequence[float] = (0.5, 1.5, 0.5)
+    hue: tuple[_Degrees, _Degrees, Fraction] = (-18, 18, 0.5)
+    saturation: tuple[_Amount, _Amount, Fraction] = (0.5, 1.5, 0.5)
+    contrast: tuple[_Amount, _Amount, Fraction] = (0.5, 1.5, 0.5)
+    brightness: tuple[_Amount, _Amount, Fraction] = (0.5, 1.5, 0.5)
+
+    def __post_init__(self) -> None:
+        for name in ("hue", "saturation", "contrast", "brightness"):
+            low, high, _ = getattr(self, name)
+            if low > high:
+                raise UserError(f"RandomDistort.{name}: found {low} to {high}; expected the smaller number first")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         steps = (
@@ -219,17 +237,11 @@ class RandomDistort:
 class NormalizeImage:
     """(image / 255 - mean) / std per RGB channel; without is_scale the division by 255 is left out."""
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("norm_type",)
+    fixed_options: ClassVar[dict[str, Any]] = {"norm_type": Literal["mean_std"]}
 
-    mean: Sequence[float] = (0.485, 0.456, 0.406)
-    std: Sequence[float] = (0.229, 0.224, 0.225)
+    mean: tuple[Finite, Finite, Finite] = (0.485, 0.456, 0.406)
+    std: tuple[AboveZero, AboveZero, AboveZero] = (0.229, 0.224, 0.225)
     is_scale: bool = True
-
-    def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise UserError(
-                f"NormalizeImage: found mean {self.mean} and std {self.std}; expected 3 numbers each, std above 0"
-            )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         normalized = colour.normalize(self.mean, self.std, self.is_scale)

@@ -1,4 +1,4 @@
-"""Learning-rate schedule and optimizer, from the `LearningRate` and `OptimizerBuilder` sections."""
+"""The learning rate as a function of the step, from the `LearningRate` section."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, Protocol
 
-import paddle
-from paddle import nn
-from paddle.regularizer import L1Decay, L2Decay
-
-from ppdet.core.errors import UserError, nearest
+from ppdet.core.errors import UserError
+from ppdet.core.ranges import Ascending, Count, Fraction, Length, Positive, Range
 from ppdet.core.registry import Component, register
 
 logger = logging.getLogger(__name__)
 
+_Rate = Annotated[float, Range(0, 100, exclude="low")]
 _PUBLISHED_CARDS = 4  # that the published learning rates are for
-_OPTIMIZERS = {cls.__name__: cls for cls in (paddle.optimizer.Momentum, paddle.optimizer.SGD, paddle.optimizer.Adam,
-                                             paddle.optimizer.AdamW)}  # fmt: skip
-_REGULARIZERS = {"L1": L1Decay, "L2": L2Decay}
 
 
 class Schedule(Protocol):
-    """One part of a schedule: the factor that it puts on the base learning rate at `step`."""
+    """One part of a schedule: the factor that it puts on the base learning rate at `step`.
+
+    use_warmup: false leaves out a LinearWarmup that stands in the same list.
+    """
+
+    use_warmup: bool
 
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float: ...
 
@@ -35,10 +35,9 @@ class Schedule(Protocol):
 class CosineDecay:
     """Half a cosine from 1 to `min_lr_ratio`, from the end of the warm-up to `max_epochs`."""
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("use_warmup",)  # a LinearWarmup in the list says so
-
-    max_epochs: int = 1000
-    min_lr_ratio: float = 0.0
+    max_epochs: Positive = 1000
+    min_lr_ratio: Fraction = 0.0
+    use_warmup: bool = True
 
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float:
         total = self.max_epochs * steps_per_epoch
@@ -51,10 +50,9 @@ class CosineDecay:
 class PiecewiseDecay:
     """Times `gamma` at each of the `milestones` (epochs)."""
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("use_warmup",)  # a LinearWarmup in the list says so
-
-    milestones: Sequence[int] = (8, 11)
-    gamma: float = 0.1
+    milestones: Annotated[Sequence[Positive], Length(1, 100), Ascending()] = (8, 11)
+    gamma: Annotated[float, Range(0, 1, exclude="low")] = 0.1
+    use_warmup: bool = True
 
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float:
         return self.gamma ** sum(step >= epoch * steps_per_epoch for epoch in self.milestones)
@@ -65,9 +63,9 @@ class PiecewiseDecay:
 class LinearWarmup:
     """From `start_factor` to 1 in `steps` steps (or `epochs` epochs)."""
 
-    steps: int = 500
-    start_factor: float = 1.0 / 3
-    epochs: int | None = None
+    steps: Count = 500
+    start_factor: Fraction = 1.0 / 3
+    epochs: Count | None = None
 
     def length(self, steps_per_epoch: int) -> int:
         return self.steps if self.epochs is None else self.epochs * steps_per_epoch
@@ -89,23 +87,23 @@ class LearningRate:
 
     def __init__(
         self,
-        base_lr: float,
+        base_lr: _Rate,
         schedulers: Sequence[Component[Any]] = (),
         auto_scale: bool | None = None,
-        reference_lr: float | None = None,
-        reference_batch_size: int | None = None,
+        reference_lr: _Rate | None = None,
+        reference_batch_size: Positive | None = None,
     ):
         if auto_scale and reference_batch_size is None:
             raise UserError("LearningRate.reference_batch_size: required by auto_scale, not given")
-        if reference_batch_size is not None and reference_batch_size < 1:
-            raise UserError(f"LearningRate.reference_batch_size: expected 1 or more, found {reference_batch_size}")
         warmups = [s for s in schedulers if isinstance(s, LinearWarmup)]
         decays = [s for s in schedulers if not isinstance(s, LinearWarmup)]
         if len(warmups) > 1 or len(decays) > 1:
             raise UserError("LearningRate.schedulers: expected at most one LinearWarmup and one decay")
         self.base_lr = base_lr
-        self.warmup = warmups[0] if warmups else None
-        self.decay = decays[0] if decays else None
+        self.decay: Schedule | None = decays[0] if decays else None
+        self.warmup: LinearWarmup | None = warmups[0] if warmups else None
+        if self.decay and not self.decay.use_warmup:
+            self.warmup = None
         self.auto_scale = auto_scale
         self.reference_lr = base_lr if reference_lr is None else reference_lr
         self.reference_batch_size = reference_batch_size
@@ -149,47 +147,3 @@ class LearningRate:
 def scaled_lr(base_lr: float, batch_size: int, reference_batch_size: int) -> float:
     """The linear rule: a rate found for updates of `reference_batch_size` images, for those of `batch_size`."""
     return base_lr if batch_size == reference_batch_size else base_lr * batch_size / reference_batch_size
-
-
-@register
-class OptimizerBuilder:
-    """Optimizer `{type: Momentum, …}` and regularizer `{type: L2, factor: …}`; parameters may carry their own decay."""
-
-    def __init__(
-        self,
-        optimizer: dict[str, Any],
-        regularizer: dict[str, Any] | None = None,
-        clip_grad_by_norm: float | None = None,
-    ):
-        self.optimizer = _typed(optimizer, _OPTIMIZERS, "OptimizerBuilder.optimizer")
-        self.regularizer = regularizer and _typed(regularizer, _REGULARIZERS, "OptimizerBuilder.regularizer")
-        self.clip_grad_by_norm = clip_grad_by_norm
-
-    def __call__(self, learning_rate: float, model: nn.Layer) -> paddle.optimizer.Optimizer:
-        """An optimizer of the model's trainable parameters; the caller sets the learning rate of every step."""
-        cls, options = self.optimizer
-        if cls is paddle.optimizer.Momentum:
-            options = {"use_multi_tensor": True, **options}  # one launch for all parameters
-        decay = None
-        if self.regularizer:
-            regularizer, arguments = self.regularizer
-            decay = regularizer(arguments.get("factor", 0.0))
-        clip = nn.ClipGradByGlobalNorm(self.clip_grad_by_norm) if self.clip_grad_by_norm else None
-        parameters = [p for p in model.parameters() if not p.stop_gradient]
-        try:
-            return cls(
-                learning_rate=learning_rate, parameters=parameters, weight_decay=decay, grad_clip=clip, **options
-            )
-        except TypeError as error:
-            raise UserError(
-                f"OptimizerBuilder.optimizer: {cls.__name__} does not take these options: {error}"
-            ) from error
-
-
-def _typed(section: dict[str, Any], known: dict[str, type], path: str) -> tuple[type, dict[str, Any]]:
-    """The class that `type` names, and the other options; null takes away an option that a base config set."""
-    options = {key: value for key, value in section.items() if value is not None}
-    name = options.pop("type", None)
-    if name not in known:
-        raise UserError(f"{path}.type: found {name!r}, expected one of {', '.join(known)}{nearest(str(name), known)}")
-    return known[name], options

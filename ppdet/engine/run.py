@@ -12,7 +12,9 @@ from paddle.utils import unique_name
 
 # the imports fill the class table that configs name
 import ppdet.data
-import ppdet.engine.optim  # noqa: F401
+import ppdet.engine.optim
+import ppdet.engine.optimizer  # noqa: F401
+from ppdet.core.compat import refuse_overrides
 from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
@@ -82,8 +84,9 @@ def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
     cfg = load_config(args.config, [*args.opt, *device, *extra])
     builder = Builder(cfg)
     ignored = builder.check()
+    refuse_overrides(ignored, args.opt)
     if ignored:
-        logger.info("config: no effect here: %s", ", ".join(ignored))
+        logger.debug("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
     return Run(cfg, settings, builder, select_device(settings))

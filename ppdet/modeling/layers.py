@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -13,6 +13,7 @@ from paddle.regularizer import L2Decay
 
 from ppdet.core.errors import UserError
 
+Act = Literal["hard_swish", "relu", "relu6", "leaky_relu", "swish"]
 Activation = Callable[[paddle.Tensor], paddle.Tensor]
 
 _ACTIVATIONS: dict[str, Activation] = {

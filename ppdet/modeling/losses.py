@@ -6,6 +6,7 @@ import paddle
 import paddle.distributed as dist
 import paddle.nn.functional as F
 
+from ppdet.core.ranges import AboveZero, NotNegative
 from ppdet.core.registry import register
 from ppdet.modeling.boxes import giou
 
@@ -46,10 +47,10 @@ class VarifocalLoss:
     def __init__(
         self,
         use_sigmoid: bool = True,
-        alpha: float = 0.75,
-        gamma: float = 2.0,
+        alpha: NotNegative = 0.75,
+        gamma: NotNegative = 2.0,
         iou_weighted: bool = True,
-        loss_weight: float = 1.0,
+        loss_weight: NotNegative = 1.0,
     ):
         self.use_sigmoid = use_sigmoid
         self.alpha = alpha
@@ -70,7 +71,7 @@ class VarifocalLoss:
 class GIoULoss:
     """1 - GIoU of box pairs."""
 
-    def __init__(self, loss_weight: float = 1.0, eps: float = 1e-10):
+    def __init__(self, loss_weight: NotNegative = 1.0, eps: AboveZero = 1e-10):
         self.loss_weight = loss_weight
         self.eps = eps
 
@@ -83,7 +84,7 @@ class GIoULoss:
 class DistributionFocalLoss:
     """Cross entropy of the two bins next to the target distance (Li et al., 2020, arXiv:2006.04388)."""
 
-    def __init__(self, loss_weight: float = 1.0):
+    def __init__(self, loss_weight: NotNegative = 1.0):
         self.loss_weight = loss_weight
 
     def __call__(self, logits: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:

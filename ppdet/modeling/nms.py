@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
+from typing import Annotated, Any, ClassVar, Literal
 
 import paddle
 from paddle import _C_ops
 from paddle.base.framework import in_dygraph_mode, in_dynamic_or_pir_mode
 from paddle.base.layer_helper import LayerHelper
 
+from ppdet.core.ranges import INT_MAX, Fraction, Range
 from ppdet.core.registry import register
 from ppdet.utils.kernels import has_kernel, place_kind
 
 logger = logging.getLogger(__name__)
+_Limit = Literal[-1] | Annotated[int, Range(1, INT_MAX)]  # -1: none
 _OPERATOR = "multiclass_nms3"
 
 
@@ -24,26 +27,26 @@ class MultiClassNMS:
     Paddle's operator `multiclass_nms3`; no class counts as background and coordinates have no "+ 1" (normalized).
     """
 
-    ignored_options = ("return_index", "return_rois_num", "trt")
+    ignored_options: ClassVar[dict[str, str]] = dict.fromkeys(("return_index", "return_rois_num", "trt"), "")
+    fixed_options: ClassVar[dict[str, Any]] = {
+        "normalized": Literal[True], "nms_eta": Annotated[float, Range(1, 1)], "background_label": Literal[-1],
+    }  # fmt: skip
 
     def __init__(
         self,
-        score_threshold: float = 0.05,
-        nms_top_k: int = -1,
-        keep_top_k: int = 100,
-        nms_threshold: float = 0.5,
-        normalized: bool = True,
-        nms_eta: float = 1.0,
-        background_label: int = -1,
+        score_threshold: Fraction = 0.05,
+        nms_top_k: _Limit = -1,
+        keep_top_k: _Limit = 100,
+        nms_threshold: Fraction = 0.5,
     ):
         self.attrs = {
-            "background_label": background_label,
+            "background_label": -1,
             "score_threshold": score_threshold,
             "nms_top_k": nms_top_k,
             "nms_threshold": nms_threshold,
             "keep_top_k": keep_top_k,
-            "nms_eta": nms_eta,
-            "normalized": normalized,
+            "nms_eta": 1.0,
+            "normalized": True,
         }
 
     def __call__(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:

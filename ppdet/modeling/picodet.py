@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import paddle
 from paddle import nn
@@ -27,7 +27,7 @@ class Detections(NamedTuple):
 class PicoDet(nn.Layer):
     """image -> backbone -> neck -> head. The three steps of its use are `forward`, `loss` and `predict`."""
 
-    ignored_options = ("nms_cpu",)
+    ignored_options: ClassVar[dict[str, str]] = {"nms_cpu": "NMS runs on the CPU where the device has none"}
 
     def __init__(self, backbone: Component[nn.Layer], neck: Component[nn.Layer], head: Component[DenseHead]):
         super().__init__()

@@ -13,7 +13,7 @@ from ppdet.core.registry import Builder, Component, Shared, register
 
 
 class LCNet:
-    ignored_options: ClassVar[tuple[str, ...]] = ("freeze_at",)
+    ignored_options: ClassVar[dict[str, str]] = {"freeze_at": "train all layers"}
 
     def __init__(
         self, scale: float = 1.0, feature_maps: Sequence[int] = (3, 4, 5), act: Literal["relu"] | None = None
@@ -55,7 +55,7 @@ class Permute:
 
 
 class TrainReader:
-    ignored_options: ClassVar[tuple[str, ...]] = ("collate_batch",)
+    ignored_options: ClassVar[dict[str, str]] = {"collate_batch": ""}
 
     def __init__(self, sample_transforms: list[Component[Any]], batch_size: int = 1, shuffle: bool = False) -> None:
         self.sample_transforms, self.batch_size, self.shuffle = sample_transforms, batch_size, shuffle
@@ -207,7 +207,8 @@ def test_check_returns_what_is_ignored() -> None:
         "TrainDataset": {"name": "LCNet", "freeze_at": 1},
     }
     build = builder(**items)
-    assert build.check() == [
+    ignored = build.check()
+    assert list(ignored) == [
         "find_unused_parameters",
         "eval_size",
         "use_xpu",
@@ -215,18 +216,19 @@ def test_check_returns_what_is_ignored() -> None:
         "TrainReader.collate_batch",
         "TrainDataset.freeze_at",
     ]
+    assert (ignored["LCNet.freeze_at"], ignored["TrainReader.collate_batch"]) == ("train all layers", "")
     assert build.build("LCNet").scale == 2
 
 
 def test_a_switch_that_is_on_is_not_ignored() -> None:
-    assert builder(use_xpu=True).check() == []
-    assert builder(use_gcu=False).check() == ["use_gcu"]
+    assert builder(use_xpu=True).check() == {}
+    assert builder(use_gcu=False).check() == {"use_gcu": ""}
     with pytest.raises(UserError, match="use_gcu: no such key; did you mean 'use_gpu'?"):
         builder(use_gcu=True).check()
 
 
 def test_empty_section_and_required_options_pass_the_check() -> None:
-    assert builder(LCNet=None, LCPAN={"width": 3}).check() == []
+    assert builder(LCNet=None, LCPAN={"width": 3}).check() == {}
 
 
 class TestRegister:

@@ -93,6 +93,6 @@ def test_all_sizes_are_drawn_and_a_single_size_needs_no_list() -> None:
     assert {size for size, _ in draws} == {(32, 32), (48, 64)}
     assert {interp for _, interp in draws} == set(range(5))
     assert BatchRandomResize(320, random_size=False).draw(RNG) == ((320, 320), 0)
-    for wrong in (320, []):
-        with pytest.raises(UserError, match=r"BatchRandomResize\.target_size"):
-            BatchRandomResize(wrong)
+    for wrong, random_size in ((320, True), ([256, 288, 320], False), ([[64, 64], [32, 32]], False)):
+        with pytest.raises(UserError, match=r"BatchRandomResize\.target_size: found"):
+            BatchRandomResize(wrong, random_size=random_size)

@@ -123,8 +123,6 @@ def test_a_folder_that_cannot_be_used(small: Dataset, train_reader: ReaderFactor
 
 
 def test_options_that_do_not_fit() -> None:
-    with pytest.raises(UserError, match=r"TrainReader\.cache: found tape; expected ram, disk"):
-        TrainReader([Decode()], cache="tape")
     with pytest.raises(UserError, match=r"TrainReader\.cache_dir: only means something with"):
         TrainReader([Decode()], cache_dir="here")
 

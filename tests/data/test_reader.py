@@ -6,15 +6,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ppdet.core.config import load_config
+from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
-from ppdet.data.reader import EvalReader, Reader, TestReader, TrainReader
-from ppdet.data.transforms import Decode, RandomDistort
+from ppdet.data.reader import Reader, TestReader, TrainReader
+from ppdet.data.transforms import RandomDistort
 
 ReaderFactory = Callable[..., Reader]
 
@@ -65,11 +66,36 @@ def test_some_of_the_missing_images_are_named(
     assert warning.endswith(f"(images left out, also {small.root}/gone60.jpg; 2 of 200 are unreadable so far)")
 
 
-def test_options_out_of_range() -> None:
-    with pytest.raises(UserError, match=r"EvalReader\.batch_size: found 0"):
-        EvalReader([Decode()], batch_size=0)
-    with pytest.raises(UserError, match="worker_num: found -1"):
-        EvalReader([Decode()], worker_num=-1)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "EvalReader.batch_size: expected at least 1, found 0"),
+        ({"worker_num": -1}, "EvalReader.worker_num: expected at least 0, found -1"),
+        ({"cache": "tape"}, "EvalReader.cache: expected 'ram' or 'disk' or null, found 'tape' (str)"),
+        (
+            {"inputs_def": {"image_shap": [1, 3, 8, 8]}},
+            "EvalReader.inputs_def.image_shap: no option; did you mean 'image_",
+        ),
+        (
+            {"inputs_def": {"image_shape": [1, 3, 8, 0]}},
+            "EvalReader.inputs_def.image_shape.3: expected at least 1, found 0",
+        ),
+        ({"inputs_def": {"image_shape": [1, 1, 8, 8]}}, "EvalReader.inputs_def.image_shape: expected list"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Builder(Config({"EvalReader": {"sample_transforms": ["Decode"]} | options})).build("EvalReader")
+    assert str(error.value).startswith(message)
+
+
+def test_image_shape_with_and_without_the_batch() -> None:
+    for shape in ([1, 3, 320, 416], [None, 3, -1, -1], [-1, 3, 64, 64], [3, 320, 320]):
+        cfg = Config({"TestReader": {"sample_transforms": ["Decode"], "inputs_def": {"image_shape": shape}}})
+        assert Builder(cfg).build("TestReader").inputs_def == {"image_shape": shape}
+
+
+def test_transforms_that_do_not_begin_with_decode() -> None:
     with pytest.raises(UserError, match=r"TrainReader\.sample_transforms: must begin with Decode"):
         TrainReader([RandomDistort()])
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppdet.core.config import Config
 from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
 from ppdet.data import colour
 from ppdet.data.batch import BatchRandomResize, BatchTransform, PadBatch, PadGT, apply_batch_transforms, collate
 from ppdet.data.datasets import COCODataSet
@@ -284,7 +286,52 @@ def test_distort_parity_oddities() -> None:
     assert 0.5 <= added.min() == added.max() <= 1.5
 
 
-@pytest.mark.parametrize("size", [0, [320], [320, -1], [1, 2, 3]])
-def test_a_wrong_target_size_is_named(size: object) -> None:
-    with pytest.raises(UserError, match=r"Resize\.target_size.*expected"):
-        Resize(size)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"Resize": {"target_size": 0}}, "Resize.target_size: expected at least 1, found 0"),
+        ({"Resize": {"target_size": [320]}}, "Resize.target_size: expected list[int, int] or int, found [320] (list)"),
+        ({"Resize": {"target_size": [320, -1]}}, "Resize.target_size.1: expected at least 1, found -1"),
+        ({"Resize": {"target_size": [1, 2, 3]}}, "Resize.target_size: expected list[int, int] or int, found [1, 2, 3]"),
+        ({"Resize": {"target_size": 64, "interp": 77}}, "Resize.interp: expected at most 4, found 77"),
+        (
+            {"RandomCrop": {"aspect_ratio": [1]}},
+            "RandomCrop.aspect_ratio: expected list[float, float], found [1] (list)",
+        ),
+        ({"RandomCrop": {"aspect_ratio": [2, 0.5]}}, "RandomCrop.aspect_ratio: expected numbers in ascending order"),
+        ({"RandomCrop": {"scaling": [0, 1]}}, "RandomCrop.scaling.0: expected above 0, found 0"),
+        ({"RandomCrop": {"scaling": [0.1, 0.5, 1]}}, "RandomCrop.scaling: expected list[float, float], found"),
+        ({"RandomCrop": {"thresholds": [0.5, 1.5]}}, "RandomCrop.thresholds.1: expected at most 1, found 1.5"),
+        ({"RandomCrop": {"thresholds": []}}, "RandomCrop.thresholds: expected 1 to 100 values, found []"),
+        ({"RandomCrop": {"num_attempts": 0}}, "RandomCrop.num_attempts: expected at least 1, found 0"),
+        ({"RandomFlip": {"prob": 5}}, "RandomFlip.prob: expected at most 1, found 5"),
+        (
+            {"RandomDistort": {"hue": [-18, 18]}},
+            "RandomDistort.hue: expected list[float, float, float], found [-18, 18]",
+        ),
+        ({"RandomDistort": {"hue": [-18, 18, 5]}}, "RandomDistort.hue.2: expected at most 1, found 5"),
+        (
+            {"RandomDistort": {"contrast": [2, 1, 0.5]}},
+            "RandomDistort.contrast: found 2.0 to 1.0; expected the smaller",
+        ),
+        (
+            {"NormalizeImage": {"mean": [float("nan"), 0, 0]}},
+            "NormalizeImage.mean.0: expected a finite number, found nan",
+        ),
+        ({"NormalizeImage": {"std": [1, 0, 1]}}, "NormalizeImage.std.1: expected above 0, found 0"),
+        (
+            {"NormalizeImage": {"std": [1, 1]}},
+            "NormalizeImage.std: expected list[float, float, float], found [1, 1] (list)",
+        ),
+        ({"PadBatch": {"pad_to_stride": -32}}, "PadBatch.pad_to_stride: expected at least 0, found -32"),
+        (
+            {"BatchRandomResize": {"target_size": []}},
+            "BatchRandomResize.target_size: expected 1 to 100 values, found []",
+        ),
+        ({"BatchRandomResize": {"target_size": [[320, 0]]}}, "BatchRandomResize.target_size.0.1: expected at least 1"),
+    ],
+)
+def test_values_out_of_range(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Builder(Config({})).build(spec)
+    assert str(error.value).startswith(message)

@@ -172,7 +172,8 @@ def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, 
     import paddle
 
     import ppdet.data
-    import ppdet.engine.optim  # noqa: F401
+    import ppdet.engine.optim
+    import ppdet.engine.optimizer  # noqa: F401
     from ppdet.core.config import load_config
     from ppdet.core.registry import Builder
     from ppdet.engine import distributed

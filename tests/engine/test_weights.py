@@ -10,7 +10,8 @@ import paddle
 import pytest
 
 import ppdet.data
-import ppdet.engine.optim  # noqa: F401  # with ppdet.data: fills the class table
+import ppdet.engine.optim
+import ppdet.engine.optimizer  # noqa: F401  # with ppdet.data: fills the class table
 from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder

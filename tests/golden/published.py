@@ -11,7 +11,8 @@ import numpy as np
 import paddle
 
 import ppdet.data
-import ppdet.engine.optim  # noqa: F401  # with ppdet.data: fills the class table
+import ppdet.engine.optim
+import ppdet.engine.optimizer  # noqa: F401  # with ppdet.data: fills the class table
 from ppdet.core.config import load_config
 from ppdet.core.registry import Builder
 from ppdet.engine.published_names import from_published

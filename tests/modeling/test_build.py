@@ -24,7 +24,7 @@ from tests.modeling.test_training_edge_cases import CONFIG
         ("LCPAN.out_channels=64", r"PicoHeadV2\.conv_feat\.feat_in: found 96"),
         ("PicoHeadV2.feat_in_chan=64", r"PicoHeadV2\.feat_in_chan: found 64"),
         ("PicoHeadV2.conv_feat.num_fpn_stride=3", r"conv_feat\.num_fpn_stride: found 3"),
-        ("PicoHeadV2.prior_prob=0", r"prior_prob: expected a probability"),
+        ("PicoHeadV2.prior_prob=0", r"prior_prob: expected above 0, found 0"),
         ("PicoHeadV2.loss_class.use_sigmoid=true", r"use_sigmoid: expected false"),
         ("LCNet.feature_maps=[4, 5, 6]", r"LCNet\.feature_maps"),
     ],

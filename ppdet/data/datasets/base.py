@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.core.ranges import MinusOneOrMore, NotNegative
 from ppdet.utils.ids import FileId
 from ppdet.utils.json_file import read_text
 from ppdet.utils.streams import Stream, generator
@@ -59,12 +60,14 @@ class Dataset(ABC):
     truth       what evaluation compares with, where that is more than the records say
     """
 
-    ignored_options: ClassVar[tuple[str, ...]] = ("data_fields", "use_default_label")
+    ignored_options: ClassVar[dict[str, str]] = {
+        "data_fields": "all fields are read", "use_default_label": "set label_list or anno_path",
+    }  # fmt: skip
 
     dataset_dir: str = ""
     image_dir: str = ""
     anno_path: str = ""
-    sample_num: int = -1
+    sample_num: MinusOneOrMore = -1
     records: list[Record] = field(default_factory=list, init=False)
     categories: list[Category] = field(default_factory=list, init=False)
     truth: GroundTruth | None = field(default=None, init=False)
@@ -104,7 +107,7 @@ class AnnotatedDataset(Dataset):
     remedy: ClassVar[str]
 
     allow_empty: bool = False
-    empty_ratio: float = 1.0
+    empty_ratio: NotNegative = 1.0
 
     def load(self) -> Dataset:
         if self.anno_file is None:

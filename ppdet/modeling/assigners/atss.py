@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import paddle
 import paddle.nn.functional as F
 
+from ppdet.core.ranges import Positive, Range
 from ppdet.core.registry import Shared, register
 from ppdet.modeling.assigners.assignment import (
     Assignment,
@@ -24,7 +27,12 @@ class ATSSAssigner:
     `force_gt_matching`: each ground truth also gets the point of its highest IoU.
     """
 
-    def __init__(self, topk: int = 9, num_classes: Shared[int] = 80, force_gt_matching: bool = False):
+    def __init__(
+        self,
+        topk: Annotated[int, Range(1, 10_000)] = 9,
+        num_classes: Shared[Positive] = 80,
+        force_gt_matching: bool = False,
+    ):
         self.topk = topk
         self.num_classes = num_classes
         self.force_gt_matching = force_gt_matching

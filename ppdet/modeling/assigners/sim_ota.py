@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any, ClassVar, Literal
+
 import paddle
 
-from ppdet.core.errors import UserError
+from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
 from ppdet.modeling.assigners.assignment import Assignment, Targets, assign_in_chunks, gather_assignment, keep_best_gt
 from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
@@ -23,16 +25,15 @@ class SimOTAAssigner:
     strides of a centre.
     """
 
+    fixed_options: ClassVar[dict[str, Any]] = {"use_vfl": Literal[True]}
+
     def __init__(
         self,
-        center_radius: float = 2.5,
-        candidate_topk: int = 10,
-        iou_weight: float = 3.0,
-        cls_weight: float = 1.0,
-        use_vfl: bool = True,
+        center_radius: AboveZero = 2.5,
+        candidate_topk: Annotated[int, Range(1, 10_000)] = 10,
+        iou_weight: NotNegative = 3.0,
+        cls_weight: NotNegative = 1.0,
     ):
-        if not use_vfl:
-            raise UserError("SimOTAAssigner.use_vfl: expected true, the only cost that there is here")
         self.center_radius = center_radius
         self.candidate_topk = candidate_topk
         self.iou_weight = iou_weight

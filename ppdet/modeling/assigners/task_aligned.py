@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import paddle
 
+from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
 from ppdet.modeling.assigners.assignment import (
     Assignment,
@@ -21,7 +24,13 @@ from ppdet.modeling.losses import power
 class TaskAlignedAssigner:
     """The `topk` points of the highest score^alpha * IoU^beta inside each box are its positives."""
 
-    def __init__(self, topk: int = 13, alpha: float = 1.0, beta: float = 6.0, eps: float = 1e-9):
+    def __init__(
+        self,
+        topk: Annotated[int, Range(1, 10_000)] = 13,
+        alpha: NotNegative = 1.0,
+        beta: NotNegative = 6.0,
+        eps: AboveZero = 1e-9,
+    ):
         self.topk = topk
         self.alpha = alpha
         self.beta = beta

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import paddle
 from paddle import nn
 
-from ppdet.core.errors import UserError
+from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import register
-from ppdet.modeling.layers import ConvNormAct, SqueezeExcite, height_width, make_divisible
+from ppdet.modeling.layers import Act, ConvNormAct, SqueezeExcite, height_width, make_divisible
 
 _BLOCKS = (3, 7, 3)  # blocks in the stages named 2, 3 and 4
 
@@ -72,14 +73,16 @@ class ESNet(nn.Layer):
     Input [B, 3, H, W] float32; output one [B, out_channels[i], H / out_strides[i], W / out_strides[i]] per feature.
     """
 
-    ignored_options = ("lr_mult_list", "freeze_at")
+    fixed_options: ClassVar[dict[str, Any]] = {
+        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]], "freeze_at": Literal[-1],
+    }  # fmt: skip
 
     def __init__(
         self,
-        scale: float = 1.0,
-        act: str = "hard_swish",
-        feature_maps: Sequence[int] = (4, 11, 14),
-        channel_ratio: Sequence[float] = (
+        scale: Annotated[float, Range(0, 16, exclude="low")] = 1.0,
+        act: Act = "hard_swish",
+        feature_maps: Annotated[Sequence[Annotated[int, Range(2, 14)]], Length(1, 13), Ascending()] = (4, 11, 14),
+        channel_ratio: Annotated[Sequence[Annotated[float, Range(0, 4, exclude="low")]], Length(sum(_BLOCKS))] = (
             0.875,
             0.5,
             1.0,
@@ -96,8 +99,6 @@ class ESNet(nn.Layer):
         ),
     ):
         super().__init__()
-        if len(channel_ratio) != sum(_BLOCKS):
-            raise UserError(f"ESNet.channel_ratio: expected {sum(_BLOCKS)} numbers, found {len(channel_ratio)}")
         self.feature_maps = tuple(feature_maps)
         widths = [24] + [make_divisible(width * scale, 16) for width in (128, 256, 512)]
         self.stem = _conv(3, widths[0], 3, stride=2, act=act)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import paddle
 from paddle import nn
 
-from ppdet.core.errors import UserError
+from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import register
-from ppdet.modeling.layers import ConvNormAct, DepthwiseSeparable, make_divisible
+from ppdet.modeling.layers import Act, ConvNormAct, DepthwiseSeparable, make_divisible
 
 # kernel, in, out, stride, squeeze-and-excite; widths at scale 1
 _STAGES: dict[str, list[tuple[int, int, int, int, bool]]] = {
@@ -28,12 +29,17 @@ class LCNet(nn.Layer):
     Input [B, 3, H, W] float32; output one [B, out_channels[i], H / out_strides[i], W / out_strides[i]] per feature.
     """
 
-    ignored_options = ("lr_mult_list", "freeze_at")
+    fixed_options: ClassVar[dict[str, Any]] = {
+        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]], "freeze_at": Literal[-1],
+    }  # fmt: skip
 
-    def __init__(self, scale: float = 1.0, feature_maps: Sequence[int] = (3, 4, 5), act: str = "hard_swish"):
+    def __init__(
+        self,
+        scale: Annotated[float, Range(0, 16, exclude="low")] = 1.0,
+        feature_maps: Annotated[Sequence[Literal[2, 3, 4, 5]], Length(1, 4), Ascending()] = (3, 4, 5),
+        act: Act = "hard_swish",
+    ):
         super().__init__()
-        if not set(feature_maps) <= {2, 3, 4, 5}:
-            raise UserError(f"LCNet.feature_maps: expected some of 2, 3, 4, 5, found {list(feature_maps)}")
         self.feature_maps = tuple(feature_maps)
         self.conv1 = ConvNormAct(3, make_divisible(16 * scale), 3, stride=2, act=act, norm_decay=False)
         for name, blocks in _STAGES.items():

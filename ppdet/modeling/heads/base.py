@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import paddle
 import paddle.nn.functional as F
 from paddle import ParamAttr, nn
 from paddle.nn.initializer import Constant, Normal
 
-from ppdet.core.errors import UserError
 from ppdet.modeling.assigners.assignment import Targets
 from ppdet.modeling.boxes import Grid, box_to_distance, distance_to_box, make_grid
 from ppdet.modeling.heads.pico_feat import PicoFeat
@@ -67,7 +66,7 @@ def points_first(level: paddle.Tensor) -> paddle.Tensor:
 class DenseHead(nn.Layer):
     """Prediction layers over PicoFeat. A subclass gives `levels`, `probabilities` and `loss_sums`."""
 
-    ignored_options = ("nms_pre",)  # the limit before NMS is the nms_top_k of `nms`
+    ignored_options: ClassVar[dict[str, str]] = {"nms_pre": "set nms_top_k of nms"}
 
     def __init__(
         self,
@@ -81,8 +80,6 @@ class DenseHead(nn.Layer):
         cell_offset: float,
     ):
         super().__init__()
-        if num_classes < 1:
-            raise UserError(f"num_classes: expected 1 or more, found {num_classes}")
         self.conv_feat = conv_feat
         self.loss_dfl = loss_dfl
         self.loss_bbox = loss_bbox
@@ -95,8 +92,6 @@ class DenseHead(nn.Layer):
 
     def _prediction_convs(self, in_channels: int, out_channels: int, prior_prob: float | None) -> nn.LayerList:
         """One 1x1 convolution per level; its bias gives the probability `prior_prob` at the start."""
-        if prior_prob is not None and not 0 < prior_prob < 1:
-            raise UserError(f"prior_prob: expected a probability between 0 and 1, found {prior_prob}")
         self.feat_in_chan = in_channels
         bias = 0.0 if prior_prob is None else -math.log((1 - prior_prob) / prior_prob)
         return nn.LayerList(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any, ClassVar, Literal
+
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.nn.initializer import Normal
 
+from ppdet.core.ranges import Channels, Range
 from ppdet.core.registry import register
-from ppdet.modeling.layers import ConvNormAct, DepthwiseSeparable
+from ppdet.modeling.layers import Act, ConvNormAct, DepthwiseSeparable
 
 
 def _conv_options(act: str) -> dict:
@@ -35,16 +38,17 @@ class PicoFeat(nn.Layer):
     parallel tower.
     """
 
-    ignored_options = ("norm_type",)  # always batch norm; its statistics are synchronised by `sync_bn`
+    # always batch norm; the top-level norm_type or sync_bn decides whether its statistics are shared
+    fixed_options: ClassVar[dict[str, Any]] = {"norm_type": Literal["bn", "sync_bn"]}
 
     def __init__(
         self,
-        feat_in: int = 256,
-        feat_out: int = 96,
-        num_fpn_stride: int = 3,
-        num_convs: int = 2,
+        feat_in: Channels = 256,
+        feat_out: Channels = 96,
+        num_fpn_stride: Annotated[int, Range(1, 8)] = 3,
+        num_convs: Annotated[int, Range(1, 16)] = 2,
         share_cls_reg: bool = False,
-        act: str = "hard_swish",
+        act: Act = "hard_swish",
         use_se: bool = False,
     ):
         super().__init__()

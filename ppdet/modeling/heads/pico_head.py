@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import paddle
 import paddle.nn.functional as F
 
 from ppdet.core.errors import UserError
+from ppdet.core.ranges import Ascending, Channels, Fraction, Inside, Length, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import SimOTAAssigner
 from ppdet.modeling.assigners.assignment import Targets
@@ -29,12 +31,12 @@ class PicoHead(DenseHead):
         loss_dfl: Component[DistributionFocalLoss],
         loss_bbox: Component[GIoULoss],
         nms: Component[MultiClassNMS],
-        num_classes: Shared[int] = 80,
-        fpn_stride: Sequence[int] = (8, 16, 32),
-        prior_prob: float = 0.01,
-        reg_max: int = 16,
-        feat_in_chan: int = 96,
-        cell_offset: float = 0.0,
+        num_classes: Shared[Positive] = 80,
+        fpn_stride: Annotated[Sequence[Annotated[int, Range(4, 128)]], Length(1, 8), Ascending()] = (8, 16, 32),
+        prior_prob: Inside = 0.01,
+        reg_max: Annotated[int, Range(1, 128)] = 16,
+        feat_in_chan: Channels = 96,
+        cell_offset: Fraction = 0.0,
     ):
         super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
         if not loss_class.use_sigmoid:

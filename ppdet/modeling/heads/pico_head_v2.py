@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import paddle
 import paddle.nn.functional as F
@@ -10,13 +11,14 @@ from paddle import nn
 from paddle.nn.initializer import KaimingUniform
 
 from ppdet.core.errors import UserError
+from ppdet.core.ranges import AboveZero, Ascending, Channels, Count, Fraction, Inside, Length, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
 from ppdet.modeling.assigners.assignment import Assignment, Targets
 from ppdet.modeling.boxes import Grid
 from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat
-from ppdet.modeling.layers import ConvNormAct
+from ppdet.modeling.layers import Act, ConvNormAct
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
 
@@ -46,16 +48,16 @@ class PicoHeadV2(DenseHead):
         loss_dfl: Component[DistributionFocalLoss],
         loss_bbox: Component[GIoULoss],
         nms: Component[MultiClassNMS],
-        num_classes: Shared[int] = 80,
-        fpn_stride: Sequence[int] = (8, 16, 32),
-        prior_prob: float = 0.01,
+        num_classes: Shared[Positive] = 80,
+        fpn_stride: Annotated[Sequence[Annotated[int, Range(4, 128)]], Length(1, 8), Ascending()] = (8, 16, 32),
+        prior_prob: Inside = 0.01,
         use_align_head: bool = True,
-        reg_max: int = 16,
-        feat_in_chan: int = 96,
-        static_assigner_epoch: int = 60,
-        cell_offset: float = 0.0,
-        act: str = "hard_swish",
-        grid_cell_scale: float = 5.0,
+        reg_max: Annotated[int, Range(1, 128)] = 16,
+        feat_in_chan: Channels = 96,
+        static_assigner_epoch: Count = 60,
+        cell_offset: Fraction = 0.0,
+        act: Act = "hard_swish",
+        grid_cell_scale: AboveZero = 5.0,
     ):
         super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
         if loss_class.use_sigmoid:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
 import paddle
 from paddle import nn
 
+from ppdet.core.ranges import Channels, KernelSize, Positive, Range
 from ppdet.core.registry import register
+from ppdet.modeling.layers import Act
 from ppdet.modeling.necks.pan import PathAggregation, conv, separable_conv
 
 
@@ -44,18 +47,18 @@ class CSPLayer(nn.Layer):
 class CSPPAN(PathAggregation):
     """See PathAggregation. `in_channels` and `in_strides` come from the backbone."""
 
-    ignored_options = ("spatial_scales",)
+    ignored_options: ClassVar[dict[str, str]] = {"spatial_scales": "the backbone's strides are used"}
 
     def __init__(
         self,
-        in_channels: Sequence[int],
-        in_strides: Sequence[int],
-        out_channels: int,
-        kernel_size: int = 5,
-        num_features: int = 3,
-        num_csp_blocks: int = 1,
+        in_channels: Sequence[Channels],
+        in_strides: Sequence[Positive],
+        out_channels: Channels,
+        kernel_size: KernelSize = 5,
+        num_features: Annotated[int, Range(1, 8)] = 3,
+        num_csp_blocks: Annotated[int, Range(0, 16)] = 1,
         use_depthwise: bool = True,
-        act: str = "hard_swish",
+        act: Act = "hard_swish",
     ):
         def fuse(cin: int, cout: int) -> nn.Layer:
             return CSPLayer(cin, cout, kernel_size, num_csp_blocks, use_depthwise, act)

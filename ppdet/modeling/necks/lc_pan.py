@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
 from paddle import nn
 
+from ppdet.core.ranges import Channels, KernelSize, Positive, Range
 from ppdet.core.registry import register
-from ppdet.modeling.layers import DepthwiseSeparable
+from ppdet.modeling.layers import Act, DepthwiseSeparable
 from ppdet.modeling.necks.pan import PathAggregation
 
 
@@ -15,19 +17,19 @@ from ppdet.modeling.necks.pan import PathAggregation
 class LCPAN(PathAggregation):
     """See PathAggregation. `in_channels` and `in_strides` come from the backbone."""
 
-    ignored_options = ("spatial_scales",)
+    ignored_options: ClassVar[dict[str, str]] = {"spatial_scales": "the backbone's strides are used"}
 
     def __init__(
         self,
-        in_channels: Sequence[int],
-        in_strides: Sequence[int],
-        out_channels: int,
-        kernel_size: int = 5,
-        num_features: int = 3,
+        in_channels: Sequence[Channels],
+        in_strides: Sequence[Positive],
+        out_channels: Channels,
+        kernel_size: KernelSize = 5,
+        num_features: Annotated[int, Range(1, 8)] = 3,
         use_depthwise: bool = True,
-        act: str = "hard_swish",
+        act: Act = "hard_swish",
     ):
-        def fuse(cin: int, cout: int) -> nn.Layer:  # always hard_swish, whatever `act` is
+        def fuse(cin: int, cout: int) -> nn.Layer:  # parity: always hard_swish, `act` is for the other convolutions
             return nn.Sequential(
                 DepthwiseSeparable(cin, cin, kernel_size, norm_decay=False),
                 DepthwiseSeparable(cin, cout, kernel_size, norm_decay=False),

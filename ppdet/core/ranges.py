@@ -1,0 +1,81 @@
+"""Bounds that constructors put on their options by annotation; `typecheck.check_type` enforces them.
+
+    def __init__(self, prob: Fraction = 0.5, std: Annotated[Sequence[float], Length(3)] = …) -> None: ...
+
+A number without a Range is only required to be finite; tests/test_options.py asks every registered class for one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal
+
+INT_MAX = 2**31 - 1
+_FLOAT_MAX = 3.4e38  # of a float32
+
+
+@dataclass(frozen=True)
+class Range:
+    """Bounds of a number; `exclude` says which of them are out of the range themselves."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    exclude: Literal["none", "low", "high", "both"] = "none"
+
+    def expected(self, value: float) -> str | None:
+        """What is expected instead of `value`; None if it is within the bounds."""
+        open_low, open_high = self.exclude in ("low", "both"), self.exclude in ("high", "both")
+        if value < self.low or (open_low and value == self.low):
+            return f"{'above' if open_low else 'at least'} {self.low}"
+        if value > self.high or (open_high and value == self.high):
+            return f"{'below' if open_high else 'at most'} {self.high}"
+        return None
+
+
+@dataclass(frozen=True)
+class Length:
+    """How many values a list has: `low`, or from `low` to `high`."""
+
+    low: int
+    high: int | None = None
+
+    def expected(self, value: Sequence[object]) -> str | None:
+        """What is expected instead of a list of this length; None if the length is right."""
+        high = self.low if self.high is None else self.high
+        if self.low <= len(value) <= high:
+            return None
+        return f"{self.low} values" if high == self.low else f"{self.low} to {high} values"
+
+
+@dataclass(frozen=True)
+class Ascending:
+    """Numbers each of which is larger than the one before it, or, unless `strict`, equal to it."""
+
+    strict: bool = True
+
+    def expected(self, value: Sequence[float]) -> str | None:
+        """What is expected instead of this order; None if the order is right."""
+        if all(a < b or (a == b and not self.strict) for a, b in pairwise(value)):
+            return None
+        return "numbers in ascending order" + (", each once" if self.strict else "")
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number, an int of any size included, is one that a float32 can hold."""
+    return abs(value) <= _FLOAT_MAX
+
+
+Count = Annotated[int, Range(0, INT_MAX)]
+Positive = Annotated[int, Range(1, INT_MAX)]
+MinusOneOrMore = Annotated[int, Range(-1, INT_MAX)]  # where -1 means: no limit, never
+Finite = Annotated[float, Range()]
+AboveZero = Annotated[float, Range(0, exclude="low")]
+NotNegative = Annotated[float, Range(0)]
+Fraction = Annotated[float, Range(0, 1)]
+Inside = Annotated[float, Range(0, 1, exclude="both")]  # a fraction that is neither 0 nor 1
+Pixels = Annotated[int, Range(1, 2**14)]  # a side of an image that a model gets
+Channels = Annotated[int, Range(1, 2**13)]
+KernelSize = Literal[1, 3, 5, 7, 9, 11]

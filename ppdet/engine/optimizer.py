@@ -1,0 +1,147 @@
+"""The optimizer, from the `OptimizerBuilder` section."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypedDict
+
+import paddle
+from paddle import nn
+from paddle.regularizer import L1Decay, L2Decay
+
+from ppdet.core.errors import UserError
+from ppdet.core.ranges import AboveZero, NotNegative, Range
+from ppdet.core.registry import register
+
+logger = logging.getLogger(__name__)
+
+_ADAMW_DECAY = 0.01  # Paddle's default
+_REGULARIZERS = {"L1": L1Decay, "L2": L2Decay}
+_Memory = Annotated[float, Range(0, 1, exclude="high")]  # the share of a running mean that each step keeps
+
+
+class _SGD(TypedDict, total=False):
+    type: Literal["SGD"]
+    multi_precision: bool
+
+
+class _Momentum(TypedDict, total=False):
+    type: Literal["Momentum"]
+    momentum: _Memory
+    use_nesterov: bool
+    rescale_grad: AboveZero
+    multi_precision: bool
+    use_multi_tensor: bool
+
+
+class _Adam(TypedDict, total=False):
+    type: Literal["Adam"]
+    beta1: _Memory
+    beta2: _Memory
+    epsilon: AboveZero
+    lazy_mode: bool
+    multi_precision: bool
+    use_multi_tensor: bool
+
+
+class _AdamW(TypedDict, total=False):
+    type: Literal["AdamW"]
+    beta1: _Memory
+    beta2: _Memory
+    epsilon: AboveZero
+    weight_decay: NotNegative
+    lazy_mode: bool
+    multi_precision: bool
+
+
+class _Adamax(TypedDict, total=False):
+    type: Literal["Adamax"]
+    beta1: _Memory
+    beta2: _Memory
+    epsilon: AboveZero
+
+
+class _Adagrad(TypedDict, total=False):
+    type: Literal["Adagrad"]
+    epsilon: AboveZero
+    initial_accumulator_value: NotNegative
+
+
+class _Adadelta(TypedDict, total=False):
+    type: Literal["Adadelta"]
+    epsilon: AboveZero
+    rho: _Memory
+
+
+class _RMSProp(TypedDict, total=False):
+    type: Literal["RMSProp"]
+    rho: _Memory
+    epsilon: AboveZero
+    momentum: _Memory
+    centered: bool
+
+
+class _Regularizer(TypedDict):
+    type: Literal["L1", "L2"]
+    factor: NotNegative
+
+
+@register
+class OptimizerBuilder:
+    """Optimizer `{type: Momentum, …}` and regularizer `{type: L2, factor: …}`; parameters may carry their own decay.
+
+    AdamW decays the weights itself, by its `weight_decay`, except those of norms that carry a decay of 0.
+    """
+
+    def __init__(
+        self,
+        optimizer: _SGD | _Momentum | _Adam | _AdamW | _Adamax | _Adagrad | _Adadelta | _RMSProp,
+        regularizer: _Regularizer | Literal[False, "None"] | None = None,
+        clip_grad_by_norm: AboveZero | None = None,
+        clip_grad_by_value: AboveZero | None = None,
+    ):
+        if clip_grad_by_norm is not None and clip_grad_by_value is not None:
+            raise UserError("OptimizerBuilder.clip_grad_by_value: clip_grad_by_norm is set as well; set one to null")
+        # null takes away an option that a base config set
+        options: dict[str, Any] = {key: value for key, value in optimizer.items() if value is not None}
+        self.type = getattr(paddle.optimizer, options.pop("type"))
+        self.options = options
+        self.regularizer = regularizer if isinstance(regularizer, dict) else None
+        self.clip_grad_by_norm, self.clip_grad_by_value = clip_grad_by_norm, clip_grad_by_value
+
+    def __call__(self, learning_rate: float, model: nn.Layer) -> paddle.optimizer.Optimizer:
+        """An optimizer of the model's trainable parameters; the caller sets the learning rate of every step."""
+        parameters = [p for p in model.parameters() if not p.stop_gradient]
+        return self.type(
+            learning_rate=float(learning_rate),
+            parameters=parameters,
+            grad_clip=self._clip(),
+            **self._defaults(parameters),
+            **self.options,
+        )
+
+    def _defaults(self, parameters: list[paddle.Tensor]) -> dict[str, Any]:
+        """Arguments of the optimizer that stand in no config."""
+        if self.type is paddle.optimizer.AdamW:
+            decay = {} if "weight_decay" in self.options else {"weight_decay": _ADAMW_DECAY}
+            if self.regularizer:
+                used = self.options.get("weight_decay", _ADAMW_DECAY)
+                logger.warning("OptimizerBuilder.regularizer: not used; AdamW decays by its weight_decay, %g", used)
+            return decay | {"apply_decay_param_fun": _decayed(parameters)}
+        regularizer = self.regularizer
+        decay = _REGULARIZERS[regularizer["type"]](regularizer["factor"]) if regularizer else None
+        # one launch for all parameters
+        together = self.type is paddle.optimizer.Momentum and "use_multi_tensor" not in self.options
+        return {"weight_decay": decay} | ({"use_multi_tensor": True} if together else {})
+
+    def _clip(self) -> Any:
+        if self.clip_grad_by_norm is not None:
+            return nn.ClipGradByGlobalNorm(self.clip_grad_by_norm)
+        return None if self.clip_grad_by_value is None else nn.ClipGradByValue(self.clip_grad_by_value)
+
+
+def _decayed(parameters: list[paddle.Tensor]) -> Callable[[str], bool]:
+    """Whether AdamW decays the parameter of this name: not if it carries a regularizer of its own."""
+    names = {parameter.name for parameter in parameters if parameter.regularizer is None}
+    return lambda name: name in names
