@@ -227,7 +227,7 @@ def test_a_copy_of_the_folder_is_enough(small, tmp_path):
 
 def test_imports_are_few():
     """Only the standard library, NumPy, OpenCV, PyYAML and the runtimes; the latter not before a model is loaded."""
-    for path in FOLDER.glob("*.py"):
+    for path in FOLDER.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -67,7 +67,7 @@ def list_images(path: Path | str) -> list[Path]:
     images = sorted(
         file
         for file in path.iterdir()
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and not file.is_dir()
     )
     if not images:
         raise UserError(f"{path}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
