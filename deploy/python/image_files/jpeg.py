@@ -43,7 +43,8 @@ def with_end(data: bytes) -> bytes | None:
     """
     body = data.rstrip(b"\xff")
     without_zeros = body.rstrip(b"\0")
-    body = body[: len(without_zeros) + 2]  # more is padding; one or two may be the scan's
+    if len(body) - len(without_zeros) > 2:  # padding; one or two may be the scan's
+        body = without_zeros.rstrip(b"\xff")
     return body + _END if _has_all_coefficients(body) else None
 
 
