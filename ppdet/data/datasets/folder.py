@@ -60,10 +60,10 @@ def list_images(path: Path | str) -> list[Path]:
     A path of a file gives that file. Raises UserError where there is none.
     """
     path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
+    if not path.exists():
         raise UserError(f"{path}: there is no such file or folder; give an image or a folder of images")
+    if not path.is_dir():
+        return [path]
     images = sorted(
         file
         for file in path.iterdir()
