@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
 
-from .image_files import ImageProblem, decode, read_file
+from .image_files import Header, ImageProblem, decode, read_file
 
 _MODES = {
     1: cv2.IMREAD_COLOR,
@@ -26,9 +28,7 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None, reducti
     UserError naming the file where it is missing, empty, cut short, too large or not an image.
     """
     try:
-        data, header = read_file(path)
-        if annotated_size == header.size != header.upright_size:
-            header = header._replace(orientation=1)
+        data, header = _read(path, annotated_size)
         is_jpeg = header.kind == "JPEG"
         straight = _STRAIGHT_TO_RGB if is_jpeg and reduction == 1 else 0
         image = decode(data, header, straight or _MODES[reduction if is_jpeg else 1])
@@ -38,12 +38,19 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None, reducti
 
 
 def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:
-    """(height, width) of what `read_image` gives; None where it cannot be read."""
+    """(height, width) of what `read_image` gives, by the file's header; None where it is not an image."""
     try:
-        height, width = read_image(str(path), annotated_size).shape[:2]
-    except UserError:
+        return _read(path, annotated_size)[1].upright_size
+    except ImageProblem:
         return None
-    return height, width
+
+
+def _read(path: str | Path, annotated_size: tuple[int, int] | None) -> tuple[bytes, Header]:
+    """The file's contents and header, which says 1 where the boxes were drawn on the unrotated pixels."""
+    data, header = read_file(path)
+    if annotated_size == header.size != header.upright_size:
+        header = header._replace(orientation=1)
+    return data, header
 
 
 def reduced_size(size: tuple[int, int], reduction: int) -> tuple[int, int]:
