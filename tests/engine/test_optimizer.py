@@ -67,6 +67,31 @@ def test_sgd_with_weight_decay_and_without() -> None:
         assert stepped(build(optimizer=sgd, regularizer=nothing)) == (2, 2)
 
 
+def test_momentum_with_weight_decay() -> None:
+    """velocity = 0.9 * velocity + gradient + decay * weight; weight -= rate * velocity."""
+    builder = build(optimizer={"type": "Momentum", "momentum": 0.9}, regularizer={"type": "L2", "factor": 0.1})
+    model, weight, velocity = Two(), 2.0, 0.0
+    optimizer = builder(0.0, model)
+    for gradient, rate in ((1.0, 0.1), (-3.0, 0.2), (0.5, 0.05)):
+        optimizer.set_lr(rate)
+        (gradient * model.plain.sum()).backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        velocity = 0.9 * velocity + gradient + 0.1 * weight
+        weight -= rate * velocity
+        assert model.plain.numpy() == pytest.approx([weight, weight], rel=1e-6)
+
+
+def test_frozen_parameters_stay() -> None:
+    model = Two()
+    model.plain.stop_gradient = True
+    optimizer = build(optimizer={"type": "SGD"}, regularizer={"type": "L2", "factor": 0.1})(0.5, model)
+    (model.plain.sum() + model.norm.sum()).backward()
+    optimizer.step()
+    assert model.plain.numpy().tolist() == [2, 2]
+    assert model.norm.numpy() == pytest.approx([1.5, 1.5])
+
+
 def test_adamw_decays_by_its_own_option(caplog: pytest.LogCaptureFixture) -> None:
     assert stepped(build(optimizer={"type": "AdamW", "weight_decay": 0.1})) == pytest.approx((1.9, 2))
     assert stepped(build(optimizer={"type": "AdamW"})) == pytest.approx((1.99, 2))

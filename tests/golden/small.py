@@ -15,7 +15,7 @@ from paddle import nn
 
 from ppdet.core.config import load_config
 from ppdet.core.registry import Builder
-from ppdet.engine.optim import OptimizerBuilder
+from ppdet.engine.optimizer import OptimizerBuilder
 from ppdet.engine.published_names import published_name
 from ppdet.modeling import PicoDet, Targets, build_model
 from tests.golden.published import CONFIGS
@@ -128,18 +128,18 @@ def trained(model: PicoDet, epoch: int) -> dict[str, np.ndarray]:
     """
     model.eval()
     model.loss(model(images("training", BATCH)), targets(), epoch)["loss"].backward()
-    gradients = {published_name(name): p.grad.numpy().astype(np.float64) for name, p in model.named_parameters()
-                 if p.grad is not None}  # fmt: skip
+    parameters = {published_name(name): p for name, p in model.named_parameters() if p.grad is not None}
+    gradients = {name: p.grad.numpy().astype(np.float64) for name, p in parameters.items()}
     names = sorted(gradients)
     dots = [(gradients[name] * random(f"dot {name}").normal(size=gradients[name].shape)).sum() for name in names]
     model.train()
     losses = model.loss(model(images("training", BATCH)), targets(), epoch)
-    statistics = {published_name(name): float(value.mean()) for name, value in model.state_dict().items()
-                  if name.endswith(("_mean", "_variance"))}  # fmt: skip
+    state = {published_name(name): value for name, value in model.state_dict().items()}
+    statistics = [float(state[name].mean()) for name in sorted(state) if name.endswith(("_mean", "_variance"))]
     return {key: np.float32(float(value)) for key, value in losses.items()} | {
         "grad_norm": np.float32([np.linalg.norm(gradients[name]) for name in names]),
         "grad_dot": np.float32(dots),
-        "running": np.float32([statistics[name] for name in sorted(statistics)]),
+        "running": np.float32(statistics),
     }
 
 

@@ -42,6 +42,10 @@ class Image(NamedTuple):
     gts: np.ndarray  # [n, 4] float32
     classes: np.ndarray  # [n] int32
 
+    def known(self) -> tuple[list, list, list]:
+        """What all references take: predicted boxes, ground truths and their classes."""
+        return self.boxes.tolist(), self.gts.tolist(), self.classes.tolist()
+
 
 def grid_of(size: tuple[int, int]) -> Grid:
     return make_grid([(-(-size[0] // s), -(-size[1] // s)) for s in STRIDES], STRIDES, 0.5)
@@ -50,8 +54,8 @@ def grid_of(size: tuple[int, int]) -> Grid:
 def make_image(gts: list[list[float]], grid: Grid, rng: np.random.Generator) -> Image:
     """Half of the predictions are near some ground truth; every one contains its grid point, as distances do."""
     points, strides = grid.points.numpy(), grid.strides.numpy()
-    boxes = np.hstack([points - strides * rng.uniform(0.2, 6, points.shape),
-                       points + strides * rng.uniform(0.2, 6, points.shape)])  # fmt: skip
+    before, after = (strides * rng.uniform(0.2, 6, points.shape) for _ in range(2))
+    boxes = np.hstack([points - before, points + after])
     for i in np.flatnonzero(rng.random(len(points)) < 0.5 if gts else []):
         near = np.float32(gts[rng.integers(len(gts))]) + rng.normal(0, 5, 4)
         boxes[i, :2], boxes[i, 2:] = np.minimum(near[:2], points[i] - 1), np.maximum(near[2:], points[i] + 1)
@@ -97,8 +101,7 @@ def test_atss(kind, size):
     for seed, topk in enumerate((9, 4)):
         images, _, boxes, targets = make_batch(kind, seed, grid)
         found = ATSSAssigner(topk, CLASSES)(anchors, grid, boxes, targets)
-        expected = [reference.atss(points, strides, grid.counts, i.boxes.tolist(), i.gts.tolist(), i.classes.tolist(),
-                                   topk) for i in images]  # fmt: skip
+        expected = [reference.atss(points, strides, grid.counts, *i.known(), topk) for i in images]
         assert_equal(found, expected)
 
 
@@ -106,11 +109,11 @@ def test_atss(kind, size):
 @KINDS
 def test_task_aligned(kind, size):
     grid = grid_of(size)
+    points = grid.points.numpy().tolist()
     for seed, options in enumerate([{}, {"topk": 3}, {"alpha": 0.5, "beta": 2.0}]):
         images, scores, boxes, targets = make_batch(kind, seed, grid)
         found = TaskAlignedAssigner(**options)(scores, boxes, grid.points, targets)
-        expected = [reference.task_aligned(grid.points.numpy().tolist(), i.probabilities.tolist(), i.boxes.tolist(),
-                                           i.gts.tolist(), i.classes.tolist(), **options) for i in images]  # fmt: skip
+        expected = [reference.task_aligned(points, i.probabilities.tolist(), *i.known(), **options) for i in images]
         assert_equal(found, expected)
 
 
@@ -119,8 +122,7 @@ def check_sim_ota(kind: str, size: tuple[int, int], seed: int, **options: float)
     points, strides = grid.points.numpy().tolist(), grid.strides[:, 0].numpy().tolist()
     images, scores, boxes, targets = make_batch(kind, seed, grid)
     found = SimOTAAssigner(**options)(scores, boxes, grid, targets)
-    expected = [reference.sim_ota(points, strides, i.probabilities.tolist(), i.boxes.tolist(), i.gts.tolist(),
-                                  i.classes.tolist(), **options) for i in images]  # fmt: skip
+    expected = [reference.sim_ota(points, strides, i.probabilities.tolist(), *i.known(), **options) for i in images]
     assert_equal(found, expected)
 
 

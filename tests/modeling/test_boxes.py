@@ -19,10 +19,12 @@ SHAPES = {
     "thin": (1e-2, 200.0),
     "large": (1e3, 1e4),
 }
-SPECIAL = [  # equal, nested, sharing a side or a corner, apart, without area, outside the image, of one pixel
-    [10, 10, 50, 50], [10, 10, 50, 50], [20, 20, 30, 30], [50, 10, 90, 50], [50, 50, 60, 60], [200, 200, 240, 260],
-    [10, 10, 10, 50], [0, 0, 0, 0], [-40, -40, -10, -10], [-5, -5, 700, 800], [30, 30, 31, 31],
-]  # fmt: skip
+SPECIAL = [
+    *([10, 10, 50, 50], [10, 10, 50, 50], [20, 20, 30, 30]),  # equal, nested
+    *([50, 10, 90, 50], [50, 50, 60, 60], [200, 200, 240, 260]),  # sharing a side or a corner, apart
+    *([10, 10, 10, 50], [0, 0, 0, 0], [30, 30, 31, 31]),  # without area, of one pixel
+    *([-40, -40, -10, -10], [-5, -5, 700, 800]),  # beyond the image
+]
 
 
 def random_boxes(count: int, sides: tuple[float, float], seed: int) -> np.ndarray:
