@@ -10,19 +10,18 @@ The dialect is that of PaddleDetection's configs:
 
 from __future__ import annotations
 
-import logging
-import re
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from ppdet.core.errors import UserError
-
-logger = logging.getLogger(__name__)
+from ppdet.core.yaml_text import LONGEST, Tagged, check_length, parse
 
 BASE_KEY = "_BASE_"
+_DEEPEST = 20  # files one below the other
+_SHORTEST = 1000  # characters that a file counts for at least, which limits their number as well
 
 
 class Config(Mapping[str, Any]):
@@ -81,59 +80,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         UserError: a file is missing, unreadable or no YAML mapping, bases form a cycle, an override cannot be applied.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     try:
-        tree = _load(path, chain=())
+        tree, _ = _load(path, chain=())
         for text in overrides:
             tree = _override(tree, text)
         return Config({"filename": path.stem, **tree})
     except RecursionError:
-        raise UserError(f"{path}: an alias contains itself or the nesting is too deep; write the values out") from None
+        raise UserError(f"{path}: a key of -o is nested too deeply; the deepest have about 10 names") from None
 
 
-class _Tagged(dict[str, Any]):
-    """A mapping written as `!Tag {…}`: when merging it replaces what was there."""
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader plus `!Tag` mappings and floats such as `1e-4`, which YAML 1.1 takes for strings."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # A warning, not an error: published configs repeat keys.
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key in [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                logger.warning("%s:%d: %r is given twice; this one wins", self.name, line, key.value)
-            seen.add(key.value)
-        return node
-
-    def construct_tag(self, suffix: str, node: yaml.Node) -> _Tagged:
-        options: dict[Any, Any] = {}
-        problem = None
-        if isinstance(node, yaml.MappingNode):
-            options = self.construct_mapping(node, deep=True)
-            problem = "has a 'name' key as well" if "name" in options else None
-        elif node.value:
-            problem = f"takes a mapping, as in !{suffix} {{key: value}}"
-        if problem:
-            raise yaml.constructor.ConstructorError(None, None, f"!{suffix} {problem}", node.start_mark)
-        return _Tagged({"name": suffix} | options)
-
-
-_Loader.add_multi_constructor("!", _Loader.construct_tag)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
-
-
-def _load(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
-    """The merged tree of `path`; `chain` holds the files that led here, outermost first."""
+def _load(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], int]:
+    """The merged tree of `path` and its length, see `parse`; `chain` holds the files that led here, outermost first."""
     trail = " -> ".join(str(step) for step in (*chain, path))
-    if path.resolve() in [step.resolve() for step in chain]:
+    if os.path.realpath(path) in map(os.path.realpath, chain):
         raise UserError(f"{chain[-1]}: {BASE_KEY} forms a cycle: {trail}; remove one of the links")
-    own = _parse(_read(path, f"reached by {BASE_KEY}: {trail}" if chain else "give the path of a config"), str(path))
+    if len(chain) == _DEEPEST:
+        raise UserError(f"{chain[0]}: {BASE_KEY} leads through {_DEEPEST} files and on; put some of them together")
+    text = _read(path, f"reached by {BASE_KEY}: {trail}" if chain else "give the path of a config")
+    own, length = parse(text, str(path))
+    length = max(length, _SHORTEST)
     own = {} if own is None else own
     if not isinstance(own, dict):
         raise UserError(f"{path}: holds a {type(own).__name__}; a config is a mapping of keys to values")
@@ -143,53 +109,31 @@ def _load(path: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
         raise UserError(f"{path}: {BASE_KEY} is {bases!r}; expected a path or a list of paths")
     tree: dict[str, Any] = {}
     for base in bases:
-        tree = _merge(tree, _load(path.parent / Path(base).expanduser(), (*chain, path)))
-    return _merge(tree, own)  # type: ignore[no-any-return]  # two dicts merge into a dict
+        below, characters = _load(path.parent / os.path.expanduser(base), (*chain, path))
+        length += characters
+        check_length(length, str(path))  # before the next one: files that name each other twice have no end
+        tree = _merge(tree, below)
+    return _merge(tree, own), length
 
 
 def _read(path: Path, hint: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path}: is not a regular file, and could be without end; {hint}")
+        with path.open(encoding="utf-8") as file:
+            return file.read(LONGEST + 1)
     except OSError as error:
         raise UserError(f"{path}: cannot be read, {str(error.strerror).lower()}; {hint}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not UTF-8 text; {hint}") from None
 
 
-def _parse(text: str, where: str) -> Any:
-    """YAML `text` -> plain values; `where` (a file or an option) starts the error, followed by the line of a file."""
-    try:
-        loader = _Loader(text)
-        loader.name = where
-        value = loader.get_single_data()
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise UserError(f"{where}{line}: not a valid config, {problem}") from None
-    except (ValueError, TypeError) as error:  # PyYAML lets these through: `0b`, an impossible date, an unhashable key
-        raise UserError(f"{where}: not a valid config, {error}") from None
-    _check_keys(value, where)
-    return value
-
-
-def _check_keys(value: Any, where: str) -> None:
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise UserError(f"{where}: key {key!r} is {type(key).__name__}; keys are strings, quote it")
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            _check_keys(item, where)
-
-
 def _merge(base: Any, top: Any) -> Any:
     """`top` over `base` as a new tree: plain mappings key by key, anything else replaces. Changes neither."""
-    if isinstance(top, _Tagged) or not (isinstance(base, dict) and isinstance(top, dict)):
+    if isinstance(top, Tagged) or not (isinstance(base, dict) and isinstance(top, dict)):
         return top
     merged = base | {key: _merge(base.get(key), value) for key, value in top.items()}
-    return _Tagged(merged) if isinstance(base, _Tagged) else merged
+    return Tagged(merged) if isinstance(base, Tagged) else merged
 
 
 def parse_override(text: str) -> tuple[list[str], Any]:
@@ -198,7 +142,7 @@ def parse_override(text: str) -> tuple[list[str], Any]:
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
         raise UserError(f"-o {text}: expected key.path=value, as in -o LearningRate.base_lr=0.08")
-    return keys, _parse(value, f"-o {text}")
+    return keys, parse(value, f"-o {text[:_SHORTEST]}")[0]
 
 
 def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
