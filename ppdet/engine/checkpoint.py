@@ -3,7 +3,8 @@
 <name>.pdparams  weights under published names; the averaged ones where EMA is on
 <name>.pdema     the raw weights, where EMA is on
 <name>.pdopt     optimizer state and `last_epoch`
-<name>.pdstate   the rest: place in training, seed, EMA state, best score, and the checksums of the other files
+<name>.pdstate   the rest: place in training, seed, EMA state, best score, ids and names of the classes, and the
+                 checksums of the other files
 
 All are written and flushed under temporary names first, and `.pdstate` takes its own last: when one cannot be written,
 an older checkpoint of the same name stays as it was, and one that was cut off between two renames does not pass for
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 import paddle
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets import Category
 from ppdet.engine.checkpoint_files import checksum, read_whole, state_checksum, with_suffix
 from ppdet.engine.ema import ModelEMA
 from ppdet.engine.published_names import from_published, to_published
@@ -77,6 +79,7 @@ def save_checkpoint(
     ema: ModelEMA | None,
     progress: Progress,
     scaler: paddle.amp.GradScaler | None = None,
+    categories: Sequence[Category] = (),
 ) -> None:
     """Write the files of the checkpoint `path` (without extension), all of them or none."""
     raw = _published(model, model.state_dict())
@@ -85,6 +88,8 @@ def save_checkpoint(
         contents[".pdema"] = raw
     contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}
     state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
+    if categories:
+        state["classes"] = [[category.id, category.name] for category in categories]
     if ema:
         state["ema"] = {"step": ema.step, "state": ema.state()}
     if scaler:

@@ -124,7 +124,8 @@ def state_checksum(state: Mapping[str, Any]) -> int:
     """Of what `.pdstate` holds, its own checksum and the loss scale left out."""
     others = {suffix: number for suffix, number in state["checksums"].items() if suffix != ".pdstate"}
     ema = state.get("ema", {"step": 0, "state": {}})
-    total = zlib.crc32(repr((state["progress"], state["optimizer"], others, ema["step"])).encode())
+    classes = [state["classes"]] if "classes" in state else []  # an earlier version wrote none
+    total = zlib.crc32(repr((state["progress"], state["optimizer"], others, ema["step"], *classes)).encode())
     for value in ema["state"].values():
         total = zlib.crc32(np.ascontiguousarray(value), total)
     return total

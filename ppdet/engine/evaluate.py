@@ -18,6 +18,7 @@ from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.data.loader import Loader
 from ppdet.engine import distributed
+from ppdet.engine.classes import TrainedClasses
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.device import peak_memory_mb
 from ppdet.engine.predictor import make_predictor
@@ -107,9 +108,12 @@ def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
     return [pair for turn in zip_longest(*parts) for pair in turn if pair]
 
 
-def build_evaluator(run: Run) -> Evaluator:
-    """EvalDataset through EvalReader, scored by the config's `metric`."""
-    dataset = run.load_dataset("EvalDataset")
+def build_evaluator(run: Run, trained: TrainedClasses | None = None) -> Evaluator:
+    """EvalDataset through EvalReader, scored by the config's `metric`.
+
+    Raises UserError where its classes are not those that were `trained`.
+    """
+    dataset = run.load_dataset("EvalDataset", trained)
     reader = run.builder.build("EvalReader")
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
@@ -129,7 +133,7 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
 
 def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
     """What tools/eval.py does: score the config's `weights`, or the detections of an earlier run."""
-    evaluator = build_evaluator(run)
+    evaluator = build_evaluator(run, None if from_json else run.trained_classes())
     folder = output_dir or (Path(run.settings.output_eval) if run.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
     if from_json:

@@ -58,9 +58,11 @@ def infer(run: Run, source: Path, output_dir: Path, threshold: float, write_resu
 
 
 def class_categories(run: Run) -> list[Category]:
-    """The classes as TestDataset names them, else EvalDataset, else COCO's names or numbers."""
+    """The classes as TestDataset names them, else the training, else EvalDataset, else COCO's names or numbers."""
     dataset: Dataset = _test_dataset(run).with_images(["-"]).load()
-    categories = dataset.categories
+    categories, trained = dataset.categories, run.trained_classes()
+    if trained and not categories:
+        return list(trained.categories)
     if not categories and "EvalDataset" in run.cfg:
         try:
             dataset = run.build_dataset("EvalDataset").load()
@@ -70,6 +72,8 @@ def class_categories(run: Run) -> list[Category]:
     if not categories:
         return default_categories(run.settings.num_classes)
     check_num_classes(dataset, run.settings.num_classes)
+    if trained:
+        trained.check("TestDataset", categories)
     return categories
 
 

@@ -21,6 +21,7 @@ from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 from ppdet.data.datasets import Dataset, check_num_classes
 from ppdet.engine import distributed
+from ppdet.engine.classes import TrainedClasses, published_classes, stored_classes
 from ppdet.engine.device import select_device
 from ppdet.engine.interrupt import end_on_sigterm
 from ppdet.engine.weights import load_weights
@@ -68,11 +69,35 @@ class Run:
             raise UserError(f"{slot}: expected a dataset, found the class {type(dataset).__name__}")
         return dataset
 
-    def load_dataset(self, slot: str) -> Dataset:
-        """The dataset of a config slot, read and checked against num_classes."""
-        dataset = self.build_dataset(slot).load()
+    def load_dataset(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
+        """The dataset of a config slot, read and checked against num_classes and the classes that were trained."""
+        dataset = self.build_dataset(slot)
+        if trained:
+            dataset.expected_classes = trained.names
+        dataset.load()
         check_num_classes(dataset, self.settings.num_classes)
+        if trained:
+            trained.check(slot, dataset.categories)
         return dataset
+
+    def trained_classes(self) -> TrainedClasses | None:
+        """The classes that the config's `weights` were trained on; None where nothing tells.
+
+        Checkpoints hold them. For other weights they are TrainDataset's, where it can be read, and quickly.
+        """
+        weights = self.settings.weights or ""
+        found = stored_classes(weights) or published_classes(weights) or self._training_set_classes()
+        return found if found and len(found.categories) == self.settings.num_classes else None
+
+    def _training_set_classes(self) -> TrainedClasses | None:
+        if "TrainDataset" not in self.cfg:
+            return None
+        try:
+            categories = self.build_dataset("TrainDataset").peek_categories()
+        except UserError as error:
+            logger.debug("TrainDataset: its classes cannot be compared (%s)", error)
+            return None
+        return TrainedClasses(categories, "TrainDataset") if categories else None
 
 
 def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:

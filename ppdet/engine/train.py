@@ -224,7 +224,7 @@ def _save(trainer: Trainer, progress: Progress, name: str) -> None:
     if distributed.rank() == 0:
         try:
             save_checkpoint(trainer.output_dir / name, trainer.model, trainer.optimizer, trainer.ema, progress,
-                            trainer.scaler)  # fmt: skip
+                            trainer.scaler, trainer.categories)  # fmt: skip
             if keep and name.isdecimal():
                 remove_older(trainer.output_dir, keep, newest=int(name))
         except UserError as e:

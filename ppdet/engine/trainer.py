@@ -20,6 +20,7 @@ from ppdet.engine import distributed
 from ppdet.engine.callbacks import Callback, JsonLines
 from ppdet.engine.checkpoint import Progress, load_checkpoint
 from ppdet.engine.checkpoint_files import best_score, find_checkpoint, peek_seed, remove_unfinished
+from ppdet.engine.classes import TrainedClasses, stored_classes
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.device import amp_dtype, supports_sync_bn
 from ppdet.engine.ema import ModelEMA
@@ -39,8 +40,9 @@ logger = logging.getLogger(__name__)
 class Trainer:
     """Finished parts for `fit`.
 
-    evaluate  scores a model; None: no evaluation
-    primary   the score that decides which checkpoint is best
+    evaluate    scores a model; None: no evaluation
+    primary     the score that decides which checkpoint is best
+    categories  the classes, which go into the checkpoints
     """
 
     model: PicoDet
@@ -55,6 +57,7 @@ class Trainer:
     amp: str | None = None  # the type of mixed precision
     evaluate: Callable[[PicoDet], dict[str, float]] | None = None
     primary: str = ""
+    categories: Sequence[Category] = ()
     callbacks: Sequence[Callback] = ()
 
     @property
@@ -77,10 +80,8 @@ def build_trainer(
     checkpoint = _find_together(resume, run.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
-    dataset = run.load_dataset("TrainDataset")
-    evaluator = build_evaluator(run) if evaluate else None
-    if evaluator:
-        check_same_classes(dataset.categories, evaluator.categories)
+    dataset = run.load_dataset("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
+    evaluator = build_evaluator(run, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = run.build_model()
@@ -128,19 +129,10 @@ def build_trainer(
         amp=amp,
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
+        categories=dataset.categories,
         callbacks=(JsonLines(run.output_dir / "metrics.jsonl"), *callbacks),
     )
     return trainer, progress
-
-
-def check_same_classes(train: Sequence[Category], evaluation: Sequence[Category]) -> None:
-    """Raise UserError where the two annotation files list their classes differently: the model knows positions only."""
-    for index, (ours, theirs) in enumerate(zip(train, evaluation, strict=True)):
-        if ours.name != theirs.name:
-            raise UserError(
-                f"EvalDataset: class {index} is {theirs.name!r} there but {ours.name!r} in TrainDataset; "
-                "list the same classes in the same order"
-            )
 
 
 def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | None:

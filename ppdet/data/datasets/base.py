@@ -57,6 +57,7 @@ class Dataset(ABC):
 
     records     the images, in a fixed order: the first `sample_num`, all where it is not positive
     categories  their position is the class index
+    expected_classes  their names in order, for a format that lists none of its own
     truth       what evaluation compares with, where that is more than the records say
     """
 
@@ -70,6 +71,7 @@ class Dataset(ABC):
     sample_num: MinusOneOrMore = -1
     records: list[Record] = field(default_factory=list, init=False)
     categories: list[Category] = field(default_factory=list, init=False)
+    expected_classes: Sequence[str] = field(default=(), init=False)
     truth: GroundTruth | None = field(default=None, init=False)
 
     @property
@@ -91,6 +93,10 @@ class Dataset(ABC):
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def peek_categories(self) -> list[Category]:
+        """The classes alone, without `load`; empty where the files are not there, or reading them would take long."""
+        return []
 
     @abstractmethod
     def load(self) -> Dataset:

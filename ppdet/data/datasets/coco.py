@@ -14,9 +14,11 @@ from ppdet.core.registry import register
 from ..sample import Record
 from .base import AnnotatedDataset, Category, GroundTruth
 from .box_filter import BoxFilter, Object
-from .coco_json import Annotation, CocoFile, Image, listed_twice, read_coco
+from .coco_json import Annotation, CocoFile, Image, listed_twice, read_categories, read_coco
 
 logger = logging.getLogger(__name__)
+
+_QUICKLY_READ = 2**25  # bytes: half a second
 
 
 @register
@@ -30,6 +32,12 @@ class COCODataSet(AnnotatedDataset):
 
     annotations = "the COCO annotations"
     remedy = "check dataset_dir, image_dir and anno_path; COCO 2017 comes with `python3 dataset/coco/download_coco.py`"
+
+    def peek_categories(self) -> list[Category]:
+        path = self.anno_file
+        if path is None or not path.is_file() or path.stat().st_size > _QUICKLY_READ:
+            return []
+        return read_categories(path)
 
     def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         file = read_coco(anno_file)

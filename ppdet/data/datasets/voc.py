@@ -19,6 +19,7 @@ from .voc_xml import Annotation, read_annotation
 
 logger = logging.getLogger(__name__)
 
+_QUICKLY_READ = 5000  # XML files: a second
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ALL_SUFFIXES = (*_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES))
 _TWO_PATHS = re.compile(r"(.+?\.(?:jpe?g|png|bmp|webp|tiff?)|\S+)\s+(.+\.xml)", re.IGNORECASE)
@@ -46,6 +47,19 @@ class VOCDataSet(AnnotatedDataset):
 
     label_list: str | None = None
 
+    def peek_categories(self) -> list[Category]:
+        if self.anno_file is None or not self.anno_file.is_file():
+            return []
+        folders = sorted({xml.parent for _, xml in self._read_list(self.anno_file)})
+        if self._label_file is None and sum(len(_xml_files(folder)) for folder in folders) > _QUICKLY_READ:
+            return []
+        return [Category(index, name) for index, name in enumerate(self._read_labels(folders))]
+
+    @property
+    def _label_file(self) -> Path | None:
+        path = self.root / (self.label_list or "label_list.txt")
+        return path if self.label_list or path.is_file() else None
+
     def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         pairs = self._read_list(anno_file)
         labels = self._read_labels(sorted({xml.parent for _, xml in pairs}))
@@ -53,7 +67,7 @@ class VOCDataSet(AnnotatedDataset):
         records = []
         for number, (image, xml) in enumerate(pairs):
             found = _read(xml)
-            objects = [(_index(name, class_index, xml), box, difficult) for name, box, difficult in found.objects]
+            objects = [(self._index(name, class_index, xml), box, difficult) for name, box, difficult in found.objects]
             records.append(box_filter.record(image, number, found.size, objects))
         return [Category(index, name) for index, name in enumerate(labels)], records
 
@@ -77,15 +91,29 @@ class VOCDataSet(AnnotatedDataset):
         return pairs
 
     def _read_labels(self, folders: Sequence[Path]) -> list[str]:
-        """The class names: of `label_list`, else of a label_list.txt that is there, else all in the XML `folders`."""
-        path = self.root / (self.label_list or "label_list.txt")
-        if self.label_list or path.is_file():
+        """The class names: of `label_list`, else of a label_list.txt that is there, else those that are expected, else
+        all in the XML `folders`.
+        """
+        if path := self._label_file:
             require_file(path, "label_list, the class names", "correct or drop label_list")
             return read_names(path)
-        files = [file for folder in folders for file in sorted(folder.glob("[!.]*.xml"))]  # ._a.xml comes from macOS
+        if self.expected_classes:
+            return list(self.expected_classes)
+        files = [file for folder in folders for file in _xml_files(folder)]
         names = sorted({name for file in files for name, _, _ in _read(file).objects})
         logger.info("%s: %d classes found: %s", folders[0], len(names), ", ".join(names))
         return names
+
+    def _index(self, name: str, class_index: Mapping[str, int], path: Path) -> int:
+        if name in class_index:
+            return class_index[name]
+        where = "in the label list" if self._label_file else "among the classes of the training"
+        raise UserError(f"{path}: class {name!r} is not {where} ({', '.join(list(class_index)[:10])}); "
+                        "add it there or correct the annotation")  # fmt: skip
+
+
+def _xml_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[!.]*.xml"))  # macOS puts a ._a.xml beside a.xml
 
 
 def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Path:
@@ -94,7 +122,7 @@ def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Pat
     for name in names:
         if (path := there.get(name.casefold())) and path.is_dir():
             return path
-    return beside if beside and any(beside.glob("[!.]*.xml")) else root / names[0]
+    return beside if beside and _xml_files(beside) else root / names[0]
 
 
 def _find_xml(files: FileNames, folder: Path, line: str) -> tuple[str, Path]:
@@ -123,12 +151,3 @@ def _find_image(files: FileNames, folder: Path, line: str, name: str) -> Path:
 def _read(path: Path) -> Annotation:
     require_file(path, "an annotation", VOCDataSet.remedy)
     return read_annotation(path)
-
-
-def _index(name: str, class_index: Mapping[str, int], path: Path) -> int:
-    if name not in class_index:
-        raise UserError(
-            f"{path}: class {name!r} is not in the label list ({', '.join(list(class_index)[:10])}); "
-            "add it there or correct the annotation"
-        )
-    return class_index[name]

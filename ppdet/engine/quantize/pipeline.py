@@ -67,7 +67,8 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
         )
     import onnx
 
-    evaluator = build_evaluator(run)  # datasets that cannot be read are found before the long part
+    # what cannot be read, or lists other classes, is found before the long part
+    evaluator = build_evaluator(run, run.trained_classes())
     calibration = calibration_set(run, settings.images)
     export_settings = replace(run.settings.export, format="onnx", fp16=False, dynamic_size=False)
     exported = replace(run, settings=replace(run.settings, export=export_settings))

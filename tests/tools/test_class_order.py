@@ -1,0 +1,125 @@
+"""Datasets that list the classes of the training in another order: every tool says so instead of mixing them up."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from contextlib import redirect_stderr
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ppdet.core.cli import run
+from tests.tool_fixtures import CLASSES, Tools, Workspace, coco_workspace, load_tool, voc_workspace
+
+ANSWER = (
+    "class 0 is 'blue' there but 'red' in {source}; put its categories (JSON) or lines (label list) in the order red"
+)
+EVERY_TOOL = [
+    ("eval", "EvalDataset", []),
+    ("infer", "TestDataset", ["--infer_dir", "data/val", "--output_dir", "out"]),
+    ("export_model", "TestDataset", ["--output_dir", "out"]),
+    ("post_quant", "EvalDataset", ["--output_dir", "out", "--calib_images", "2"]),
+]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace whose run has a checkpoint."""
+    workspace = coco_workspace(tmp_path_factory.mktemp("trained"))
+    tool = load_tool("train")
+    with redirect_stderr(io.StringIO()):
+        run(tool.main, tool.parser(), ["-c", str(workspace.config), "-o", "epoch=1"])
+    return workspace
+
+
+@pytest.fixture
+def copied(trained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of it to spoil, and the current folder in it."""
+    shutil.copytree(trained.root, tmp_path / "w")
+    config = tmp_path / "w" / "tiny.yml"
+    config.write_text(config.read_text().replace(str(trained.root), str(tmp_path / "w")))
+    monkeypatch.chdir(tmp_path / "w")
+    return Workspace(tmp_path / "w")
+
+
+def reverse_classes(workspace: Workspace, split: str) -> None:
+    content = workspace.annotations(split)
+    content["categories"].reverse()
+    workspace.annotate(split, content)
+
+
+@pytest.mark.parametrize(("tool", "slot", "more"), EVERY_TOOL)
+def test_the_checkpoint_knows_the_order(tool: str, slot: str, more: list[str], tools: Tools, copied: Workspace) -> None:
+    reverse_classes(copied, "val")
+    (copied.data / "train.json").unlink()
+    weights = copied.output / "model_final.pdparams"
+    error = tools.fail(tool, "-c", copied.config, "-o", f"weights={weights}", *more)
+    assert error.startswith(f"{slot}: " + ANSWER.format(source=f"the training of {weights}"))
+    assert not (copied.root / "out" / "tiny" / "infer_cfg.yml").exists()
+
+
+@pytest.mark.parametrize(("tool", "slot", "more"), EVERY_TOOL)
+def test_the_training_set_knows_it_too(tool: str, slot: str, more: list[str], tools: Tools, copied: Workspace) -> None:
+    reverse_classes(copied, "val")
+    weights = shutil.copy(copied.output / "model_final.pdparams", copied.root / "sent.pdparams")
+    error = tools.fail(tool, "-c", copied.config, "-o", f"weights={weights}", *more)
+    assert error.startswith(f"{slot}: " + ANSWER.format(source="TrainDataset"))
+
+
+def test_weights_that_nothing_is_known_of_work_as_before(tools: Tools, copied: Workspace) -> None:
+    weights = shutil.copy(copied.output / "model_final.pdparams", copied.root / "sent.pdparams")
+    options = ["-c", copied.config, "-o", f"weights={weights}"]
+    before, _ = tools.run("eval", *options)
+    (copied.data / "train.json").unlink()
+    assert tools.run("eval", *options)[0] == before
+
+
+def test_exports_take_the_names_of_the_training_where_there_are_no_others(tools: Tools, copied: Workspace) -> None:
+    reverse_classes(copied, "val")  # EvalDataset, which is not asked
+    options = ["-c", copied.config, "-o", f"weights={copied.output}/model_final", "TestDataset.anno_path=none.json"]
+    tools.run("export_model", *options, "--output_dir", "out")
+    assert yaml.safe_load((copied.root / "out" / "tiny" / "infer_cfg.yml").read_text())["label_list"] == list(CLASSES)
+    tools.run("infer", *options, "--infer_dir", "data/val", "--output_dir", "pictures", "--save_results")
+    found = json.loads((copied.root / "pictures" / "bbox.json").read_text())
+    assert {entry["category_id"] for entry in found} <= {11, 12, 13}  # as train.json numbers them
+
+
+def test_a_training_does_not_go_on_with_other_classes(tools: Tools, copied: Workspace) -> None:
+    for split in ("train", "val"):
+        reverse_classes(copied, split)
+    error = tools.fail("train", "-c", copied.config, "-r", "auto")
+    assert error.startswith(
+        "TrainDataset: " + ANSWER.format(source=f"the training of {copied.output}/model_final.pdparams")
+    )
+
+
+def test_training_compares_before_the_first_step(tools: Tools, coco: Workspace) -> None:
+    reverse_classes(coco, "val")
+    error = tools.fail("train", "-c", coco.config, "--eval")
+    assert error.startswith("EvalDataset: " + ANSWER.format(source="TrainDataset"))
+    assert not coco.output.exists()
+
+
+def test_voc_classes_are_found_in_the_training_set_only(tools: Tools, tmp_path: Path) -> None:
+    """Without a label list the validation folder, which lacks a class, is numbered as the training folder is."""
+    voc = voc_workspace(tmp_path)
+    val = tmp_path / "val"
+    for folder in ("JPEGImages", "Annotations"):
+        (val / folder).mkdir(parents=True)
+        for file in (voc.data / folder).glob("val_*"):
+            file.rename(val / folder / file.name)
+    (voc.data / "val.txt").rename(val / "val.txt")
+    for file in (val / "Annotations").glob("*.xml"):
+        file.write_text(file.read_text().replace("<name>blue<", "<name>green<"))  # the first one, sorted
+    text = voc.config.read_text().replace(", label_list: labels.txt", "").replace("data/labels.txt", "none.txt")
+    voc.config.write_text(text.replace(f"{tmp_path}/data, anno_path: val.txt", f"{val}, anno_path: val.txt"))
+    tools.run("train", "-c", voc.config, "--eval", "-o", "epoch=1")
+    options = ["-c", voc.config, "-o", f"weights={voc.output}/model_final"]
+    out, _ = tools.run("eval", *options, "--classwise")
+    assert [line.split()[0] for line in out[out.index("name ") :].splitlines()[1:]] == ["blue", "green", "red"]
+    tools.run("export_model", *options, "--output_dir", tmp_path / "out")
+    config = yaml.safe_load((tmp_path / "out" / "tiny" / "infer_cfg.yml").read_text())
+    assert config["label_list"] == ["blue", "green", "red"]
