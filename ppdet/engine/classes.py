@@ -53,10 +53,12 @@ class TrainedClasses:
 
 def stored_classes(weights: str | Path) -> TrainedClasses | None:
     """Those in the checkpoint that a weights file belongs to (with or without its extension); None without one."""
-    path = Path(weights).expanduser()
-    file = next((each for each in (path, with_suffix(path, ".pdparams")) if each.is_file()), path)
+    candidates = (Path(weights).expanduser(), Path(f"{weights}.pdparams").expanduser())
+    file = next((path for path in candidates if path.is_file()), None)
+    if file is None:
+        return None
     stem = file.with_suffix("") if file.suffix == ".pdparams" else file
-    if not (file.is_file() and with_suffix(stem, ".pdstate").is_file()):
+    if not with_suffix(stem, ".pdstate").is_file():
         return None
     try:
         state = read_arrays(with_suffix(stem, ".pdstate"))

@@ -113,7 +113,7 @@ def build_evaluator(run: Run, trained: TrainedClasses | None = None) -> Evaluato
 
     Raises UserError where its classes are not those that were `trained`.
     """
-    dataset = run.load_dataset("EvalDataset", trained)
+    dataset = run.load_annotated("EvalDataset", trained)
     reader = run.builder.build("EvalReader")
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())

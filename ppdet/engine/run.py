@@ -19,7 +19,7 @@ from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
-from ppdet.data.datasets import Dataset, check_num_classes
+from ppdet.data.datasets import AnnotatedDataset, Dataset, check_num_classes
 from ppdet.engine import distributed
 from ppdet.engine.classes import TrainedClasses, published_classes, stored_classes
 from ppdet.engine.device import select_device
@@ -79,6 +79,12 @@ class Run:
         if trained:
             trained.check(slot, dataset.categories)
         return dataset
+
+    def load_annotated(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
+        """As `load_dataset`, of a slot whose images need boxes."""
+        if not isinstance(dataset := self.build_dataset(slot), AnnotatedDataset):
+            raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give a COCODataSet or a VOCDataSet")
+        return self.load_dataset(slot, trained)
 
     def trained_classes(self) -> TrainedClasses | None:
         """The classes that the config's `weights` were trained on; None where nothing tells.

@@ -80,7 +80,7 @@ def build_trainer(
     checkpoint = _find_together(resume, run.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
-    dataset = run.load_dataset("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
+    dataset = run.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
     evaluator = build_evaluator(run, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())

@@ -40,6 +40,16 @@ def test_a_missing_evaluation_image_is_found_before_training(tools: Tools, coco:
     assert not coco.output.exists()
 
 
+def test_a_folder_of_images_has_no_boxes(tools: Tools, coco: Workspace, weights: Path) -> None:
+    folder = f"!ImageFolder {{dataset_dir: {coco.data}, image_dir: train, anno_path: train.json}}"
+    expected = "ImageFolder has no boxes; give a COCODataSet or a VOCDataSet"
+    assert tools.fail("train", "-c", coco.config, "-o", f"TrainDataset={folder}") == f"TrainDataset: {expected}"
+    assert tools.fail("train", "-c", coco.config, "--eval", "-o", f"EvalDataset={folder}") == f"EvalDataset: {expected}"
+    error = tools.fail("eval", "-c", coco.config, "-o", f"weights={weights}", f"EvalDataset={folder}")
+    assert error == f"EvalDataset: {expected}"
+    assert not coco.output.exists()
+
+
 def test_missing_voc_files(tools: Tools, voc: Workspace) -> None:
     (voc.data / "Annotations" / "train_2.xml").unlink()
     assert tools.fail("train", "-c", voc.config).startswith(f"{voc.data}/Annotations/train_2.xml: there is no such")

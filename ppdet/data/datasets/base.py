@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +19,6 @@ from ppdet.utils.streams import Stream, generator
 from ..sample import Record
 from .box_filter import BoxFilter
 from .coco_classes import COCO_CATEGORIES
-from .file_names import FileNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ class AnnotatedDataset(Dataset):
         box_filter = BoxFilter(self.anno_file)
         self.categories, records = self._read(self.anno_file, box_filter)
         box_filter.report()
-        self.records = located(self._chosen(records), folder)
+        self.records = self._chosen(records)
         if not self.records:
             found = box_filter.summary() or "check the annotations"
             raise UserError(f"{self.anno_file}: no image has a box ({found}); correct it, or set allow_empty: true")
@@ -162,17 +160,6 @@ def read_names(path: Path) -> list[str]:
         if names.count(name) > 1:
             raise UserError(f"{path}: lists the class {name!r} twice; remove one of the lines")
     return names
-
-
-def located(records: Sequence[Record], folder: Path) -> list[Record]:
-    """The records with the paths of the files that their names mean; `folder` is what those names are relative to."""
-    files, start = FileNames(), f"{folder}{os.sep}"
-    return [
-        record
-        if files.has(record.im_file)
-        else replace(record, im_file=files.find(folder, record.im_file.removeprefix(start)))
-        for record in records
-    ]
 
 
 def check_num_classes(dataset: Dataset, num_classes: int) -> None:

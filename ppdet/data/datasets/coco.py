@@ -15,6 +15,7 @@ from ..sample import Record
 from .base import AnnotatedDataset, Category, GroundTruth
 from .box_filter import BoxFilter, Object
 from .coco_json import Annotation, CocoFile, Image, listed_twice, read_categories, read_coco
+from .file_names import FileNames
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ class COCODataSet(AnnotatedDataset):
         for annotation in file.annotations:
             if box := _training_box(annotation, box_filter):
                 objects[annotation.image].append((annotation.class_index, box, 0))
-        folder = self.root / self.image_dir
+        folder, files = self.root / self.image_dir, FileNames()
         return file.categories, [
-            box_filter.record(folder / image.name, im_id, image.size, objects[im_id])
+            box_filter.record(Path(files.find(folder, image.name)), im_id, image.size, objects[im_id])
             for im_id, image in enumerate(file.images)
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppdet.core.errors import UserError
+from ppdet.utils.json_file import finite_number
 
 _MOST_BYTES = 2**25
 _LONGEST_SIDE = 10**6  # pixels; a size beyond is a slip
@@ -89,4 +91,5 @@ def _size(root: ET.Element) -> tuple[int, int] | None:
 
 def _number(text: str | None) -> float:
     text = (text or "").strip()
-    return float(text) if _NUMBER.fullmatch(text) else float("nan")
+    number = finite_number(float(text)) if _NUMBER.fullmatch(text) else None
+    return math.nan if number is None else number

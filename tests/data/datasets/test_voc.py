@@ -148,7 +148,7 @@ def test_the_sizes_and_numbers_that_count(tmp_path: Path) -> None:
         assert read_annotation(tmp_path / "a.xml").size == (100, 200)
 
 
-@pytest.mark.parametrize("side", ["1_0", "nan", "inf", "٣", "0x1", "1,5", ""])
+@pytest.mark.parametrize("side", ["1_0", "nan", "inf", "1e39", "1e999", "٣", "0x1", "1,5", ""])
 def test_a_side_that_is_no_plain_number_drops_the_box(side: str, tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text(annotation(box=(side, 20, 30, 40)), encoding="utf-8")
     ((_, box, _),) = read_annotation(tmp_path / "a.xml").objects
