@@ -1,4 +1,7 @@
-"""Draw a detector's boxes on images: python3 tools/infer.py -c <config> -o weights=<file> --infer_img street.jpg"""
+"""Draw a detector's boxes on images: python3 tools/infer.py -c <config> -o weights=<file> --infer_img street.jpg
+
+Status 0: all done; 1: some images could not be read or written; 2: an option or all of the images are wrong.
+"""
 
 import argparse
 import sys
@@ -12,8 +15,8 @@ from ppdet.core.cli import add_switch, base_parser, run
 def parser() -> argparse.ArgumentParser:
     p = base_parser(__doc__)
     source = p.add_mutually_exclusive_group(required=True)
-    source.add_argument("--infer_img", type=Path, metavar="FILE", help="one image")
-    source.add_argument("--infer_dir", type=Path, metavar="DIR", help="all images of a folder")
+    source.add_argument("--infer_img", metavar="FILE", help="one image")
+    source.add_argument("--infer_dir", metavar="DIR", help="all images of a folder")
     p.add_argument("--output_dir", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
     add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
@@ -24,7 +27,9 @@ def main(args: argparse.Namespace) -> None:
     from ppdet.engine.infer import infer
     from ppdet.engine.run import prepare
 
-    infer(prepare(args), args.infer_img or args.infer_dir, args.output_dir, args.draw_threshold, args.save_results)
+    source = args.infer_img or args.infer_dir
+    if not infer(prepare(args), source, args.output_dir, args.draw_threshold, args.save_results):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

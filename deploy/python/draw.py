@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from .detections import Detections
+from .labels import label
 
 Colour = tuple[int, int, int]
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -24,7 +25,7 @@ def draw(image: np.ndarray, found: Detections) -> np.ndarray:
     for box, _, class_id, _ in objects:
         cv2.rectangle(drawn, box[:2], box[2:], class_colour(class_id), width)
     for box, score, class_id, name in objects:  # after all boxes, so that no line crosses a label
-        _label(drawn, f"{name} {score:.2f}", box, class_colour(class_id), width)
+        _label(drawn, f"{label(class_id, name)} {score:.2f}", box, class_colour(class_id), width)
     return drawn
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from .labels import label
+
 Colour = tuple[int, int, int]
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 GOLDEN_RATIO = 0.618034  # steps of this much hue keep neighbouring classes apart, however many there are
@@ -32,7 +34,7 @@ def draw_detections(
         corners = np.round(np.clip(box, -1e4, 1e4)).astype(int).tolist()
         cv2.rectangle(drawn, corners[:2], corners[2:], class_colour(int(class_index)), width)
     for class_index, score, *box in kept:  # after all boxes, so that no line crosses a label
-        text = f"{names[int(class_index)]} {score:.2f}"
+        text = f"{label(int(class_index), names[int(class_index)])} {score:.2f}"
         _label(drawn, text, box, class_colour(int(class_index)), width)
     return drawn
 

@@ -59,6 +59,8 @@ def list_images(path: Path | str) -> list[Path]:
 
     A path of a file gives that file. Raises UserError where there is none.
     """
+    if "://" in str(path):
+        raise UserError(f"{path}: found an address; expected an image or a folder of images; fetch it first")
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: there is no such file or folder; give an image or a folder of images")

@@ -1,0 +1,28 @@
+"""Class names as OpenCV can draw them. `ppdet/utils/labels.py` is a link to this file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+
+_DRAWS_ALL_LETTERS = int(cv2.__version__.partition(".")[0]) >= 5  # OpenCV 4 draws what is not ASCII as ?????
+
+
+def label(class_id: int, name: str) -> str:
+    """What is drawn for a class: its name, or its number where OpenCV would draw question marks."""
+    return name if _is_drawable(name) else f"class {class_id}"
+
+
+def describe_undrawable(names: Sequence[str]) -> str | None:
+    """One line about the names that `label` leaves out; None where there are none."""
+    left_out = [name for name in names if not _is_drawable(name)]
+    if not left_out:
+        return None
+    more = f" and {len(left_out) - 1} more" if left_out[1:] else ""
+    remedy = "" if _DRAWS_ALL_LETTERS else "; install opencv-python-headless 5 for letters beyond ASCII"
+    return f"class names: OpenCV {cv2.__version__} cannot draw {left_out[0]!r}{more}; it draws their numbers{remedy}"
+
+
+def _is_drawable(name: str) -> bool:
+    return name.isprintable() and (_DRAWS_ALL_LETTERS or name.isascii())
