@@ -1,6 +1,7 @@
 """Detects objects in images, videos or a camera's pictures:  python3 deploy/python/infer.py --model … --image …
 
-Status 0: all done; 1: some images could not be read; 2: an option, the model or all of the input is wrong; 130: Ctrl-C.
+Status 0: all done; 1: some images could not be read or written; 2: an option, the model or all of the input is wrong;
+130: Ctrl-C.
 """
 
 from __future__ import annotations
@@ -33,15 +34,23 @@ NO_EFFECT = {
     "combine_method": "nms", "match_threshold": None, "match_metric": None,
 }  # fmt: skip
 
+# C++ sides that talk about what is said here in one line; a second guard behind image_files.MAX_PIXELS
+_ENVIRONMENT = {
+    "GLOG_minloglevel": "2",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_LOG_LEVEL": "OFF",
+    "OPENCV_IO_MAX_IMAGE_PIXELS": "180000000",
+}
+
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", "--model_dir", required=True, type=Path, metavar="PATH",
                    help="the folder of an export, or a file of it (.onnx, .xml, .json, .pdmodel)")  # fmt: skip
     source = p.add_mutually_exclusive_group(required=True)
-    source.add_argument("--image", "--image_file", type=Path, metavar="FILE")
-    source.add_argument("--image_dir", type=Path, metavar="DIR")
-    source.add_argument("--video_file", type=Path, metavar="FILE")
+    source.add_argument("--image", "--image_file", type=_source, metavar="FILE")
+    source.add_argument("--image_dir", type=_source, metavar="DIR")
+    source.add_argument("--video_file", type=_source, metavar="FILE", help="also an address, as rtsp://camera/stream")
     source.add_argument("--camera_id", type=int, metavar="N", help="its pictures until Ctrl-C")
     p.add_argument("--output_dir", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--threshold", type=float, help="least score that counts (default: the model's, 0.5)")
@@ -69,6 +78,11 @@ def _switch(p: argparse.ArgumentParser, flags: Sequence[str], help: str, default
     p.add_argument(*flags, nargs="?", type=_truth, const=True, default=default, metavar="true|false", help=help)
 
 
+def _source(text: str) -> Path | str:
+    """A path, or an address, which a path would spoil."""
+    return text if "://" in text else Path(text)
+
+
 def _truth(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"expected true or false, found {text!r}")
@@ -78,8 +92,8 @@ def _truth(text: str) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """The status that the process ends with."""
     args = parser().parse_args(argv)
-    for library, quiet in (("GLOG_minloglevel", "2"), ("OPENCV_FFMPEG_LOGLEVEL", "-8"), ("OPENCV_LOG_LEVEL", "ERROR")):
-        os.environ.setdefault(library, quiet)  # C++ sides that talk about what is said here in one line
+    for library, quiet in _ENVIRONMENT.items():
+        os.environ.setdefault(library, quiet)
     try:
         from .detector import Detector  # noqa: F401  # with what it needs
         from .errors import DeployError
@@ -99,12 +113,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     from .detector import Detector
     from .errors import DeployError
+    from .labels import describe_undrawable
 
     _name_what_has_no_effect(args)
     if args.benchmark and args.slice_infer:
         raise DeployError("--slice_infer: --benchmark measures whole images; leave one of them out")
+    for option in ("image", "image_dir"):
+        if isinstance(getattr(args, option), str):
+            raise DeployError(f"--{option}: found the address {getattr(args, option)}; expected a path; fetch it first")
     detector = Detector(args.model, args.backend, args.threads, args.threshold, "bgr", args.batch_size)
     print(f"{detector.file}: {detector.backend}, {detector.threads} threads, threshold {detector.threshold:.2f}")
+    if args.save_images and not args.benchmark and (warning := describe_undrawable(detector.labels)):
+        print("warning:", warning, file=sys.stderr)
     if args.video_file is not None or args.camera_id is not None:
         return _video(args, detector)
     from .images import list_images
@@ -136,11 +156,11 @@ def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path])
     from .draw import draw
     from .errors import DeployError
     from .images import read_image
-    from .outputs import coco_results, result_path, write_image, write_json
+    from .outputs import coco_results, encode_image, result_path, write_bytes, write_json
 
     targets = [result_path(args.output_dir, file) for file in files]
     entries: list[dict[str, Any]] = []
-    failed = 0
+    unread = unwritten = 0
     for start in range(0, len(files), args.batch_size):
         images = {}
         for i in range(start, min(start + args.batch_size, len(files))):
@@ -148,32 +168,39 @@ def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path])
                 images[i] = read_image(files[i])
             except DeployError as error:
                 print("error:", error, file=sys.stderr)
-                failed += 1
+                unread += 1
         for (i, image), found in zip(images.items(), _detect(args, detector, list(images.values())), strict=True):
-            if args.save_images:
-                write_image(targets[i], draw(image, found))
-            print(f"{targets[i] if args.save_images else files[i]}: {len(found)} boxes")
             entries += coco_results(i, files[i].name, found)
+            if args.save_images:
+                try:
+                    encoded = encode_image(targets[i], draw(image, found))
+                except DeployError as error:
+                    print("error:", error, file=sys.stderr)
+                    unwritten += 1
+                    continue
+                write_bytes(targets[i], encoded)
+            print(f"{targets[i] if args.save_images else files[i]}: {len(found)} boxes")
     if args.save_results:
         write_json(args.output_dir / "bbox.json", entries)
-    if failed and len(files) > 1:
-        print(f"error: {failed} of {len(files)} images could not be read", file=sys.stderr)
-    return 0 if not failed else 1 if failed < len(files) else 2
+    for what, count in (("read", unread), ("written", unwritten)):
+        if count and len(files) > 1:
+            print(f"error: {count} of {len(files)} images could not be {what}", file=sys.stderr)
+    return 0 if not unread + unwritten else 1 if unread + unwritten < len(files) else 2
 
 
 def _video(args: argparse.Namespace, detector: Detector) -> int:
     from .draw import draw
     from .errors import DeployError
     from .outputs import result_path
-    from .video import SUFFIX, draw_video
+    from .video import SUFFIX, draw_video, stream_name
 
     if args.benchmark:
         raise DeployError("--benchmark: measures images; use --image or --image_dir")
     source = args.camera_id if args.video_file is None else args.video_file
-    if args.video_file is None:
-        target = args.output_dir / f"camera_{source}{SUFFIX}"
-    else:
+    if isinstance(source, Path):
         target = result_path(args.output_dir, source, (SUFFIX,), SUFFIX)
+    else:
+        target = args.output_dir / f"{stream_name(source)}{SUFFIX}"
     count = draw_video(source, target, lambda frame: draw(frame, _detect(args, detector, [frame])[0]))
     print(f"{target}: {count} frames")
     return 0

@@ -47,11 +47,23 @@ def result_path(output_dir: Path, source: Path, suffixes: tuple[str, ...] = _WRI
     return path
 
 
-def write_image(path: Path, image: np.ndarray) -> None:
-    """`image` [h, w, 3] uint8 BGR."""
-    _, data = cv2.imencode(path.suffix, image)
+def encode_image(path: Path, image: np.ndarray) -> bytes:
+    """`image` [h, w, 3] uint8 BGR in the format of the path's suffix. Raises DeployError where that cannot hold it."""
+    try:
+        ok, data = cv2.imencode(path.suffix, image)
+    except cv2.error:  # some formats give False
+        ok = False
+    if not ok:
+        height, width = image.shape[:2]
+        raise DeployError(
+            f"{path}: {width} x {height} pixels cannot be written as {path.suffix}; convert the image to PNG"
+        )
+    return bytes(data.tobytes())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     with atomic_path(path) as temp:
-        temp.write_bytes(data.tobytes())
+        temp.write_bytes(data)
 
 
 def coco_results(image_id: int, file_name: str, found: Detections) -> Iterator[dict[str, Any]]:

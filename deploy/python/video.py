@@ -1,8 +1,8 @@
-"""Videos and cameras: frames in, frames with boxes out."""
+"""Videos, streams and cameras: frames in, frames with boxes out."""
 
 from __future__ import annotations
 
-import math
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -16,42 +16,60 @@ from .errors import DeployError
 from .outputs import atomic_path
 
 SUFFIX = ".mp4"
-_CODEC, _USUAL_RATE = "mp4v", 30.0
+_CODEC, _USUAL_RATE, _HIGHEST_RATE = "mp4v", 30.0, 1000.0  # some streams give the ticks of their clock as the rate
+_REMEDIES: dict[type, str] = {int: "check --camera_id", str: "check the address, and that the stream is on"}
 _ENOUGH = 0.99  # of the frames that the header counts, which some containers only estimate
 _PROGRESS_SECONDS = 0.5, 10.0  # on a terminal; in a log
 
 
-def draw_video(source: Path | int, target: Path, drawn: Callable[[np.ndarray], np.ndarray]) -> int:
-    """Write each frame of a file, or of a camera until Ctrl-C, through `drawn` (BGR -> BGR); returns how many.
+def draw_video(source: Path | str | int, target: Path, drawn: Callable[[np.ndarray], np.ndarray]) -> int:
+    """Write each frame through `drawn` (BGR -> BGR); returns how many.
+
+    source: a file; or, until it ends or Ctrl-C comes, the address of a stream or the number of a camera.
 
     Raises DeployError where it cannot be read or written, or ends before the frames that it announces; what was there
     is written then. Raises KeyboardInterrupt, which says what became of the frames so far, after Ctrl-C in a file: they
     are written unless that would replace an earlier result.
     """
-    is_camera = isinstance(source, int)
-    name = f"camera {source}" if is_camera else str(source)
+    is_file = isinstance(source, Path)
+    name = shown_source(source)
     if isinstance(source, Path) and not source.is_file():
         raise DeployError(f"{name}: there is no such file")
-    capture = cv2.VideoCapture(source if is_camera else str(source))
+    capture = cv2.VideoCapture(str(source) if is_file else source)
     try:
         ok, frame = capture.read()
         if not ok:
-            remedy = "check --camera_id" if is_camera else "fetch it again, or convert it"
+            remedy = "fetch it again, or convert it" if is_file else _REMEDIES[type(source)]
             raise DeployError(f"{name}: no frame can be read; {remedy}")
-        announced = 0 if is_camera else max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        announced = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))) if is_file else 0
         rate = capture.get(cv2.CAP_PROP_FPS)
         with atomic_path(target) as temp:
-            rate = rate if math.isfinite(rate) and rate > 0 else _USUAL_RATE
+            rate = rate if 0 < rate <= _HIGHEST_RATE else _USUAL_RATE
             count, stopped = _copy(capture, frame, temp, rate, drawn, Progress(name, announced))
-            if stopped and (count == 0 or (not is_camera and target.exists())):
+            if stopped and (count == 0 or (is_file and target.exists())):
                 raise KeyboardInterrupt(f"after {count} frames, which are not kept; {target} is as it was")
     finally:
         capture.release()
-    if stopped and not is_camera:
+    if stopped and is_file:
         raise KeyboardInterrupt(f"the first {count} frames are in {target}")
     if count < _ENOUGH * announced:
         raise DeployError(f"{name}: ends after {count} of {announced} frames; those are in {target}; fetch it again")
     return count
+
+
+def shown_source(source: Path | str | int) -> str:
+    """The source as messages name it: an address without its user and password."""
+    if isinstance(source, int):
+        return f"camera {source}"
+    return re.sub(r"(?<=://)[^/]*@", "", source) if isinstance(source, str) else str(source)
+
+
+def stream_name(source: str | int) -> str:
+    """A file name for what comes from a stream or a camera: rtsp://me:secret@10.0.0.7:554/door -> 10.0.0.7_554_door."""
+    if isinstance(source, int):
+        return f"camera_{source}"
+    address = shown_source(source).partition("://")[2].partition("?")[0]
+    return re.sub(r"[^\w.-]+", "_", address).strip("_.") or "stream"
 
 
 def _copy(

@@ -48,6 +48,8 @@ def run(
     args = parser.parse_args(argv)
     if not args.debug:
         os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # an image's fault is said in one line
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "180000000")  # a second guard behind image_files.MAX_PIXELS
     # Paddle's, at every start
     for chatter in ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu."):
         warnings.filterwarnings("ignore", message=chatter)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import http.server
 import json
+import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from deploy.python import labels
 from deploy.python.infer import main
-from deploy.python.video import Progress
+from deploy.python.video import Progress, stream_name
+from tests.deploy.conftest import INFER_CFG, make_model
 
 FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "python"
 ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle"}
@@ -174,6 +180,16 @@ def test_ctrl_c_in_a_video(earlier, run, tmp_path, monkeypatch):
         (["--video_file", "none.mp4"], "none.mp4: there is no such file"),
         (["--video_file", __file__], "test_infer.py: no frame can be read"),
         (["--camera_id", "99"], "camera 99: no frame can be read; check --camera_id"),
+        (
+            ["--video_file", "rtsp://me:secret@127.0.0.1:1/cam"],
+            "rtsp://127.0.0.1:1/cam: no frame can be read; check the",
+        ),
+        (["--video_file", "http://127.0.0.1:1/a.mp4"], "http://127.0.0.1:1/a.mp4: no frame can be read; check the"),
+        (
+            ["--image", "http://127.0.0.1:1/a.jpg"],
+            "--image: found the address http://127.0.0.1:1/a.jpg; expected a path",
+        ),
+        (["--image_dir", "ftp://127.0.0.1/a"], "--image_dir: found the address ftp://127.0.0.1/a; expected a path"),
         (["--image", "x.jpg", "--benchmark", "--slice_infer"], "--slice_infer: --benchmark measures whole images"),
         (["--image", "x.jpg", "--threads", "0"], "threads: found 0; expected 1 or more"),
         (["--image", "x.jpg", "--backend", "caffe"], "backend: found caffe"),
@@ -186,6 +202,101 @@ def test_mistakes_are_one_line(options, message, run):
     assert status == 2
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def test_a_stream(run, tmp_path):
+    """Over HTTP, as cameras send it."""
+    data = video(tmp_path / "v.avi").read_bytes()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "video/x-msvideo")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(data)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port
+        status, out, err = run("--video_file", f"http://me:secret@127.0.0.1:{port}/live/door.avi?token=1")
+        server.shutdown()
+    assert status == 0, err
+    target = tmp_path / "out" / f"127.0.0.1_{port}_live_door.avi.mp4"
+    assert f"{target}: 20 frames" in out
+    assert "secret" not in out + err
+    assert cv2.VideoCapture(str(target)).get(cv2.CAP_PROP_FRAME_COUNT) == 20
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("rtsp://127.0.0.1:8554/cam", "127.0.0.1_8554_cam"),
+        ("rtsp://a:b@c@10.0.0.7/../x y/", "10.0.0.7_.._x_y"),
+        ("udp://", "stream"),
+        (3, "camera_3"),
+    ],
+)
+def test_names_of_streams(source, name):
+    assert stream_name(source) == name
+
+
+def test_an_image_that_cannot_be_written_is_named_and_skipped(run, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture(folder / "a.png")
+    long = cv2.imencode(".png", np.full((8, 70_000, 3), 250, np.uint8))[1].tobytes()
+    (folder / "b.jpg").write_bytes(long)
+    picture(folder / "c.png")
+    status, out, err = run("--image_dir", folder, "--save_results")
+    assert status == 1
+    target = tmp_path / "out" / "b.jpg"
+    assert [line for line in err.splitlines() if line.startswith("error")] == [
+        f"error: {target}: 70000 x 8 pixels cannot be written as .jpg; convert the image to PNG",
+        "error: 1 of 3 images could not be written",
+    ]
+    assert sorted(path.name for path in target.parent.iterdir()) == ["a.png", "bbox.json", "c.png"]
+    names = {entry["file_name"] for entry in json.loads((target.parent / "bbox.json").read_text())}
+    assert names == {"a.png", "b.jpg", "c.png"}
+    assert run("--image", folder / "b.jpg")[0] == 2
+
+
+def test_a_pipe_in_a_folder_is_named(run, tmp_path):
+    picture(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    status, _, err = run("--image_dir", tmp_path)
+    assert status == 1
+    assert err.splitlines()[0] == f"error: {tmp_path / 'b.png'}: found a pipe; expected an image file; check the name"
+
+
+def test_names_that_opencv_cannot_draw(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(labels, "_DRAWS_ALL_LETTERS", False)
+    assert labels.label(4, "dog") == "dog"
+    assert labels.label(4, "行人") == "class 4"
+    assert labels.describe_undrawable(["dog"]) is None
+    warning = labels.describe_undrawable(["dog", "行人", "é"])
+    assert warning is not None
+    assert f"OpenCV {cv2.__version__} cannot draw '行人' and 1 more; it draws their numbers; install" in warning
+    monkeypatch.setattr(labels, "_DRAWS_ALL_LETTERS", True)
+    assert labels.label(4, "行人") == "行人"
+    assert labels.label(4, "a\x1b[31m") == "class 4"
+
+
+def test_the_warning_about_names(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(labels, "_DRAWS_ALL_LETTERS", False)
+    model = make_model(tmp_path / "m.onnx", {**INFER_CFG, "label_list": ["猫", "狗"]})
+    image = str(picture(tmp_path / "a.png"))
+    assert (
+        main(["--model", str(model), "--backend", "onnxruntime", "--output_dir", str(tmp_path), "--image", image]) == 2
+    )
+    out = str(tmp_path / "out")
+    assert main(["--model", str(model), "--backend", "onnxruntime", "--output_dir", out, "--image", image]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(lines) == 2  # one a run
+    assert "cannot draw '猫' and 1 more" in lines[0]
 
 
 def test_the_input_is_not_replaced(run, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,59 @@ def test_odd_images(kind: str, tools: Tools, coco: Workspace, weights: Path) -> 
     content["images"][0] |= {"file_name": name, "height": height, "width": width}
     coco.annotate("val", content)
     tools.run("eval", "-c", coco.config, "-o", f"weights={weights}")
+
+
+def test_images_that_cannot_be_used_are_named_and_passed_over(
+    tools: Tools, coco: Workspace, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = coco.data / "val", coco.root / "out"
+    (folder / "0.jpg").write_text("no image")
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:500])
+    os.mkfifo(folder / "3.jpg")
+    strip = cv2.imencode(".png", np.full((8, 70_000, 3), 90, np.uint8))[1].tobytes()
+    (folder / "4.jpg").write_bytes(strip)
+    (folder / "5.png").symlink_to("nowhere")
+    with pytest.raises(SystemExit) as exit_:
+        tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder, "--output_dir", out,
+                  "--save_results")  # fmt: skip
+    assert exit_.value.code == 1
+    log = capsys.readouterr().err
+    damaged = "not an image that can be decoded; fetch it again or leave it out"
+    for line in (
+        f"{folder}/0.jpg: {damaged}",
+        f"{folder}/2.png: {damaged}",
+        f"{folder}/3.jpg: found a pipe; expected an image file; check the name",
+        f"{out}/4.jpg: 70000 x 8 pixels cannot be written as .jpg; convert the image to PNG",
+        f"{folder}/5.png: cannot be read (No such file or directory); check the name",
+        f"{folder}: 5 of 8 images could not be read or written",
+    ):
+        assert log.count(line) == 1, line
+    assert {path.name for path in out.iterdir()} == {"1.png", "3.png", "4.png", "bbox.json"}
+    names = {entry["file_name"] for entry in json.loads((out / "bbox.json").read_text())}
+    assert names == {"1.png", "3.png", "4.png", "4.jpg"}
+
+
+def test_a_folder_of_which_no_image_can_be_read(tools: Tools, coco: Workspace, weights: Path) -> None:
+    for path in (coco.data / "val").iterdir():
+        path.write_bytes(path.read_bytes()[:300])
+    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
+                       "--output_dir", coco.root / "out")  # fmt: skip
+    assert error == f"{coco.data}/val: none of its 4 images can be read; see the lines above"
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "pipe", "http://127.0.0.1/a.jpg", "cut.jpg"])
+def test_one_image_that_is_none(source: str, tools: Tools, coco: Workspace, weights: Path) -> None:
+    os.mkfifo(coco.root / "pipe")
+    (coco.root / "cut.jpg").write_bytes(cv2.imencode(".jpg", draw_scene(0)[0])[1].tobytes()[:-40])
+    image = source if source[0] in "/h" else coco.root / source
+    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_img", image)
+    found = {
+        "/dev/zero": "found a device; expected an image file; check the name",
+        "pipe": "found a pipe; expected an image file; check the name",
+        "cut.jpg": "the JPEG is cut short; fetch it again or leave it out",
+    }
+    address = "found an address; expected an image or a folder of images; fetch it first"
+    assert error == f"{image}: {found.get(source, address)}"
 
 
 def test_class_names_without_any_file(tools: Tools, coco: Workspace, weights: Path) -> None:
