@@ -73,11 +73,6 @@ def test_environment_shows_no_other_variable() -> None:
     assert list(found.advice) == ["CUDA_VISIBLE_DEVICES is empty, which hides every card"]
 
 
-@pytest.mark.parametrize(("text", "cores"), [("max 100000", float("inf")), ("150000 100000", 1.5), ("", float("inf"))])
-def test_cpu_quota(text: str, cores: float) -> None:
-    assert doctor.cpu_quota(text) == cores
-
-
 def test_report() -> None:
     fine, ill = Finding("Memory", ["RAM 1 GB"]), Finding("Software", ["paddle 2"], ["mend it"], broken=True)
     assert doctor.report([fine]) == "Memory\n  RAM 1 GB\n\nnothing is broken"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from .cpus import allowed_cores
 from .errors import DeployError, telling_line
 
 
@@ -118,5 +118,5 @@ def _is_model(file: Path) -> bool:
 
 
 def default_threads() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processor cores that this process may use, at least 1."""
+    return max(1, int(allowed_cores()))

@@ -34,12 +34,14 @@ NO_EFFECT = {
     "combine_method": "nms", "match_threshold": None, "match_metric": None,
 }  # fmt: skip
 
-# C++ sides that talk about what is said here in one line; a second guard behind image_files.MAX_PIXELS
+# Quiet C++ sides (the same is said here in one line), a second guard behind image_files.MAX_PIXELS, and threads that
+# sleep while they wait
 _ENVIRONMENT = {
     "GLOG_minloglevel": "2",
     "OPENCV_FFMPEG_LOGLEVEL": "-8",
     "OPENCV_LOG_LEVEL": "OFF",
     "OPENCV_IO_MAX_IMAGE_PIXELS": "180000000",
+    "OMP_WAIT_POLICY": "passive",
 }
 
 

@@ -46,6 +46,7 @@ def run(
     ends it with status 130, SIGTERM with 143.
     """
     args = parser.parse_args(argv)
+    wait_passively()
     if not args.debug:
         os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
         os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # an image's fault is said in one line
@@ -66,6 +67,15 @@ def run(
         sys.exit(error.status if isinstance(error, Interrupted) else 130)
     finally:
         gc.freeze()  # at its end Python would search half a million objects of Paddle for garbage, for 0.3 s
+
+
+def wait_passively() -> None:
+    """Let OpenMP threads sleep while they wait; only heeded before numba and Paddle's math library are loaded.
+
+    By default they spin, for up to 200 ms after every parallel loop, on cores that others need: the reader's workers,
+    the other OpenMP library (numba brings GNU's, Paddle Intel's), other programs.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _check_config(args: argparse.Namespace) -> None:

@@ -9,12 +9,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import boolean, float32, float64, int64, njit, types, uint8, void
+from numba import boolean, float32, float64, int64, types, uint8, void
+
+from ppdet.utils.jit import compiled
 
 _MATRIX, _CUBE = float32[:, ::1], float32[:, :, ::1]
 
 
-@njit([void(uint8[:, :, ::1], _MATRIX, _CUBE), void(_CUBE, _MATRIX, _CUBE)], cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@compiled([void(uint8[:, :, ::1], _MATRIX, _CUBE), void(_CUBE, _MATRIX, _CUBE)])
 def map_planes(planes: Any, colour: Any, out: Any) -> None:
     """planes [3, h, w] through the map colour [3, 4] into the top left of out [3, H, W]; the rest of it becomes 0."""
     height, width = planes.shape[1:]
@@ -29,7 +31,7 @@ def map_planes(planes: Any, colour: Any, out: Any) -> None:
     out[:, height:] = 0
 
 
-@njit(void(_MATRIX, int64[::1], _MATRIX, _MATRIX), cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@compiled([void(_MATRIX, int64[::1], _MATRIX, _MATRIX)])
 def mix_lines(lines: Any, first: Any, weights: Any, out: Any) -> None:
     """out[i] = sum over t of weights[i, t] * lines[first[i] + t], clamped to the lines there are; T a multiple of 4.
 
@@ -49,7 +51,7 @@ def mix_lines(lines: Any, first: Any, weights: Any, out: Any) -> None:
     out[len(first) :] = 0
 
 
-@njit(boolean(_MATRIX, int64, int64, int64, int64, float32, boolean), cache=True)  # type: ignore[untyped-decorator]
+@compiled([boolean(_MATRIX, int64, int64, int64, int64, float32, boolean)])
 def accepts(boxes: Any, x1: int, y1: int, x2: int, y2: int, threshold: float, every_box: bool) -> bool:
     """RandomCrop._accepts, in the same float32 arithmetic."""
     left, top, right, bottom = np.float32(x1), np.float32(y1), np.float32(x2), np.float32(y2)
@@ -70,10 +72,7 @@ def accepts(boxes: Any, x1: int, y1: int, x2: int, y2: int, threshold: float, ev
     return bool(centred and reached)
 
 
-@njit(
-    types.UniTuple(int64, 4)(types.npy_rng, int64, int64, _MATRIX, float64[::1], float64[::1], int64, boolean),
-    cache=True,
-)  # type: ignore[untyped-decorator]
+@compiled([types.UniTuple(int64, 4)(types.npy_rng, int64, int64, _MATRIX, float64[::1], float64[::1], int64, boolean)])
 def choose(
     rng: Any, height: int, width: int, boxes: Any, thresholds: Any, bounds: Any, attempts: int, every_box: bool
 ) -> tuple[int, int, int, int]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from paddle.base import core
 
+from ppdet.utils.cpus import allowed_cores
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _KEEP = 2**30  # bytes; what is freed stays with the process up to here
 _AVX2, _AVX512 = "5", "7"  # the code paths of Intel's MKL that Paddle brings
@@ -18,7 +20,7 @@ _AVX2, _AVX512 = "5", "7"  # the code paths of Intel's MKL that Paddle brings
 def tune_cpu() -> None:
     """All cores for matrix products, MKL's fast code on AMD processors, and memory that is not returned at every step.
 
-    Threads: the cores that this process may use, shared with the other ranks of this machine, or MKL_NUM_THREADS.
+    The command line adds what has to be set before libraries start: see `core.cli.run`.
     """
     core.set_num_threads(cpu_threads())
     code_path = mkl_code_path(_cpuinfo())
@@ -33,12 +35,15 @@ def tune_cpu() -> None:
 
 @functools.cache
 def cpu_threads() -> int:
-    """How many threads a computation of this process should use."""
-    chosen = os.environ.get("MKL_NUM_THREADS", "")
-    if chosen.isdigit() and int(chosen) > 0:
-        return int(chosen)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
+    """Threads for one computation: MKL_NUM_THREADS, or the allowed cores divided by the ranks of this machine."""
+    chosen, ranks = _positive("MKL_NUM_THREADS"), _positive("PADDLE_LOCAL_SIZE")
+    return chosen or max(1, int(allowed_cores() / (ranks or 1)))
+
+
+def _positive(variable: str) -> int | None:
+    """The number in an environment variable; None where there is none, or not a positive one."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def mkl_code_path(cpuinfo: str) -> str | None:

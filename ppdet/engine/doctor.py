@@ -16,13 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppdet.utils.cpus import allowed_cores
+
 # Variables that change what Paddle, its launcher or its collectives do.
 ENVIRONMENT = (
     "CUDA_VISIBLE_DEVICES", "ILUVATAR_GPU_VISIBLE_DEVICES", "FLAGS_selected_gpus", "FLAGS_selected_iluvatar_gpus",
     "FLAGS_allocator_strategy", "FLAGS_fraction_of_gpu_memory_to_use", "CUSTOM_DEVICE_ROOT", "PADDLE_XCCL_BACKEND",
     "PADDLE_DISTRI_BACKEND", "PADDLE_MASTER", "PADDLE_NNODES", "PADDLE_TRAINERS_NUM", "PADDLE_TRAINER_ID", "POD_IP",
     "NCCL_SOCKET_IFNAME", "NCCL_IB_DISABLE", "NCCL_DEBUG", "GLOO_SOCKET_IFNAME", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS", "LD_LIBRARY_PATH",
+    "NUMBA_NUM_THREADS", "OMP_WAIT_POLICY", "LD_LIBRARY_PATH",
 )  # fmt: skip
 # module -> what `pip install` calls it
 PACKAGES = {"paddle": "paddlepaddle", "numpy": "numpy", "cv2": "opencv-python-headless", "numba": "numba",
@@ -82,7 +84,7 @@ def check_threads(environ: Mapping[str, str], cores: int, allowed: float) -> Fin
     threads = setting or "its share of the cores, as MKL_NUM_THREADS is not set"
     lines.append(f"threads of a process on the CPU: {threads}")
     advice = []
-    if setting.isdigit() and int(setting) > max(1, allowed):
+    if setting.isdecimal() and int(setting) > max(1, allowed):
         advice.append(f"MKL_NUM_THREADS={setting} on {allowed:g} cores: set {max(1, int(allowed))}, divided by the "
                       "processes of this machine")  # fmt: skip
     return Finding("Threads", lines, advice)
@@ -94,12 +96,6 @@ def check_environment(environ: Mapping[str, str]) -> Finding:
     advice = [f"{name} is empty, which hides every card" for name in ENVIRONMENT
               if name.endswith("_VISIBLE_DEVICES") and environ.get(name) == ""]  # fmt: skip
     return Finding("Environment", lines or ["none of the variables that matter is set"], advice)
-
-
-def cpu_quota(text: str) -> float:
-    """Cores in a cgroup's `cpu.max`, as in "150000 100000"; infinite where there is no limit."""
-    quota, _, period = text.partition(" ")
-    return int(quota) / int(period) if quota.isdigit() else float("inf")
 
 
 def report(findings: Sequence[Finding]) -> str:
@@ -172,7 +168,4 @@ def _memory() -> Finding:
 
 
 def _threads(environ: Mapping[str, str]) -> Finding:
-    cores = os.cpu_count() or 1
-    allowed = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores)
-    limit = Path("/sys/fs/cgroup/cpu.max")
-    return check_threads(environ, cores, min(allowed, cpu_quota(limit.read_text()) if limit.is_file() else allowed))
+    return check_threads(environ, os.cpu_count() or 1, allowed_cores())

@@ -1,16 +1,23 @@
 """The compiled loops of cpu.py; importing this module needs numba. All arrays are contiguous float32.
 
 A padded plane is laid out row by row in one vector, so that a shift by (ky, kx) is an offset, and each of the k kernel
-rows one long loop that the compiler vectorises.
+rows one long loop that the compiler vectorizes.
+
+The order of every sum is written out (LANES partial sums) and the compiler may not change it: the same bits come out of
+a fresh compilation, of numba's cache, and of processors with other vector widths. NaN and infinity pass through.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from ppdet.utils.jit import compiled
+
+LANES = 256  # partial sums of a reduction: a loop over so many is long enough to be vectorized well
 
 
-@njit(cache=True, fastmath=True)
+@compiled()
 def _spread(plane, pad, row, step, buffer):
     """`plane` into the zeroed `buffer` of rows of `row` elements, `pad` from the top left, every `step`-th place."""
     buffer[:] = 0
@@ -23,7 +30,7 @@ def _spread(plane, pad, row, step, buffer):
                 buffer[start + x * step] = plane[y, x]
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(inline="always")
 def _add_shifted(total, line, weights, length):
     """total[j] += sum over x of weights[x] * line[j + x]; kernels of 3 and 5 in one pass over memory."""
     if len(weights) == 3:
@@ -40,7 +47,7 @@ def _add_shifted(total, line, weights, length):
                 total[j] += weights[x] * line[j + x]
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@compiled(parallel=True)
 def correlate(x, weight, out, step, stride):
     """out [B, C, h, w] = x [B, C, H, W] correlated with weight [C, k, k], zero padding (k - 1) / 2.
 
@@ -69,80 +76,66 @@ def correlate(x, weight, out, step, stride):
                     out[n, c, y, j] = total[j * stride]
 
 
-@njit(cache=True, fastmath=True, inline="always")
-def _dot_shifted(total, grad, line):
-    """total[x] += sum over j of grad[j] * line[j + x]; kernels of 3 and 5 in one pass over memory."""
-    if len(total) == 3:
-        a = b = c = np.float32(0)
-        for j in range(len(grad)):
-            a += grad[j] * line[j]
-            b += grad[j] * line[j + 1]
-            c += grad[j] * line[j + 2]
-        total[0] += a
-        total[1] += b
-        total[2] += c
-    elif len(total) == 5:
-        a = b = c = d = e = np.float32(0)
-        for j in range(len(grad)):
-            a += grad[j] * line[j]
-            b += grad[j] * line[j + 1]
-            c += grad[j] * line[j + 2]
-            d += grad[j] * line[j + 3]
-            e += grad[j] * line[j + 4]
-        total[0] += a
-        total[1] += b
-        total[2] += c
-        total[3] += d
-        total[4] += e
-    else:
-        for x in range(len(total)):
-            a = np.float32(0)
-            for j in range(len(grad)):
-                a += grad[j] * line[j + x]
-            total[x] += a
+@compiled(inline="always")
+def _total(lanes):
+    """The sum of LANES partial sums, pairwise."""
+    half = LANES // 2
+    while half:
+        for lane in range(half):
+            lanes[lane] += lanes[lane + half]
+        half //= 2
+    return lanes[0]
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@compiled(parallel=True)
 def weight_gradient(x, grad, out, stride):
     """out [C, k, k] = gradient of the weight, from x [B, C, H, W] and grad [B, C, h, w] of the strided output."""
     batch, channels, height, width = x.shape
     k = out.shape[1]
-    full_height = max(height, grad.shape[2] * stride)
     row = max(width, grad.shape[3] * stride) + k - 1
+    length = max(height, grad.shape[2] * stride) * row
     for c in prange(channels):
-        buffer = np.empty((full_height + k - 1) * row + k - 1, np.float32)
-        spread = np.empty(full_height * row, np.float32)  # grad in rows as long as the buffer's
-        out[c] = 0
+        buffer = np.empty(length + (k - 1) * (row + 1), np.float32)
+        spread = np.empty(length, np.float32)  # grad in rows as long as the buffer's
+        lanes = np.zeros((k, k, LANES), np.float32)
         for n in range(batch):
             _spread(x[n, c], k // 2, row, 1, buffer)
             _spread(grad[n, c], 0, row, stride, spread)
-            for ky in range(k):
-                _dot_shifted(out[c, ky], spread, buffer[ky * row :])
+            for start in range(0, length, LANES):
+                grads = spread[start : start + LANES]
+                for ky in range(k):
+                    for kx in range(k):
+                        values, sums = buffer[start + ky * row + kx :], lanes[ky, kx]
+                        for j in range(len(grads)):
+                            sums[j] += grads[j] * values[j]
+        for ky in range(k):
+            for kx in range(k):
+                out[c, ky, kx] = _total(lanes[ky, kx])
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@compiled(parallel=True)
 def batch_statistics(x, mean, variance):
     """Mean and (biased) variance [C] of each channel of x [B, C, M]."""
     batch, channels, size = x.shape
     for c in prange(channels):
-        total = np.float64(0)
+        lanes = np.zeros(LANES, np.float32)
         for n in range(batch):
-            part = np.float32(0)
-            for j in range(size):
-                part += x[n, c, j]
-            total += part
-        centre = np.float32(total / (batch * size))
-        squares = np.float64(0)
+            for start in range(0, size, LANES):
+                values = x[n, c, start : start + LANES]
+                for j in range(len(values)):
+                    lanes[j] += values[j]
+        center = np.float32(_total(lanes) / (batch * size))
+        lanes[:] = 0
         for n in range(batch):
-            part = np.float32(0)
-            for j in range(size):
-                part += (x[n, c, j] - centre) ** 2
-            squares += part
-        mean[c] = centre
-        variance[c] = np.float32(squares / (batch * size))
+            for start in range(0, size, LANES):
+                values = x[n, c, start : start + LANES]
+                for j in range(len(values)):
+                    lanes[j] += (values[j] - center) ** 2
+        mean[c] = center
+        variance[c] = _total(lanes) / (batch * size)
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@compiled(parallel=True)
 def norm_act(x, scale, shift, hard_swish, out):
     """out = act(scale * x + shift) of x [B, C, M]; scale and shift [C]."""
     batch, channels, size = x.shape
@@ -158,7 +151,7 @@ def norm_act(x, scale, shift, hard_swish, out):
                 out[n, c, j] = a * x[n, c, j] + b
 
 
-@njit(cache=True, fastmath=True, inline="always")
+@compiled(inline="always")
 def _act_gradient(z, grad, hard_swish):
     if not hard_swish:
         return grad
@@ -166,22 +159,22 @@ def _act_gradient(z, grad, hard_swish):
     return grad * (np.float32(0) if z < np.float32(-3) else (np.float32(1) if z > np.float32(3) else slope))
 
 
-@njit(cache=True, fastmath=True, parallel=True)
+@compiled(parallel=True)
 def norm_act_gradient(x, grad, mean, inverse_std, weight, bias, hard_swish, grad_x, grad_weight, grad_bias):
     """Gradients of act(weight * (x - mean) * inverse_std + bias), mean and inverse_std being those of x [B, C, M]."""
     batch, channels, size = x.shape
     for c in prange(channels):
-        a = weight[c] * inverse_std[c]
-        b = bias[c] - a * mean[c]
-        sum_grad, sum_product = np.float64(0), np.float64(0)
+        center, a = mean[c], weight[c] * inverse_std[c]
+        b = bias[c] - a * center
+        grads, products = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
         for n in range(batch):
-            part_grad = part_product = np.float32(0)
-            for j in range(size):
-                g = _act_gradient(a * x[n, c, j] + b, grad[n, c, j], hard_swish)
-                part_grad += g
-                part_product += g * (x[n, c, j] - mean[c])
-            sum_grad += part_grad
-            sum_product += part_product
+            for start in range(0, size, LANES):
+                values, slopes = x[n, c, start : start + LANES], grad[n, c, start : start + LANES]
+                for j in range(len(values)):
+                    g = _act_gradient(a * values[j] + b, slopes[j], hard_swish)
+                    grads[j] += g
+                    products[j] += g * (values[j] - center)
+        sum_grad, sum_product = _total(grads), _total(products)
         grad_bias[c] = sum_grad
         grad_weight[c] = sum_product * inverse_std[c]
         mean_grad = np.float32(sum_grad / (batch * size))
@@ -189,4 +182,4 @@ def norm_act_gradient(x, grad, mean, inverse_std, weight, bias, hard_swish, grad
         for n in range(batch):
             for j in range(size):
                 g = _act_gradient(a * x[n, c, j] + b, grad[n, c, j], hard_swish)
-                grad_x[n, c, j] = a * (g - mean_grad - slope * (x[n, c, j] - mean[c]))
+                grad_x[n, c, j] = a * (g - mean_grad - slope * (x[n, c, j] - center))

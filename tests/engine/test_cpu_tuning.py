@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ppdet.engine import cpu_tuning
 from ppdet.engine.cpu_tuning import cpu_threads, mkl_code_path
 
 AVX512 = "avx512f avx512bw avx512cd avx512dq avx512vl"
@@ -28,14 +29,23 @@ def test_no_cpuinfo():
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
-    [({}, 8), ({"PADDLE_LOCAL_SIZE": "2"}, 4), ({"PADDLE_LOCAL_SIZE": "20"}, 1), ({"MKL_NUM_THREADS": "3"}, 3)],
+    [
+        ({}, 8),
+        ({"PADDLE_LOCAL_SIZE": "2"}, 4),
+        ({"PADDLE_LOCAL_SIZE": "20"}, 1),
+        ({"PADDLE_LOCAL_SIZE": "0"}, 8),
+        ({"PADDLE_LOCAL_SIZE": "two"}, 8),
+        ({"MKL_NUM_THREADS": "3"}, 3),
+        ({"MKL_NUM_THREADS": "0"}, 8),
+        ({"MKL_NUM_THREADS": "²"}, 8),
+    ],
 )
 def test_threads(monkeypatch, environment, expected):
     for name in ("MKL_NUM_THREADS", "PADDLE_LOCAL_SIZE"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(cpu_tuning, "allowed_cores", lambda: 8.9)
     cpu_threads.cache_clear()
     try:
         assert cpu_threads() == expected

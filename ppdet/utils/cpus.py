@@ -1,0 +1,1 @@
+../../deploy/python/cpus.py
