@@ -47,12 +47,12 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     args = parser().parse_args()
-    from deploy.python.errors import DeployError
+    from deploy.python.errors import DeployError, say
 
     try:
         main(args)
     except DeployError as error:
-        print("error:", error, file=sys.stderr)
+        say(f"error: {error}", error=True)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

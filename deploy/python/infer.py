@@ -20,6 +20,8 @@ if not __package__:  # started as a script: its folder becomes a package, whatev
     sys.modules[__package__] = ModuleType(__package__)
     sys.modules[__package__].__path__ = [folder]
 
+from .errors import DeployError, say
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -98,23 +100,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(library, quiet)
     try:
         from .detector import Detector  # noqa: F401  # with what it needs
-        from .errors import DeployError
     except ImportError as error:
         print(f"error: {error.name} is not installed; pip install numpy opencv-python-headless pyyaml", file=sys.stderr)
         return 2
     try:
         return _run(args)
     except DeployError as error:
-        print("error:", error, file=sys.stderr)
+        say(f"error: {error}", error=True)
         return 2
     except KeyboardInterrupt as stop:
-        print(": ".join(["interrupted", *map(str, stop.args)]), file=sys.stderr)
+        say(": ".join(["interrupted", *map(str, stop.args)]), error=True)
         return 130
 
 
 def _run(args: argparse.Namespace) -> int:
     from .detector import Detector
-    from .errors import DeployError
     from .labels import describe_undrawable
 
     _name_what_has_no_effect(args)
@@ -124,9 +124,9 @@ def _run(args: argparse.Namespace) -> int:
         if isinstance(getattr(args, option), str):
             raise DeployError(f"--{option}: found the address {getattr(args, option)}; expected a path; fetch it first")
     detector = Detector(args.model, args.backend, args.threads, args.threshold, "bgr", args.batch_size)
-    print(f"{detector.file}: {detector.backend}, {detector.threads} threads, threshold {detector.threshold:.2f}")
+    say(f"{detector.file}: {detector.backend}, {detector.threads} threads, threshold {detector.threshold:.2f}")
     if args.save_images and not args.benchmark and (warning := describe_undrawable(detector.labels)):
-        print("warning:", warning, file=sys.stderr)
+        say(f"warning: {warning}", error=True)
     if args.video_file is not None or args.camera_id is not None:
         return _video(args, detector)
     from .images import list_images
@@ -144,7 +144,7 @@ def _name_what_has_no_effect(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in NO_EFFECT}
     unused = [f"--{name} {value}" for name, value in given.items() if value not in (None, NO_EFFECT[name])]
     if unused:
-        print(f"notice: no effect here: {', '.join(unused)}; it runs on the CPU", file=sys.stderr)
+        say(f"notice: no effect here: {', '.join(unused)}; it runs on the CPU", error=True)
 
 
 def _detect(args: argparse.Namespace, detector: Detector, images: list[np.ndarray]) -> list[Detections]:
@@ -156,7 +156,6 @@ def _detect(args: argparse.Namespace, detector: Detector, images: list[np.ndarra
 
 def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path]) -> int:
     from .draw import draw
-    from .errors import DeployError
     from .images import read_image
     from .outputs import coco_results, encode_image, result_path, write_bytes, write_json
 
@@ -169,7 +168,7 @@ def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path])
             try:
                 images[i] = read_image(files[i])
             except DeployError as error:
-                print("error:", error, file=sys.stderr)
+                say(f"error: {error}", error=True)
                 unread += 1
         for (i, image), found in zip(images.items(), _detect(args, detector, list(images.values())), strict=True):
             entries += coco_results(i, files[i].name, found)
@@ -177,22 +176,21 @@ def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path])
                 try:
                     encoded = encode_image(targets[i], draw(image, found))
                 except DeployError as error:
-                    print("error:", error, file=sys.stderr)
+                    say(f"error: {error}", error=True)
                     unwritten += 1
                     continue
                 write_bytes(targets[i], encoded)
-            print(f"{targets[i] if args.save_images else files[i]}: {len(found)} boxes")
+            say(f"{targets[i] if args.save_images else files[i]}: {len(found)} boxes")
     if args.save_results:
         write_json(args.output_dir / "bbox.json", entries)
     for what, count in (("read", unread), ("written", unwritten)):
         if count and len(files) > 1:
-            print(f"error: {count} of {len(files)} images could not be {what}", file=sys.stderr)
+            say(f"error: {count} of {len(files)} images could not be {what}", error=True)
     return 0 if not unread + unwritten else 1 if unread + unwritten < len(files) else 2
 
 
 def _video(args: argparse.Namespace, detector: Detector) -> int:
     from .draw import draw
-    from .errors import DeployError
     from .outputs import result_path
     from .video import SUFFIX, draw_video, stream_name
 
@@ -204,7 +202,7 @@ def _video(args: argparse.Namespace, detector: Detector) -> int:
     else:
         target = args.output_dir / f"{stream_name(source)}{SUFFIX}"
     count = draw_video(source, target, lambda frame: draw(frame, _detect(args, detector, [frame])[0]))
-    print(f"{target}: {count} frames")
+    say(f"{target}: {count} frames")
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import TextIO
 import cv2
 import numpy as np
 
-from .errors import DeployError
+from .errors import DeployError, printable
 from .outputs import atomic_path
 
 SUFFIX = ".mp4"
@@ -124,4 +124,5 @@ class Progress:
     def _print(self, count: int, end: str) -> None:
         rate = count / max(time.monotonic() - self._start, 1e-6)
         of = f" of {self._total}" if self._total else ""
-        print(f"{self._name}: {count}{of} frames, {rate:.1f} per second", end=end, file=self._stream, flush=True)
+        line = f"{printable(self._name)}: {count}{of} frames, {rate:.1f} per second"
+        print(line, end=end, file=self._stream, flush=True)

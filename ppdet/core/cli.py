@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from ppdet.core.config import load_config
-from ppdet.core.errors import Interrupted, UserError
+from ppdet.core.errors import Interrupted, UserError, printable
 
 
 def base_parser(description: str) -> argparse.ArgumentParser:
@@ -51,6 +51,7 @@ def run(
         os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
         os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # an image's fault is said in one line
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "180000000")  # a second guard behind image_files.MAX_PIXELS
+    warnings.formatwarning = _format_warning
     # Paddle's, at every start
     for chatter in ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu."):
         warnings.filterwarnings("ignore", message=chatter)
@@ -59,8 +60,8 @@ def run(
         main(args)
     except UserError as error:
         if args.debug:
-            traceback.print_exc()
-        print("error:", " ".join(str(error).split()), file=sys.stderr)
+            print(*map(printable, traceback.format_exc().rstrip().split("\n")), sep="\n", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
@@ -76,6 +77,12 @@ def wait_passively() -> None:
     the other OpenMP library (numba brings GNU's, Paddle Intel's), other programs.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return printable(f"{filename}:{lineno}: {category.__name__}: {message}") + "\n"
 
 
 def _check_config(args: argparse.Namespace) -> None:

@@ -37,6 +37,21 @@ class Interrupted(KeyboardInterrupt):
         self.status = 128 + number
 
 
+# What a terminal takes for commands or for a change of direction: C0 and C1 controls, line and paragraph separators,
+# bidirectional controls, and halves of characters.
+_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """`text` on one line: line ends become spaces, what a terminal could take for commands \\xNN or \\uNNNN."""
+    return _UNPRINTABLE.sub(_escaped, text.replace("\r\n", " ").replace("\n", " "))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an "unknown name" message: `; did you mean 'scale'?`, or nothing where no name is known."""
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}

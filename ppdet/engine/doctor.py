@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppdet.core.errors import printable
 from ppdet.utils.cpus import allowed_cores
 
 # Variables that change what Paddle, its launcher or its collectives do.
@@ -104,7 +105,7 @@ def report(findings: Sequence[Finding]) -> str:
     advice = [f"  - {sentence}" for found in findings for sentence in found.advice]
     lines += ["Advice", *advice, ""] if advice else []
     broken = ", ".join(found.title for found in findings if found.broken)
-    return "\n".join([*lines, f"broken: {broken}" if broken else "nothing is broken"])
+    return "\n".join(map(printable, [*lines, f"broken: {broken}" if broken else "nothing is broken"]))
 
 
 def doctor() -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ppdet.core.errors import printable
+
 
 def format_table(rows: Sequence[Any]) -> str:
     """Named tuples of one kind in columns under their field names; "-" for negative scores: nothing to score."""
@@ -21,4 +23,4 @@ def format_table(rows: Sequence[Any]) -> str:
 def _text(cell: str | int | float) -> str:
     if isinstance(cell, float):
         return "-" if cell < 0 else f"{cell:.3f}"
-    return str(cell)
+    return printable(str(cell))

@@ -7,6 +7,8 @@ import sys
 
 from tqdm import tqdm
 
+from ppdet.core.errors import printable
+
 
 class TqdmHandler(logging.Handler):
     """Writes to stderr above a running progress bar instead of through it."""
@@ -16,6 +18,16 @@ class TqdmHandler(logging.Handler):
             tqdm.write(self.format(record), file=sys.stderr)
         except OSError:  # stderr closed by the other side: losing the line beats ending the training
             self.handleError(record)
+
+
+class OneLineFormatter(logging.Formatter):
+    """One line per message, without what a terminal could take for commands; a trace line by line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        return printable(super().formatMessage(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(printable, super().format(record).split("\n")))
 
 
 def setup_logging(rank: int = 0, debug: bool = False) -> None:
@@ -29,7 +41,7 @@ def setup_logging(rank: int = 0, debug: bool = False) -> None:
     origin = " %(name)s:%(lineno)d" if debug else ""
     handler = TqdmHandler()
     handler.setFormatter(
-        logging.Formatter(f"{prefix}%(asctime)s %(levelname).1s{origin} %(message)s", datefmt="%m-%d %H:%M:%S")
+        OneLineFormatter(f"{prefix}%(asctime)s %(levelname).1s{origin} %(message)s", datefmt="%m-%d %H:%M:%S")
     )
     # importing Paddle puts a plain StreamHandler there, which would print every line a second time
     for old in [old for old in logging.root.handlers if type(old) in (logging.StreamHandler, TqdmHandler)]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,40 @@ def test_user_error_is_one_line(config: Path, capsys: pytest.CaptureFixture[str]
         run(fail, base_parser("test"), ["-c", str(config)])
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: LCNet.scale: wrong and long\n"
+
+
+ODD = "out  put/\x1b]0;title\x07\u202egpj.\udcff\x85\tname"
+SHOWN = r"out  put/\x1b]0;title\x07\u202egpj.\udcff\x85\x09name"
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_a_name_gives_the_terminal_no_commands(
+    debug: list[str], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> None:
+        raise UserError(f"{ODD}: there is no such\r\nfile")
+
+    with pytest.raises(SystemExit):
+        run(fail, base_parser("test"), ["-c", str(config), *debug])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == f"error: {SHOWN}: there is no such file"
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == 1 or debug
+
+
+def test_a_key_of_a_config_gives_the_terminal_no_commands(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text('"\\e]0;pwned\\a\\e[31mred": [')
+    with pytest.raises(SystemExit):
+        run(print, base_parser("test"), ["-c", str(config)])
+    err = capsys.readouterr().err
+    assert err.endswith("\n")
+    assert err[:-1].isprintable()
+
+
+def test_warnings_are_lines_without_commands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", None)
+    run(print, base_parser("test"), ["-c", str(config)])
+    assert warnings.formatwarning(ODD, UserWarning, "f.py", 3) == f"f.py:3: UserWarning: {SHOWN}\n"
 
 
 def test_debug_shows_the_trace(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

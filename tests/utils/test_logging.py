@@ -21,6 +21,17 @@ def test_one_line_even_when_set_up_twice(capsys: pytest.CaptureFixture[str]) -> 
     assert err.endswith(" I epoch 3\n")
 
 
+def test_a_name_gives_the_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging()
+    try:
+        raise ValueError("two\nlines \x1b[2J")
+    except ValueError:
+        logging.getLogger("ppdet.x").exception("%s is odd", "a\x1b[31m\u2066  b\nc")
+    first, *trace = capsys.readouterr().err.splitlines()
+    assert first.endswith(r"E a\x1b[31m\u2066  b c is odd")
+    assert trace[-2:] == ["ValueError: two", r"lines \x1b[2J"]
+
+
 def test_handler_that_paddle_installs_is_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     logging.root.addHandler(logging.StreamHandler())
     setup_logging()
