@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import zlib  # noqa: F401  # before Paddle, see ppdet/__init__.py
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import reprlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from ppdet.core.errors import UserError
 from ppdet.utils.ids import FileId, is_id
 
 _ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_WORD = len("-Infinity")  # where one is cut short, its begin is named
 _LARGEST = 3.4e38  # of float32, which boxes become
 
 
@@ -36,7 +39,9 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         raise UserError(f"{path}: lists or objects nested too deeply; expected annotations or results") from None
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); the file is probably cut short, fetch it again") from None
+        at_end = error.pos >= len(text.rstrip()) - _LONGEST_WORD or error.msg.startswith("Unterminated")
+        remedy = "the file is probably cut short, fetch it again" if at_end else "correct it or fetch it again"
+        raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from None
     except ValueError:
         raise UserError(f"{path}: holds a whole number of thousands of digits; correct it") from None
 
@@ -75,14 +80,12 @@ class Entry:
         return value
 
     def text(self, key: str) -> str:
-        """A text that can be written to a file and, as it has no NUL, be the name of one."""
+        """A text that a file, a terminal and a file system take."""
         value = self.values.get(key)
-        if not isinstance(value, str) or not value or "\0" in value:
+        if not isinstance(value, str) or not value:
             raise self.wrong(key, "a text")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise self.wrong(key, "a text without halves of characters (surrogates); correct it") from None
+        if _UNFIT.search(value):
+            raise self.wrong(key, "a text without control characters and halves of characters (surrogates); correct it")
         return value
 
     def flag(self, key: str) -> bool:

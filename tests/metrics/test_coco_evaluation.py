@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,15 @@ def test_libraries_that_are_missing_are_passed_over() -> None:
     with pytest.raises(UserError, match="metric: none of no_such_library can be imported"):
         evaluate(*arguments, ["no_such_library"])
     assert coco_evaluation.LIBRARIES[-1] == "pycocotools"
+
+
+def test_pycocotools_can_be_imported_after_paddle() -> None:
+    """It unpacks itself with zlib, of which Paddle 2.6 has one of its own."""
+    code = (
+        "import ppdet, paddle; from ppdet.metrics.coco_evaluation import evaluate; import numpy; "
+        "truth = {'images': [{'id': 0}], 'categories': [{'id': 0}], 'annotations': [{'id': 1, 'image_id': 0, "
+        "'category_id': 0, 'bbox': [1, 2, 30, 40], 'area': 1200, 'iscrowd': 0}], 'info': {}}; "
+        "print(round(evaluate(truth, numpy.array([[0, 1, 2, 30, 40, 0.5, 0]]), [0], [0], ['pycocotools']).stats[0], 6))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()[-1:]) == (0, ["1.0"]), done.stderr

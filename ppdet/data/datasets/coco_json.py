@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ from ppdet.utils.ids import FileId, IdIndex, sort_key
 from ppdet.utils.json_file import Entry, entries, finite_number, read_json
 
 from .base import Category
+
+logger = logging.getLogger(__name__)
 
 SECTIONS = ("images", "annotations", "categories")
 _LONGEST_SIDE = 1 << 20  # pixels that OpenCV reads; more is not a size
@@ -88,6 +91,10 @@ def _parse_categories(path: Path, values: list[Any]) -> list[Category]:
             raise entry.wrong("id", f"an id of its own, which {seen[category.id]} has already")
         seen[category.id] = entry.place
         categories.append(category)
+    names = [category.name for category in categories]
+    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        logger.warning("%s: more than one of the categories is called %r; they are told apart by their ids only",
+                       path, repeated[0])  # fmt: skip
     return categories
 
 

@@ -162,7 +162,7 @@ def change(content: dict[str, Any], section: str, **values: Any) -> dict[str, An
         ),
         (lambda c: change(c, "images", id=True), r"images\[0\]\.id: found True; expected a number or a text"),
         (lambda c: change(c, "images", file_name=None), r"images\[0\]\.file_name: found None; expected a text"),
-        (lambda c: change(c, "images", file_name="a\0b"), r"images\[0\]\.file_name: found 'a\\x00b'; expected a text"),
+        (lambda c: change(c, "images", file_name="a\0b"), r"images\[0\]\.file_name: found .*x00b.* control characters"),
         (lambda c: change(c, "categories", id=float("inf")), r"categories\[0\]\.id: found inf"),
         (
             lambda c: change(c, "categories", id=3),
