@@ -33,6 +33,7 @@ def _auto_or_path(text: str) -> Path | Literal["auto"]:
 def main(args: argparse.Namespace) -> None:
     from ppdet.engine.callbacks import VisualDL
     from ppdet.engine.run import prepare
+    from ppdet.engine.run_folder import only_training
     from ppdet.engine.train import fit
     from ppdet.engine.trainer import build_trainer
 
@@ -40,11 +41,13 @@ def main(args: argparse.Namespace) -> None:
         ["amp=true"] * args.amp + ["to_static=true"] * args.to_static + [f"seed={args.seed}"] * (args.seed is not None)
     )
     callbacks = [VisualDL(args.vdl_log_dir)] if args.use_vdl else []
-    trainer, progress = build_trainer(prepare(args, flags), evaluate=args.eval, resume=args.resume, callbacks=callbacks)
-    if args.resume == "auto" and progress.epoch >= trainer.settings.epoch:  # so that it can be restarted for ever
-        logger.info("%s: all %d epochs are done", trainer.output_dir, trainer.settings.epoch)
-        return
-    fit(trainer, progress)
+    prepared = prepare(args, flags)
+    with only_training(prepared.output_dir):
+        trainer, progress = build_trainer(prepared, evaluate=args.eval, resume=args.resume, callbacks=callbacks)
+        if args.resume == "auto" and progress.epoch >= trainer.settings.epoch:  # so that it can be restarted for ever
+            logger.info("%s: all %d epochs are done", trainer.output_dir, trainer.settings.epoch)
+            return
+        fit(trainer, progress)
 
 
 if __name__ == "__main__":

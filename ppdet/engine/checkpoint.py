@@ -123,12 +123,14 @@ def load_checkpoint(
         raise UserError(f"OptimizerBuilder.optimizer.type: {kinds}")
     arrays = from_published(model, read_arrays(with_suffix(path, ".pdema" if ema else ".pdparams")))
     expected = model.state_dict()
-    if any(name not in arrays or arrays[name].shape != tuple(value.shape) for name, value in expected.items()):
-        raise UserError(f"{path}: a checkpoint of another model; resume with the config that it was trained with")
+    fault = f"{path}: a checkpoint of another model; resume with the config that it was trained with"
+    if not all(_fits(arrays.get(name), value) for name, value in expected.items()):
+        raise UserError(fault)
+    if ema and not all(_fits(state["ema"]["state"].get(name), value) for name, value in expected.items()):
+        raise UserError(fault)
     for name, value in expected.items():
         value.set_value(arrays[name])
-    slots = {k: v for k, v in read_arrays(with_suffix(path, ".pdopt")).items() if k != "last_epoch"}
-    optimizer.set_state_dict({k: paddle.to_tensor(v) if isinstance(v, np.ndarray) else v for k, v in slots.items()})
+    _set_slots(optimizer, with_suffix(path, ".pdopt"))
     if ema:
         ema.load(**state["ema"])
     if scaler and scaler.is_enable() and state.get("scaler"):
@@ -136,6 +138,24 @@ def load_checkpoint(
     progress = Progress(**state["progress"])
     logger.info("%s: resuming at epoch %d, step %d", path, progress.epoch, progress.step)
     return progress
+
+
+def _fits(found: Any, expected: paddle.Tensor) -> bool:
+    """Whether an entry of a file can be the value of the tensor `expected`."""
+    return isinstance(found, np.ndarray) and found.shape == tuple(expected.shape) and found.dtype == np.float32
+
+
+def _set_slots(optimizer: paddle.optimizer.Optimizer, file: Path) -> None:
+    slots = {name: value for name, value in read_arrays(file).items() if name != "last_epoch"}
+    tensors = {
+        name: paddle.to_tensor(value) if isinstance(value, np.ndarray) else value for name, value in slots.items()
+    }
+    try:
+        optimizer.set_state_dict(tensors)
+    # Paddle checks with assertions, and its C++ side with errors of its own
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        words = " ".join(str(error).split())[:100]
+        raise UserError(f"{file}: not the state of this optimizer ({words}); resume from another checkpoint") from error
 
 
 def _published(model: PicoDet, state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:

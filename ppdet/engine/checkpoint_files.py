@@ -1,10 +1,13 @@
-"""The checkpoints of a folder: whether they are whole, and which is the newest. Their layout: engine/checkpoint.py."""
+"""The checkpoints of a folder: whether they are whole, and which is furthest. Their layout: engine/checkpoint.py."""
 
 from __future__ import annotations
 
 import logging
+import math
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +19,7 @@ from ppdet.engine.weights import read_arrays
 logger = logging.getLogger(__name__)
 
 _SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
+_COUNTS = {"epoch", "step", "updates", "seed"}  # of `progress`
 
 
 def peek_seed(path: Path) -> int:
@@ -50,26 +54,60 @@ def find_checkpoint(wanted: Path | Literal["auto"], output_dir: Path) -> Path | 
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The most recently completed whole checkpoint of an output folder (without extension), None where there is none.
+    """The whole checkpoint of an output folder (without extension) that is furthest in its training, None without one.
 
+    The place in training decides, because copies lose the files' times; at the same place, the one written last.
     Broken ones are passed over with a warning. Raises UserError where all are broken.
     """
-    found: dict[Path, int] = {}
     # a name that begins with a dot: the unfinished file of a process that was killed
-    for file in [file for suffix in (".pdopt", ".pdstate") for file in folder.glob(f"[!.]*{suffix}")]:
-        stem = file.with_suffix("")
-        found[stem] = max(found.get(stem, 0), file.stat().st_mtime_ns)
-    for path in sorted(found, key=lambda stem: (found[stem], stem.name), reverse=True):
+    found = {file.with_suffix("") for suffix in (".pdopt", ".pdstate") for file in folder.glob(f"[!.]*{suffix}")}
+    best: tuple[tuple[int, ...], str, Path] | None = None
+    fault: UserError | None = None
+    for path in sorted(found, key=_latest_epoch, reverse=True):
+        if best and _latest_epoch(path) < best[0][0]:
+            break  # the rest need not be read: their numbers say that they are further behind
         try:
-            read_whole(path)
+            candidate = _place(path, read_whole(path)), path.name, path
         except UserError as error:
-            logger.warning("%s: passed over; the one before is tried (%s)", path, error)
+            fault = error
+            logger.warning("%s: passed over; another one is tried (%s)", path, error)
         else:
-            return path
-    if found:
-        raise UserError(f"{folder}: none of its {len(found)} checkpoints is whole; restore one, or start anew with "
-                        "another -o filename=…")  # fmt: skip
-    return None
+            best = max(best or candidate, candidate)
+    if found and not best:
+        raise UserError(
+            f"{folder}: none of its {len(found)} checkpoints is whole ({fault}); restore one, or start anew with "
+            "another -o filename=…"
+        )
+    return best and best[2]
+
+
+def checkpoints_beyond(folder: Path, start: Path | None) -> set[str]:
+    """The names of the checkpoints of `folder` that are further than `start`, all of them where that is None.
+
+    Broken ones are left out, unless all are wanted.
+    """
+    names = {file.stem for file in folder.glob("[!.]*.pdstate")}
+    if not start:
+        return names
+    place, beyond = _place(start, _read_state(start)), set()
+    for name in names - {start.name}:
+        if _latest_epoch(folder / name) >= place[0]:  # else the number says that it is not
+            with suppress(UserError):
+                if _place(folder / name, _read_state(folder / name))[:-1] > place[:-1]:
+                    beyond.add(name)
+    return beyond
+
+
+def _latest_epoch(path: Path) -> float:
+    """The epoch where a checkpoint of this name goes on, or an earlier one."""
+    return int(path.name) + 1 if path.name.isdecimal() else math.inf
+
+
+def _place(path: Path, state: Mapping[str, Any]) -> tuple[int, ...]:
+    """What orders checkpoints. Images and not steps: a run goes on with another number of images per step."""
+    progress = state["progress"]
+    images = progress["step"] * max(progress.get("batch", 0), 1)
+    return progress["epoch"], images, progress["updates"], with_suffix(path, ".pdstate").stat().st_mtime_ns
 
 
 def remove_older(folder: Path, keep: int, newest: int) -> None:
@@ -91,9 +129,37 @@ def _read_state(path: Path) -> dict[str, Any]:
     if not file.is_file():
         raise UserError(f"{file}: there is no such checkpoint; to start from weights alone use -o pretrain_weights=…")
     state = read_arrays(file)
-    if "progress" not in state:
-        raise UserError(f"{path}.pdstate: not the state of a checkpoint; resume from another one")
+    if fault := _fault(state):
+        raise UserError(f"{file}: not the state of a checkpoint ({fault}); resume from another one")
     return state
+
+
+def _fault(state: Mapping[str, Any]) -> str | None:
+    """What the content of `.pdstate` lacks or has wrong; None: nothing."""
+    progress = state.get("progress")
+    if not isinstance(progress, dict):
+        return "it says no progress"
+    if unknown := progress.keys() - _COUNTS - {"batch", "best"}:
+        return f"of another version: it has {min(unknown)!r}"
+    for name in (*_COUNTS, "batch"):
+        count = progress.get(name, 0 if name == "batch" else None)
+        if not isinstance(count, Integral) or isinstance(count, bool) or count < 0:
+            return f"{name} is no count"
+    if not isinstance(progress.get("best"), (Real, type(None))):
+        return "best is no score"
+    checksums = state.get("checksums")
+    if not isinstance(checksums, dict) or not all(isinstance(each, Integral) for each in checksums.values()):
+        return "it has no checksums"
+    if not checksums.keys() <= set(_SUFFIXES):
+        return "it has checksums of unknown files"
+    ema = state.get("ema", {"step": 0, "state": {}})
+    if not isinstance(ema, dict) or ema.keys() != {"step", "state"} or not isinstance(ema["state"], dict):
+        return "its average is not whole"
+    if not isinstance(ema["step"], Integral) or not all(isinstance(each, np.ndarray) for each in ema["state"].values()):
+        return "its average is not whole"
+    if not isinstance(state.get("scaler", {}), dict):
+        return "its loss scale is not whole"
+    return None if isinstance(state.get("optimizer"), str) else "it names no optimizer"
 
 
 def read_whole(path: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from ppdet.engine.ema import ModelEMA
 from ppdet.engine.evaluate import build_evaluator
 from ppdet.engine.optim import LearningRate
 from ppdet.engine.run import Run
+from ppdet.engine.run_folder import METRICS, begin_run
 from ppdet.engine.weights import load_pretrained
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu import use_cpu_kernels
@@ -103,19 +104,15 @@ def build_trainer(
     steps = len(loader) // settings.accumulate_steps
     if not steps:
         raise UserError(f"accumulate_steps: an update takes {batch} images, but the epoch has fewer; lower it")
+    saved = load_checkpoint(checkpoint, model, optimizer, ema, scaler) if checkpoint else None
+    _begin_together(run, checkpoint, saved)
     progress = Progress(epoch=0, step=0, updates=0, seed=seed, batch=batch)
-    if checkpoint:
-        progress = _resume(checkpoint, load_checkpoint(checkpoint, model, optimizer, ema, scaler), batch, steps)
-    elif any(run.output_dir.glob("*.pdstate")):
-        logger.warning("%s: holds an earlier run, whose files of the same names will be replaced; -o filename=… keeps "
-                       "them apart, -r continues", run.output_dir)  # fmt: skip
+    if checkpoint and saved:
+        progress = _resume(checkpoint, saved, batch, steps)
     logger.info(
         "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
         settings.filename, run.device, len(dataset), steps, settings.epoch, seed,
     )  # fmt: skip
-    if distributed.rank() == 0:
-        with atomic_write(run.output_dir / "config.yml") as file:
-            yaml.safe_dump(run.cfg.to_dict(), file, sort_keys=True)
     trainer = Trainer(
         model=model,
         optimizer=optimizer,
@@ -130,7 +127,7 @@ def build_trainer(
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
-        callbacks=(JsonLines(run.output_dir / "metrics.jsonl"), *callbacks),
+        callbacks=(JsonLines(run.output_dir / METRICS), *callbacks),
     )
     return trainer, progress
 
@@ -147,6 +144,19 @@ def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | N
             error = e
     distributed.raise_together(error)
     return distributed.gather(found)[0]
+
+
+def _begin_together(run: Run, checkpoint: Path | None, saved: Progress | None) -> None:
+    """Make the output folder that of this run, on rank 0."""
+    error = None
+    if distributed.rank() == 0:
+        try:
+            begin_run(run.output_dir, checkpoint, saved)
+            with atomic_write(run.output_dir / "config.yml") as file:
+                yaml.safe_dump(run.cfg.to_dict(), file, sort_keys=True)
+        except UserError as e:
+            error = e
+    distributed.raise_together(error)
 
 
 def _resume(checkpoint: Path, saved: Progress, batch: int, steps: int) -> Progress:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +177,89 @@ def test_other_precisions_are_cast(tmp_path, trained, dtype):
     for name, value in arrays_of(model).items():
         assert value.dtype == np.float32
         np.testing.assert_array_equal(value, trained.state_dict()[name].numpy().astype(dtype).astype("float32"), name)
+
+
+def test_bfloat16_is_read_by_its_bits(tmp_path, trained):
+    """Paddle writes it as uint16."""
+    expected = {name: paddle.to_tensor(value).astype("bfloat16").astype("float32").numpy()
+                for name, value in arrays_of(trained).items()}  # fmt: skip
+    paddle.save({name: paddle.to_tensor(value).astype("bfloat16")
+                 for name, value in to_published(trained, arrays_of(trained)).items()},
+                str(tmp_path / "weights.pdparams"))  # fmt: skip
+    model = make_model()
+    load_weights(model, tmp_path / "weights.pdparams")
+    np.testing.assert_equal(arrays_of(model), expected)
+
+
+@pytest.mark.parametrize("load", [load_weights, load_pretrained])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_values_that_are_not_finite(tmp_path, trained, load, value):
+    content = to_published(trained, arrays_of(trained))
+    content["neck.conv_t.convs.0.bn.weight"] = np.full_like(content["neck.conv_t.convs.0.bn.weight"], value, "float64")
+    paddle.save(content, str(tmp_path / "weights.pdparams"))
+    model = make_model()
+    before = arrays_of(model)
+    with pytest.raises(UserError, match=r"weights\.pdparams: neck\.conv_t\.convs\.0\.bn\.weight holds NaN or infinite"):
+        load(model, tmp_path / "weights.pdparams")
+    np.testing.assert_equal(arrays_of(model), before)
+
+
+def test_values_that_are_no_weights(tmp_path, trained):
+    content = to_published(trained, arrays_of(trained))
+    content["neck.conv_t.convs.0.bn.weight"] = content["neck.conv_t.convs.0.bn.weight"].astype("int32")
+    paddle.save(content, str(tmp_path / "weights.pdparams"))
+    with pytest.raises(UserError, match=r"convs\.0\.bn\.weight int32 instead of floating-point"):
+        load_weights(make_model(), tmp_path / "weights.pdparams")
+
+
+@pytest.mark.parametrize("load", [load_weights, load_pretrained])
+def test_files_that_want_to_run_something(tmp_path, load):
+    class Touch:
+        def __reduce__(self):
+            return open, (str(tmp_path / "ran"), "w")
+
+    (tmp_path / "evil.pdparams").write_bytes(pickle.dumps({"a": Touch()}, 2))
+    with pytest.raises(UserError, match=r"evil\.pdparams: refused: it wants to call \w+\.open, which no weights file"):
+        load(make_model(), tmp_path / "evil.pdparams")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_names_that_are_no_text(tmp_path):
+    (tmp_path / "odd.pdparams").write_bytes(pickle.dumps({1: np.ones(3), "a": 2}))
+    with pytest.raises(UserError, match=r"odd\.pdparams: refused: it has a key of type int, where names"):
+        read_arrays(tmp_path / "odd.pdparams")
+
+
+@pytest.mark.parametrize("suffix", [".pdiparams", ".onnx", ".pdmodel"])
+def test_exported_models(tmp_path, suffix):
+    (tmp_path / f"model{suffix}").write_bytes(bytes(100))
+    with pytest.raises(UserError, match="an exported model; give the .pdparams it was made of"):
+        read_arrays(tmp_path / f"model{suffix}")
+
+
+SAFETENSORS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+
+
+@pytest.mark.parametrize("dtype", SAFETENSORS)
+def test_safetensors(tmp_path, trained, dtype):
+    pytest.importorskip("safetensors")
+    file, arrays = tmp_path / "weights.safetensors", to_published(trained, arrays_of(trained))
+    header, data = {}, b""
+    for name, value in arrays.items():
+        stored = paddle.to_tensor(value).astype(dtype).numpy()
+        offsets = [len(data), len(data) + stored.nbytes]
+        header[name] = {"dtype": SAFETENSORS[dtype], "shape": stored.shape, "data_offsets": offsets}
+        data += stored.tobytes()
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    for load in (load_weights, load_pretrained):
+        model = make_model()
+        load(model, file)
+        expected = {name: paddle.to_tensor(value).astype(dtype).astype("float32").numpy()
+                    for name, value in arrays_of(trained).items()}  # fmt: skip
+        np.testing.assert_equal(arrays_of(model), expected)
+    with pytest.raises(UserError, match=r"weights\.safetensors: these are weights of another model: .*instead of"):
+        load_weights(make_model(XS, "num_classes=3"), file)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"weights\.safetensors: not a weight file or cut short"):
+        read_arrays(file)

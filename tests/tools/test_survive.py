@@ -48,6 +48,30 @@ def test_sigterm_to_a_process_and_its_readers(coco):
     assert epoch * 6 + step >= 8
 
 
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_two_trainings_in_one_folder(coco, ranks):
+    """The second is refused before it touches anything; a killed one leaves no lock."""
+    long = ("-r", "auto", "-o", "epoch=10000", "snapshot_epoch=2", "worker_num=1")
+    with started(coco, command(coco, *long, ranks=ranks)) as first:
+        read_until(first, r"epoch 2/\d+ step 1/\d")
+        owner = first.pid if ranks == 1 else trainers(first.pid)[0]
+        unfinished = coco.output / ".7.0123.tmp.pdstate"
+        unfinished.touch()
+        for argv in (long, long[2:], ("-r", str(coco.output))):
+            second = subprocess.run(command(coco, *argv), capture_output=True, text=True, cwd=coco.root)
+            assert second.returncode == 2, second.stderr
+            assert second.stderr.splitlines()[-1].startswith(f"error: {coco.output}: process {owner} on "), (
+                second.stderr
+            )
+            assert "Traceback" not in second.stderr
+        assert unfinished.exists()
+        os.kill(owner, signal.SIGKILL)
+        first.communicate(timeout=60)
+    with started(coco, command(coco, *long)) as third:
+        read_until(third, r"epoch \d+/\d+ step 1/6")
+    assert not unfinished.exists()
+
+
 @pytest.mark.slow
 def test_two_ranks_one_rank_two_ranks(coco):
     """Whichever rank is told, all stop after the same step, and another number of ranks goes on from there."""

@@ -1,0 +1,162 @@
+"""One try of a download: what a `.part` file lacks is fetched, from the very content that it is the beginning of."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+from urllib.parse import quote, urlsplit
+
+from tqdm import tqdm
+
+from ppdet.core.errors import UserError
+
+CHUNK = 1 << 20
+_WINDOW, _LEAST = (
+    60.0,
+    6000,
+)  # seconds, and the bytes that must arrive in them: slower than any modem, a server that drips
+
+
+class TransferError(Exception):
+    """One try failed; another may work."""
+
+
+def shown(url: str) -> str:
+    """The URL for messages: without its query and user, which may hold a password or token."""
+    parts = urlsplit(url)
+    return _words(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?…' if parts.query else ''}")
+
+
+def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
+    """Append to `part` what it lacks, or start over where that cannot be done safely.
+
+    timeout  seconds without a byte
+    checked  a checksum will be compared: so a server that does not say which content it sends may be asked to go on
+
+    Returns whether the server said how long the file is, so that it is known to be whole.
+    """
+    facts = part.with_name(f".{part.name}.json")  # of the answer that `part` began with
+    have, validator = _resumable(part, facts, url, checked)
+    headers = {"User-Agent": "ppdet", "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
+    try:
+        request = urllib.request.Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)
+        with urllib.request.build_opener(_HttpOnly).open(request, timeout=timeout) as response:
+            _check_kind(response, url)
+            start, total = _extent(response, have)
+            if start not in (0, have):
+                raise TransferError(f"the server went on at byte {start} instead of {have}")
+            if start and validator not in (None, _validator(response.headers)):
+                part.unlink()
+                raise TransferError("the file on the server has changed")
+            if not start:
+                facts.write_text(json.dumps({"url": url, "validator": _validator(response.headers)}))
+            with part.open("ab" if start else "wb") as file:
+                _copy(response, file, start, total, part.stem)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and have and error.headers.get("Content-Range") == f"bytes */{have}":
+            return True  # nothing follows `part`: it is the whole file
+        if error.code == 416:
+            part.unlink(missing_ok=True)
+        elif error.code < 500 and error.code not in (408, 429):
+            raise UserError(
+                f"{shown(url)}: the server answered {error.code} {_words(error.reason)}; check the address"
+            ) from error
+        raise TransferError(f"the server answered {error.code} {_words(error.reason)}") from error
+    # the last two: of ports, redirects and names of hosts that are none
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, OverflowError, ValueError) as error:
+        raise TransferError(_words(getattr(error, "reason", error)) or type(error).__name__) from error
+    if total is not None and (size := part.stat().st_size) != total:
+        raise TransferError(f"got {size} of {total} bytes")
+    return total is not None
+
+
+def forget(part: Path) -> None:
+    """Delete `part` and what is noted about it."""
+    part.unlink(missing_ok=True)
+    part.with_name(f".{part.name}.json").unlink(missing_ok=True)
+
+
+class _HttpOnly(urllib.request.HTTPRedirectHandler):
+    """Redirects to a local file or another kind of server are not followed."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            raise UserError(f"{shown(req.full_url)}: the server points to {shown(newurl)}; expected http or https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _resumable(part: Path, facts: Path, url: str, checked: bool) -> tuple[int, str | None]:
+    """How many bytes of `part` can be kept, and what the server calls their content."""
+    try:
+        noted = json.loads(facts.read_text())
+        validator, same = noted["validator"], noted["url"] == url
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, None
+    if not same or not (checked or isinstance(validator, str)):
+        return 0, None
+    return (part.stat().st_size if part.exists() else 0), validator
+
+
+def _validator(headers: Message) -> str | None:
+    """What changes when the content does: the ETag, unless it is a weak one, or the date."""
+    etag = headers.get("ETag")
+    return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
+
+
+def _check_kind(response: HTTPResponse, url: str) -> None:
+    if response.status not in (200, 206):
+        answer = f"{response.status} {_words(response.reason)}".strip()
+        raise UserError(f"{shown(url)}: the server answered {answer} and sent no file; check the address")
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UserError(
+            f"{shown(url)}: the server sent it as {_words(encoding)}, not as it is; fetch it by other means"
+        )
+
+
+def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
+    """Where the body starts in the file, and the file's whole length if the server says so."""
+    if response.status == 206:
+        match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if match is None:
+            return have, None
+        return int(match[1]), None if match[2] == "*" else int(match[2])
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None
+
+
+def _copy(response: HTTPResponse, file: BinaryIO, start: int, total: int | None, name: str) -> None:
+    quiet = not sys.stderr.isatty()
+    since, arrived = time.monotonic(), 0
+    with tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=quiet, leave=False) as bar:
+        while chunk := response.read1(CHUNK):  # not read, which would wait for all of it
+            file.write(chunk)
+            bar.update(len(chunk))
+            arrived += len(chunk)
+            if time.monotonic() - since > _WINDOW:
+                if arrived < _LEAST:
+                    raise TransferError(f"only {arrived} bytes came in {_WINDOW:.0f} s")
+                since, arrived = time.monotonic(), 0
+    file.flush()
+    os.fsync(file.fileno())  # else a power cut after the rename can leave an empty file
+
+
+def _words(text: Any) -> str:
+    """One line of what a server said."""
+    line = " ".join(str(text).split())
+    line = line if len(line) <= 200 else line[:200] + "…"
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
