@@ -8,19 +8,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
+from ppdet.core.cli import as_path
+
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--model", required=True, nargs="+", type=Path, metavar="PATH",
+    p.add_argument("--model", required=True, nargs="+", type=as_path, metavar="PATH",
                    help="exports: folders, or their files, as model.onnx model_int8.onnx")  # fmt: skip
     p.add_argument("--backend", nargs="+", default=["auto"], help="openvino, onnxruntime, paddle or auto")
     p.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
     p.add_argument("--batch_size", nargs="+", type=int, default=[1], metavar="N")
     source = p.add_mutually_exclusive_group()
-    source.add_argument("--image", type=Path, metavar="FILE", help="default: a JPEG of 640 x 480 that is made up")
-    source.add_argument("--image_dir", type=Path, metavar="DIR")
+    source.add_argument("--image", type=as_path, metavar="FILE", help="default: a JPEG of 640 x 480 that is made up")
+    source.add_argument("--image_dir", type=as_path, metavar="DIR")
     p.add_argument("--repeats", type=int, default=100, metavar="N", help="timed batches (default: %(default)s)")
-    p.add_argument("--output", type=Path, metavar="FILE", help="the figures as JSON too")
+    p.add_argument("--output", type=as_path, metavar="FILE", help="the figures as JSON too")
     return p
 
 

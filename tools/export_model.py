@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
-from ppdet.core.cli import base_parser, run
+from ppdet.core.cli import as_path, base_parser, run
 
 # each stands for the key export.<name> of the config
 OPTIONS = {
@@ -28,7 +28,7 @@ OPTIONS = {
 
 def parser() -> argparse.ArgumentParser:
     p = base_parser(__doc__)
-    p.add_argument("--output_dir", type=Path, default=Path("output_inference"), metavar="DIR",
+    p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR",
                    help="the model goes to DIR/<config name>/ (default: %(default)s)")  # fmt: skip
     for name, (values, text) in OPTIONS.items():
         p.add_argument(f"--{name}", metavar=values, help=text)

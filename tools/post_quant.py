@@ -6,12 +6,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
-from ppdet.core.cli import base_parser, run
+from ppdet.core.cli import as_path, base_parser, run
 
 
 def parser() -> argparse.ArgumentParser:
     p = base_parser(__doc__)
-    p.add_argument("--output_dir", type=Path, default=Path("output_inference"), metavar="DIR",
+    p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR",
                    help="the models go to DIR/<config name>/ (default: %(default)s)")  # fmt: skip
     p.add_argument("--format", default="onnx", metavar="NAMES", help="onnx, openvino, or both with a comma "
                    "(default: %(default)s)")  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
-from ppdet.core.cli import add_switch, base_parser, run
+from ppdet.core.cli import add_switch, as_path, base_parser, run
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +22,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--to_static", action="store_true", help="the network as a static graph; see docs/performance.md")
     p.add_argument("--seed", type=int, help="of everything random; default: a new one, which is logged")
     add_switch(p, "--use_vdl", help="write scalars for VisualDL as well")
-    p.add_argument("--vdl_log_dir", type=Path, default=Path("vdl_log_dir"), metavar="DIR", help="default: %(default)s")
+    p.add_argument(
+        "--vdl_log_dir", type=as_path, default=Path("vdl_log_dir"), metavar="DIR", help="default: %(default)s"
+    )
     return p
 
 
 def _auto_or_path(text: str) -> Path | Literal["auto"]:
-    return "auto" if text == "auto" else Path(text)
+    return "auto" if text == "auto" else as_path(text)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # so that the script runs without an installed ppdet
 
+from ppdet.core.cli import as_path  # noqa: E402
 from ppdet.core.errors import UserError  # noqa: E402
 from ppdet.utils.download import download  # noqa: E402
 from ppdet.utils.logging import setup_logging  # noqa: E402
@@ -57,10 +58,10 @@ PARTS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Parse the command line and fetch the parts; 0 on success, 2 after an error message."""
+    """Parse the command line and fetch the parts; 0 on success, 2 after an error message, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description="Download COCO 2017 (about 19 GiB; 40 GiB free while unpacking).")
     parser.add_argument("--what", default=",".join(PARTS), help="parts, comma-separated: train,val,annotations")
-    parser.add_argument("--dir", type=Path, default=HERE, help="where to put it (default: dataset/coco)")
+    parser.add_argument("--dir", type=as_path, default=HERE, help="where to put it (default: dataset/coco)")
     parser.add_argument("--base-url", default=BASE_URL, help="a mirror with the same paths")
     parser.add_argument("--keep-zips", action="store_true", help="keep the archives after unpacking")
     args = parser.parse_args(argv)
@@ -70,6 +71,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
@@ -57,9 +58,9 @@ class Job:
 
 
 def main() -> int:
-    """Parse the command line, make the set; 0 on success, 2 when it cannot be written."""
+    """Parse the command line, make the set; 0 on success, 2 when it cannot be written, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description="Make the demo detection set (COCO format).")
-    parser.add_argument("--output", type=Path, default=HERE, help="folder to write to (default: dataset/demo)")
+    parser.add_argument("--output", type=_path, default=HERE, help="folder to write to (default: dataset/demo)")
     parser.add_argument("--train", type=int, default=400, help="training images (default 400)")
     parser.add_argument("--val", type=int, default=80, help="validation images (default 80)")
     parser.add_argument("--seed", type=int, default=0)
@@ -75,8 +76,15 @@ def main() -> int:
     except OSError as error:
         print(f"error: {args.output}: {error.strerror or error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; run it again", file=sys.stderr)
+        return 130
     print(f"{args.output}: {args.train} training and {args.val} validation images written")
     return 0
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))
 
 
 def is_complete(output: Path, parameters: Parameters) -> bool:
@@ -111,7 +119,10 @@ def _write_splits(work: Path, parameters: Parameters) -> None:
     rng = np.random.default_rng(parameters.seed)
     ids = rng.choice(900_000, parameters.train + parameters.val, replace=False) + 1000
     split_ids = {"train": ids[: parameters.train], "val": ids[parameters.train :]}
+    # Ctrl-C reaches all processes; the workers leave it to this one, which ends them
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with multiprocessing.Pool(min(4, os.cpu_count() or 1), cv2.setNumThreads, (1,)) as pool:
+        signal.signal(signal.SIGINT, handler)
         for split in SPLITS:
             (work / split).mkdir()
             jobs = [Job(work, split, i, int(id_), parameters.seed) for i, id_ in enumerate(split_ids[split])]

@@ -49,14 +49,14 @@ _ENVIRONMENT = {
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--model", "--model_dir", required=True, type=Path, metavar="PATH",
+    p.add_argument("--model", "--model_dir", required=True, type=_path, metavar="PATH",
                    help="the folder of an export, or a file of it (.onnx, .xml, .json, .pdmodel)")  # fmt: skip
     source = p.add_mutually_exclusive_group(required=True)
     source.add_argument("--image", "--image_file", type=_source, metavar="FILE")
     source.add_argument("--image_dir", type=_source, metavar="DIR")
     source.add_argument("--video_file", type=_source, metavar="FILE", help="also an address, as rtsp://camera/stream")
     source.add_argument("--camera_id", type=int, metavar="N", help="its pictures until Ctrl-C")
-    p.add_argument("--output_dir", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--output_dir", type=_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--threshold", type=float, help="least score that counts (default: the model's, 0.5)")
     p.add_argument("--backend", default="auto", help="openvino, onnxruntime, paddle or auto, the fastest that is there")
     p.add_argument("--threads", "--cpu_threads", type=int, metavar="N", help="default: one for each processor")
@@ -84,7 +84,12 @@ def _switch(p: argparse.ArgumentParser, flags: Sequence[str], help: str, default
 
 def _source(text: str) -> Path | str:
     """A path, or an address, which a path would spoil."""
-    return text if "://" in text else Path(text)
+    return text if "://" in text else _path(text)
+
+
+def _path(text: str) -> Path:
+    """`~` is the home folder, also where the shell leaves it, as in --output_dir=~/x."""
+    return Path(os.path.expanduser(text))
 
 
 def _truth(text: str) -> bool:

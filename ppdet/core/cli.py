@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ppdet.core.config import load_config
 from ppdet.core.errors import Interrupted, UserError, printable
@@ -29,6 +30,11 @@ def base_parser(description: str) -> argparse.ArgumentParser:
 def add_switch(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
     """An option that is off unless given, as `--flag` or in PaddleDetection's way, `--flag=true`."""
     parser.add_argument(flag, nargs="?", type=_truth, const=True, default=False, metavar="true|false", help=help)
+
+
+def as_path(text: str) -> Path:
+    """The type of options that are paths: `~` is the home folder, also where the shell leaves it, as in --dir=~/x."""
+    return Path(os.path.expanduser(text))
 
 
 def _truth(text: str) -> bool:

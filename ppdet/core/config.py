@@ -77,6 +77,8 @@ def thaw(value: Any) -> Any:
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read `path` with its bases, apply `overrides` (`a.b.c=value`), and add `filename` (the file's stem) if absent.
 
+    A `~` at the beginning of a text becomes the home folder.
+
     Raises:
         UserError: a file is missing, unreadable or no YAML mapping, bases form a cycle, an override cannot be applied.
     """
@@ -85,9 +87,18 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         tree, _ = _load(path, chain=())
         for text in overrides:
             tree = _override(tree, text)
-        return Config({"filename": path.stem, **tree})
+        return Config({"filename": path.stem, **_with_home(tree)})
     except RecursionError:
         raise UserError(f"{path}: a key of -o is nested too deeply; the deepest have about 10 names") from None
+
+
+def _with_home(value: Any) -> Any:
+    """`value` with the home folder for the `~` that texts in it begin with: they are paths."""
+    if isinstance(value, dict):
+        return {key: _with_home(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_home(item) for item in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value
 
 
 def _load(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], int]:

@@ -74,6 +74,16 @@ def test_anchors(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, main=text))["b"].to_dict() == {"size": [320, 320], "k": 2}
 
 
+def test_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    text = "a: ~/runs\nb: {c: [~/x, 'a~b', ~]}\nD: !Set {dir: ~/data}\ne: ~no-such-user/x\n"
+    cfg = load_config(write(tmp_path, a=text), ["f=~/given", "b.g=~"])
+    assert cfg.to_dict() == {
+        "filename": "a", "a": "/home/me/runs", "b": {"c": ["/home/me/x", "a~b", None], "g": None},
+        "D": {"name": "Set", "dir": "/home/me/data"}, "e": "~no-such-user/x", "f": "/home/me/given",
+    }  # fmt: skip
+
+
 def test_overrides(tmp_path: Path) -> None:
     path = write(
         tmp_path, main="LCNet: {scale: 1.0}\nops: [{Resize: {size: 1}}, {Permute: {}}]\nD: !Folder {a: 1}\nempty:"

@@ -132,6 +132,37 @@ def test_disk_space_is_checked_before_anything(script: ModuleType, tmp_path: Pat
     assert not (tmp_path / "a").exists()
 
 
+def test_ctrl_c(script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    def stopped(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(script, "download", stopped)
+    monkeypatch.setattr(script, "_check_space", lambda *args: None)
+    assert script.main(["--what", "val", "--dir", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "interrupted; run it again to go on\n"
+
+
+def test_ctrl_c_while_unpacking(
+    script: ModuleType, mirror: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    url, root = mirror
+    serve(script, root, "val", VAL, 2)
+    monkeypatch.setattr(script, "_merge", stopped)
+    assert script.main(["--what", "val", "--dir", str(tmp_path / "coco"), "--base-url", url]) == 130
+    assert [path.name for path in (tmp_path / "coco").iterdir() if path.is_dir()] == []
+
+
+def test_home_folder(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    seen = []
+    monkeypatch.setattr(script, "fetch", lambda what, folder, *rest: seen.append(folder))
+    assert script.main(["--dir=~/coco"]) == 0
+    assert seen == [tmp_path / "coco"]
+
+
 def test_command_line_from_anywhere(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--what", "test", "--dir", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -77,6 +80,28 @@ def test_second_run_does_nothing_and_other_arguments_rebuild(tmp_path: Path) -> 
     assert "written" in make(tmp_path, "--seed", "1").stdout
     assert load(tmp_path, "train") != before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["annotations", "demo_manifest.json", "train", "val"]
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--output", str(tmp_path / "demo"), "--train", "5000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("demo/.demo-*/train/*.jpg")):  # until the workers are at work
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "interrupted; run it again\n"
+    assert list((tmp_path / "demo").iterdir()) == []
+
+
+def test_home_folder(tmp_path: Path) -> None:
+    home = {**os.environ, "HOME": str(tmp_path)}
+    command = [sys.executable, str(SCRIPT), "--output=~/demo", "--train", "1", "--val", "1"]
+    subprocess.run(command, env=home, cwd=tmp_path, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
 
 def test_folders_of_somebody_else_are_left_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from deploy.python import labels
-from deploy.python.infer import main
+from deploy.python.infer import main, parser
 from deploy.python.video import Progress, stream_name
 from tests.deploy.conftest import INFER_CFG, make_model
 
@@ -350,3 +350,11 @@ def test_imports_are_few():
         for node in tree.body:
             lazy = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not {"openvino", "onnxruntime", "paddle"} & set(lazy), path.name
+
+
+def test_options_that_are_paths_know_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for option in ("--image", "--image_dir", "--video_file"):
+        args = parser().parse_args(["--model=~/m", f"{option}=~/x", "--output_dir=~/o"])
+        found = (args.model, args.image or args.image_dir or args.video_file, args.output_dir)
+        assert found == (Path("/home/me/m"), Path("/home/me/x"), Path("/home/me/o"))

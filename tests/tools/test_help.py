@@ -47,6 +47,17 @@ def test_an_unknown_argument_needs_no_paddle(name: str, tmp_path: Path) -> None:
     assert done.stdout == "heavy:\n"
 
 
+def test_options_that_are_paths_know_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    names = []
+    for name in TOOLS:
+        for action in load_tool(name).parser()._actions:
+            if action.metavar in ("FILE", "DIR", "PATH", "PATH|auto") and action.dest != "config":
+                assert Path(action.type("~/x")) == Path("/home/me/x"), (name, action.dest)
+                names.append(action.dest)
+    assert {"output_dir", "infer_img", "infer_dir", "output_eval", "resume", "vdl_log_dir", "model"} <= set(names)
+
+
 @pytest.mark.parametrize(
     ("name", "argv", "said"),
     [
