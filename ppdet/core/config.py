@@ -101,8 +101,39 @@ def _with_home(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value
 
 
+def values_set_together(path: str | Path, keys: Sequence[str]) -> list[Any] | None:
+    """The values of dotted `keys` in the innermost file that, with its bases, has them all; None if there is none.
+
+    A published config has a learning rate and the batch size that it is for; a config of one's own that extends it may
+    change one of them.
+    """
+    path = Path(os.path.expanduser(path))
+    for base in _own(path, chain=())[1]:
+        if found := values_set_together(base, keys):
+            return found
+    values: list[Any] = []
+    for key in keys:
+        value: Any = _load(path, chain=())[0]
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        values.append(value)
+    return None if None in values else values
+
+
 def _load(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], int]:
     """The merged tree of `path` and its length, see `parse`; `chain` holds the files that led here, outermost first."""
+    own, bases, length = _own(path, chain)
+    tree: dict[str, Any] = {}
+    for base in bases:
+        below, characters = _load(base, (*chain, path))
+        length += characters
+        check_length(length, str(path))  # before the next one: files that name each other twice have no end
+        tree = _merge(tree, below)
+    return _merge(tree, own), length
+
+
+def _own(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], list[Path], int]:
+    """The tree of `path` without its bases, the bases, and its length."""
     trail = " -> ".join(str(step) for step in (*chain, path))
     if os.path.realpath(path) in map(os.path.realpath, chain):
         raise UserError(f"{chain[-1]}: {BASE_KEY} forms a cycle: {trail}; remove one of the links")
@@ -118,13 +149,7 @@ def _load(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], int]:
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise UserError(f"{path}: {BASE_KEY} is {bases!r}; expected a path or a list of paths")
-    tree: dict[str, Any] = {}
-    for base in bases:
-        below, characters = _load(path.parent / os.path.expanduser(base), (*chain, path))
-        length += characters
-        check_length(length, str(path))  # before the next one: files that name each other twice have no end
-        tree = _merge(tree, below)
-    return _merge(tree, own), length
+    return own, [path.parent / os.path.expanduser(base) for base in bases], length
 
 
 def _read(path: Path, hint: str) -> str:

@@ -29,6 +29,9 @@ class Schedule(Protocol):
 
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float: ...
 
+    def end(self, steps_per_epoch: int) -> tuple[str, int]:
+        """The option that says after which step nothing changes any more, and that step."""
+
 
 @register
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ class CosineDecay:
         progress = min(1.0, (step - warmup_steps) / max(1, total - warmup_steps))
         return self.min_lr_ratio + (1 - self.min_lr_ratio) * 0.5 * (math.cos(progress * math.pi) + 1)
 
+    def end(self, steps_per_epoch: int) -> tuple[str, int]:
+        return "max_epochs", self.max_epochs * steps_per_epoch
+
 
 @register
 @dataclass(frozen=True)
@@ -57,6 +63,9 @@ class PiecewiseDecay:
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float:
         return self.gamma ** sum(step >= epoch * steps_per_epoch for epoch in self.milestones)
 
+    def end(self, steps_per_epoch: int) -> tuple[str, int]:
+        return "milestones", self.milestones[-1] * steps_per_epoch
+
 
 @register
 @dataclass(frozen=True)
@@ -69,6 +78,9 @@ class LinearWarmup:
 
     def length(self, steps_per_epoch: int) -> int:
         return self.steps if self.epochs is None else self.epochs * steps_per_epoch
+
+    def end(self, steps_per_epoch: int) -> tuple[str, int]:
+        return "steps" if self.epochs is None else "epochs", self.length(steps_per_epoch)
 
     def warmup_factor(self, step: int, length: int) -> float:
         progress = step / length
@@ -100,6 +112,7 @@ class LearningRate:
         if len(warmups) > 1 or len(decays) > 1:
             raise UserError("LearningRate.schedulers: expected at most one LinearWarmup and one decay")
         self.base_lr = base_lr
+        self.schedulers = schedulers
         self.decay: Schedule | None = decays[0] if decays else None
         self.warmup: LinearWarmup | None = warmups[0] if warmups else None
         if self.decay and not self.decay.use_warmup:
@@ -108,19 +121,23 @@ class LearningRate:
         self.reference_lr = base_lr if reference_lr is None else reference_lr
         self.reference_batch_size = reference_batch_size
 
-    def for_run(self, batch_size: int, cards: int, accumulate_steps: int = 1) -> LearningRate:
-        """This schedule with the base rate of a run, which is told in one line where it is not plainly `base_lr`.
+    def for_run(
+        self, batch_size: int, cards: int, accumulate_steps: int = 1, published: tuple[float, int] | None = None
+    ) -> LearningRate:
+        """This schedule with the base rate of a run; logs one line unless that is plainly `base_lr`.
 
         batch_size: images per card and step; accumulate_steps: steps per update.
+        published: the rate that the config's files set, and the images per card that it is for; None: these.
         """
         images = batch_size * cards * accumulate_steps
         if self.auto_scale is None:
-            fitting = scaled_lr(self.base_lr, images, _PUBLISHED_CARDS * batch_size)
-            if fitting != self.base_lr:
+            rate, per_card = published or (self.base_lr, batch_size)
+            fitting = scaled_lr(self.base_lr, images, _PUBLISHED_CARDS * per_card)
+            if rate == self.base_lr != fitting:
                 logger.warning(
                     "LearningRate.base_lr: %g is taken as it is; if it is a published one, for %d cards of %d images, "
                     "%g fits %d images per update (LearningRate.auto_scale settles it)",
-                    self.base_lr, _PUBLISHED_CARDS, batch_size, fitting, images,
+                    self.base_lr, _PUBLISHED_CARDS, per_card, fitting, images,
                 )  # fmt: skip
         if not self.auto_scale:
             return self
@@ -135,6 +152,25 @@ class LearningRate:
                 self.base_lr, self.reference_batch_size, scaled.base_lr, images,
             )  # fmt: skip
         return scaled
+
+    def misfit(self, epochs: int, steps_per_epoch: int, start: int = 0) -> str | None:
+        """What of the schedule does not fit a run to the end of `epochs` that begins after `start`, in one line."""
+        found = []
+        for index, part in enumerate(self.schedulers):
+            option, end = part.end(steps_per_epoch)
+            path, total = f"LearningRate.schedulers.{index}.{option}", epochs * steps_per_epoch
+            if part is self.decay and (zero := self._zero_epochs(range(start, epochs), steps_per_epoch)):
+                which = f"epoch {zero[0]} has" if len(zero) == 1 else f"epochs {zero[0]} to {zero[-1]} have"
+                found.append(f"{which} learning rate 0; set {path}")
+            elif end > total:
+                what = "the warm-up" if part is self.warmup else "the schedule"
+                found.append(f"{what} takes {end} steps, the whole run {total}; set {path}")
+        return "; ".join(found) or None
+
+    def _zero_epochs(self, epochs: Sequence[int], steps_per_epoch: int) -> list[int]:
+        """The epochs, counted from 1, whose first and last step have the rate 0."""
+        ends = ((epoch, epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch - 1) for epoch in epochs)
+        return [epoch + 1 for epoch, *steps in ends if not any(self.at(step, steps_per_epoch) for step in steps)]
 
     def at(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of the update number `step` (from 0)."""

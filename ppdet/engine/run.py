@@ -15,7 +15,7 @@ import ppdet.data
 import ppdet.engine.optim
 import ppdet.engine.optimizer  # noqa: F401
 from ppdet.core.compat import refuse_overrides
-from ppdet.core.config import Config, load_config
+from ppdet.core.config import Config, load_config, values_set_together
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
@@ -40,6 +40,7 @@ class Run:
     settings: Settings
     builder: Builder
     device: str
+    published_rate: tuple[float, int] | None = None  # base_lr and the batch size that it stands beside in the files
 
     @property
     def output_dir(self) -> Path:
@@ -120,7 +121,13 @@ def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
         logger.debug("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    return Run(cfg, settings, builder, select_device(settings))
+    return Run(cfg, settings, builder, select_device(settings), _published_rate(args.config))
+
+
+def _published_rate(config: str) -> tuple[float, int] | None:
+    """The learning rate and batch size that a file, published maybe, sets together, whatever overrides them."""
+    rate, batch_size = values_set_together(config, ("LearningRate.base_lr", "TrainReader.batch_size")) or (None, None)
+    return (rate, batch_size) if isinstance(rate, (int, float)) and isinstance(batch_size, int) else None
 
 
 def _check_model(cfg: Config, settings: Settings) -> None:

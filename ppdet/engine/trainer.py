@@ -92,7 +92,7 @@ def build_trainer(
     if run.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())
     learning_rate = builder.build("LearningRate").for_run(
-        reader.batch_size, distributed.world_size(), settings.accumulate_steps
+        reader.batch_size, distributed.world_size(), settings.accumulate_steps, run.published_rate
     )
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
     ema = None
@@ -113,6 +113,8 @@ def build_trainer(
         "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
         settings.filename, run.device, len(dataset), steps, settings.epoch, seed,
     )  # fmt: skip
+    if misfit := learning_rate.misfit(settings.epoch, steps, progress.epoch):
+        logger.warning("%s", misfit)
     trainer = Trainer(
         model=model,
         optimizer=optimizer,

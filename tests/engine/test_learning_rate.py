@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from ppdet.core.config import values_set_together
 from ppdet.core.errors import UserError
-from ppdet.engine.optim import CosineDecay, LearningRate, LinearWarmup, scaled_lr
+from ppdet.engine.optim import CosineDecay, LearningRate, LinearWarmup, PiecewiseDecay, scaled_lr
 from ppdet.engine.trainer import build_trainer
 from tests.engine.tiny import make_run, write_config, write_dataset
 
@@ -82,6 +83,87 @@ def test_the_whole_schedule_follows() -> None:
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         LearningRate(0.1, **options)
+
+
+def test_the_hint_goes_by_the_batch_size_of_the_published_file(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        LearningRate(0.32).for_run(2, 1, published=(0.32, 64))
+        LearningRate(0.01).for_run(2, 1, published=(0.32, 64))  # a rate of one's own
+        LearningRate(0.32).for_run(64, 4, published=(0.32, 64))
+    (line,) = caplog.messages
+    assert line.startswith(
+        "LearningRate.base_lr: 0.32 is taken as it is; if it is a published one, for 4 cards of 64 im"
+    )
+    assert "0.0025 fits 2 images per update" in line
+
+
+def test_what_the_files_set_together(tmp_path: Path) -> None:
+    for name, text in {
+        "rate.yml": "LearningRate: {base_lr: 0.32}",
+        "reader.yml": "TrainReader: {batch_size: 128}",
+        "published.yml": "_BASE_: [rate.yml, reader.yml]\nTrainReader: {batch_size: 64}",
+        "mine.yml": "_BASE_: published.yml\nTrainReader: {batch_size: 2}\nLearningRate: {base_lr: 0.1}",
+    }.items():
+        (tmp_path / name).write_text(text)
+    keys = ("LearningRate.base_lr", "TrainReader.batch_size")
+    assert values_set_together(tmp_path / "mine.yml", keys) == [0.32, 64]
+    assert values_set_together(tmp_path / "published.yml", keys) == [0.32, 64]
+    assert values_set_together(tmp_path / "rate.yml", keys) is None
+
+
+COSINE, WARMUP = CosineDecay(max_epochs=2), LinearWarmup(steps=2, start_factor=0.1)
+MISFITS = [
+    ([COSINE, WARMUP], 2, 0, None),
+    ([COSINE, WARMUP], 4, 0, "epochs 3 to 4 have learning rate 0; set LearningRate.schedulers.0.max_epochs"),
+    ([WARMUP, COSINE], 4, 3, "epoch 4 has learning rate 0; set LearningRate.schedulers.1.max_epochs"),
+    ([CosineDecay(2, min_lr_ratio=0.1)], 4, 0, None),
+    ([COSINE], 1, 0, "the schedule takes 6 steps, the whole run 3; set LearningRate.schedulers.0.max_epochs"),
+    (
+        [PiecewiseDecay([2, 5])],
+        4,
+        0,
+        "the schedule takes 15 steps, the whole run 12; set LearningRate.schedulers.0.miles",
+    ),
+    ([PiecewiseDecay([2, 4])], 4, 0, None),
+    (
+        [LinearWarmup(steps=300)],
+        2,
+        0,
+        "the warm-up takes 300 steps, the whole run 6; set LearningRate.schedulers.0.steps",
+    ),
+    (
+        [LinearWarmup(epochs=3)],
+        2,
+        0,
+        "the warm-up takes 9 steps, the whole run 6; set LearningRate.schedulers.0.epochs",
+    ),
+    ([], 4, 0, None),
+]
+
+
+@pytest.mark.parametrize(("schedulers", "epochs", "start", "message"), MISFITS)
+def test_a_schedule_that_does_not_fit_the_run(
+    schedulers: list[Any], epochs: int, start: int, message: str | None
+) -> None:
+    found = LearningRate(0.1, schedulers).misfit(epochs, steps_per_epoch=3, start=start)
+    assert found == message or (message and found.startswith(message))
+
+
+def test_use_warmup() -> None:
+    warmup = LinearWarmup(steps=4, start_factor=0.0)
+    assert LearningRate(0.1, [CosineDecay(max_epochs=3), warmup]).at(0, 10) == 0
+    assert LearningRate(0.1, [CosineDecay(max_epochs=3, use_warmup=False), warmup]).at(0, 10) == 0.1
+
+
+def test_the_trainer_warns_once_before_the_first_step(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_dataset(tmp_path)
+    config = write_config(tmp_path)
+    longer = make_run(config, "LearningRate.schedulers=[!CosineDecay {max_epochs: 1}]", "epoch=3")
+    build_trainer(longer)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line for line in said if "learning rate 0" in line] == [
+        "epochs 2 to 3 have learning rate 0; set LearningRate.schedulers.0.max_epochs"
+    ]
 
 
 def test_the_trainer_applies_it(tmp_path: Path) -> None:
