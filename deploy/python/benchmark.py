@@ -87,11 +87,11 @@ def _timed(detector: Detector, batch: Sequence[Path]) -> dict[str, float]:
     clock = [time.perf_counter()]
     loaded = [detector.load(image) for image in batch]
     clock.append(time.perf_counter())
-    inputs, scale_factor = detector.prepare(loaded)
+    prepared = detector.prepare(loaded)
     clock.append(time.perf_counter())
-    outputs = detector.run(inputs, scale_factor)
+    outputs = detector.run(prepared)
     clock.append(time.perf_counter())
-    detector.finish(outputs, inputs.shape[2:], scale_factor, detector.threshold)
+    detector.finish(outputs, prepared, detector.threshold)
     clock.append(time.perf_counter())
     parts = [end - start for start, end in zip(clock, clock[1:], strict=False)]
     return dict(zip(STAGES, [*parts, clock[-1] - clock[0]], strict=True))

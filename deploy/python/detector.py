@@ -15,19 +15,20 @@ import numpy as np
 
 from . import backends, tiles
 from .backends import Port
+from .checksum import checksum
 from .detections import Detections, from_rows, to_rows
 from .errors import DeployError, telling_line
 from .images import read_image, three_channels
 from .model_config import ModelConfig, read_config
-from .postprocess import detections
-from .preprocess import Preprocessor
+from .postprocess import box_units, check_outputs, detections
+from .preprocess import Prepared, Preprocessor
 
 Image = str | Path | np.ndarray  # a file, or [h, w, 3] uint8 (grey and alpha as well)
 ImageList = list[str] | list[Path] | list[np.ndarray] | list[Image] | tuple[Image, ...]
 
 
 class Detector:
-    """An exported model, loaded once, with all that has to happen before and after it. One thread at a time.
+    """An exported model, loaded once, with all that has to happen before and after it. Threads may share it.
 
     model_path  the folder of an export, or one of its files: .onnx, .xml, .json or .pdmodel
     backend     openvino, onnxruntime or paddle; auto: the first of them that is installed and has a file
@@ -57,16 +58,17 @@ class Detector:
         self.threads = threads or backends.default_threads()
         self._backend, self.backend, self.file = backends.load(model_path, backend, self.threads)
         self.config: ModelConfig = read_config(self.file, self._backend.infer_cfg)
+        _check_files(self.file, self.config)
         self.threshold = _checked(self.config.threshold if threshold is None else threshold)
-        self._image, self._scale_factor = _inputs(self._backend.inputs, self.file)
-        self._units = self.config.boxes or ("image" if self._scale_factor else "input")
-        batch, _, height, width = self._image.shape
-        self._batch = batch or (self._scale_factor.shape[0] if self._scale_factor else None)
+        self._ports = _inputs(self._backend.inputs, self.file)
+        image = self._ports["image"]
+        self._batch = next((port.shape[0] for port in self._ports.values() if port.shape[0]), None)
+        _, _, height, width = image.shape
         fixed = (height, width) if height and width else None
         if fixed and not self.config.keep_ratio and fixed != self.config.size:
             raise DeployError(f"{self.file}: takes {height} x {width} pixels, but its infer_cfg resizes to "
                               f"{' x '.join(map(str, self.config.size))}; export the model again")  # fmt: skip
-        self._preprocess = Preprocessor(self.config, fixed, self._image.dtype)
+        self._preprocess = Preprocessor(self.config, fixed, image.dtype)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,28 +125,27 @@ class Detector:
             return read_image(image), "bgr"
         return three_channels(image), order or self._order
 
-    def prepare(self, images: Sequence[tuple[np.ndarray, str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Loaded images -> the network's input [B, 3, H, W], lent until the next call, scale_factor [B, 2] (y, x)."""
+    def prepare(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
+        """Loaded images -> what the network takes, lent until the next call in the same thread."""
         return self._preprocess(images)
 
-    def run(self, inputs: np.ndarray, scale_factor: np.ndarray) -> list[np.ndarray]:
-        """The network's outputs, which may be lent until the next call."""
-        feeds = {self._image.name: self._filled(inputs)}
-        if self._scale_factor:
-            feeds[self._scale_factor.name] = self._filled(scale_factor)
+    def run(self, prepared: Prepared) -> list[np.ndarray]:
+        """The network's outputs, which may be lent until the next call in the same thread."""
+        feeds = {port.name: self._filled(getattr(prepared, name)) for name, port in self._ports.items()}
         try:
             return self._backend.run(feeds)
         except Exception as error:  # each runtime has its own
-            raise DeployError(f"{self.file}: {self.backend} cannot run it on {list(inputs.shape)} "
+            raise DeployError(f"{self.file}: {self.backend} cannot run it on {list(prepared.image.shape)} "
                               f"({telling_line(error)}); export the model again") from error  # fmt: skip
 
-    def finish(
-        self, outputs: Sequence[np.ndarray], input_size: tuple[int, int], scale_factor: np.ndarray, threshold: float
-    ) -> list[Detections]:
-        """NMS where the model has none, units, threshold and names; input_size is (height, width)."""
-        factors = self._filled(scale_factor)
-        rows = detections(outputs, self.config, self._units, input_size, factors, threshold)
-        return [from_rows(each, self.labels, threshold) for each in rows[: len(scale_factor)]]
+    def finish(self, outputs: Sequence[np.ndarray], prepared: Prepared, threshold: float) -> list[Detections]:
+        """NMS where the model has none, units, threshold and names."""
+        check_outputs(outputs, self.config)
+        height, width = prepared.image.shape[2:]
+        factors = self._filled(prepared.scale_factor)
+        units = box_units(outputs, self.config, "scale_factor" in self._ports)
+        rows = detections(outputs, self.config, units, (height, width), factors, threshold)
+        return [from_rows(each, self.labels, threshold) for each in rows[: len(prepared.scale_factor)]]
 
     # ---- what the stages share ----
 
@@ -155,9 +156,8 @@ class Detector:
         found = []
         for start in range(0, len(images), size):
             group = [self.load(image, order) for image in images[start : start + size]]
-            inputs, scale_factor = self.prepare(group)
-            height, width = inputs.shape[2:]
-            found += self.finish(self.run(inputs, scale_factor), (height, width), scale_factor, least)
+            prepared = self.prepare(group)
+            found += self.finish(self.run(prepared), prepared, least)
         return found
 
     def _filled(self, batch: np.ndarray) -> np.ndarray:
@@ -171,12 +171,25 @@ def _checked(threshold: float) -> float:
     return threshold
 
 
-def _inputs(ports: Sequence[Port], file: Path) -> tuple[Port, Port | None]:
-    """The image and, where there is one, the scale factor, told apart by their ranks."""
+def _check_files(file: Path, config: ModelConfig) -> None:
+    if config.checksum and checksum(file) != config.checksum.lower():
+        raise DeployError(
+            f"{file}: it or its weights are not as they were exported: damaged, or changed by a tool; copy or export "
+            f"them again, or remove `checksum` from {config.source} to use them"
+        )
+
+
+def _inputs(ports: Sequence[Port], file: Path) -> dict[str, Port]:
+    """The ports by what of `Prepared` they take: the image, and perhaps scale_factor and im_shape."""
     images = [port for port in ports if len(port.shape) == 4 and port.shape[1] in (3, None)]
-    factors = [port for port in ports if len(port.shape) == 2 and port.shape[1] in (2, None)]
-    if len(images) != 1 or len(factors) > 1 or len(ports) != len(images) + len(factors):
+    pairs = [port for port in ports if len(port.shape) == 2 and port.shape[1] in (2, None)]
+    shapes = [port for port in pairs if port.name == "im_shape"]
+    factors = [port for port in pairs if port.name != "im_shape"]
+    if len(images) != 1 or max(len(factors), len(shapes)) > 1 or len(ports) != len(images) + len(pairs):
         found = ", ".join(f"{port.name} {['?' if side is None else side for side in port.shape]}" for port in ports)
-        raise DeployError(f"{file}: takes {found or 'no inputs'}; expected an image [B, 3, H, W] and perhaps a "
-                          "scale_factor [B, 2]: not a PicoDet of tools/export_model.py")  # fmt: skip
-    return images[0], factors[0] if factors else None
+        raise DeployError(
+            f"{file}: takes {found or 'no inputs'}; expected an image [B, 3, H, W] and perhaps scale_factor, im_shape "
+            "[B, 2]: not a PicoDet"
+        )
+    found_ports = {"image": images, "scale_factor": factors, "im_shape": shapes}
+    return {name: each[0] for name, each in found_ports.items() if each}

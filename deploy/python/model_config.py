@@ -1,25 +1,36 @@
-"""infer_cfg: what a runner has to know besides the graph. A YAML file beside the model, or JSON inside of it."""
+"""infer_cfg: what a runner has to know besides the graph, as PaddleDetection and tools/export_model.py write it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import DeployError, telling_line
+from .config_file import read_mapping
+from .config_values import Section, shown
 
-FILE_NAME = "infer_cfg.yml"
+ARCHS = ("PicoDet", "GFL")  # PaddleDetection calls a PicoDet GFL where boxes are decoded inside of the graph
 BOX_UNITS = ("image", "input", "normalized")
-_MEND = "export the model again with tools/export_model.py"
+_LARGEST_SIDE = 8192
+_INTERPOLATIONS = 6  # the last of OpenCV's numbers
+_OPTIONS: dict[
+    str, dict[str, bool | None]
+] = {  # of the steps that are known, and the only value of those that change nothing here
+    "Decode": {},
+    "Resize": {"target_size": None, "keep_ratio": None, "interp": None},
+    "NormalizeImage": {"mean": None, "std": None, "is_scale": None, "norm_type": None, "is_channel_first": False},
+    "Permute": {"to_bgr": False, "channel_first": True},
+    "PadStride": {"stride": None},
+    "PadBatch": {"pad_to_stride": None},
+}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """size           (height, width) that images are resized to
+    """source         what infer_cfg was read from, for messages
+    size           (height, width) that images are resized to
     keep_ratio     one factor for both sides
     interp         OpenCV's number of the interpolation
     scale, shift   [3] float32 each: normalised = pixel * scale + shift, channels RGB; None: the model takes pixels
@@ -32,8 +43,10 @@ class ModelConfig:
     per_class      boxes per class before it and
     per_image      boxes after it; -1: all
     threshold      detections that score less are left out unless asked for
+    checksum       of the model's files when they were exported; None: not known
     """
 
+    source: str
     size: tuple[int, int]
     keep_ratio: bool
     interp: int
@@ -48,84 +61,120 @@ class ModelConfig:
     per_class: int
     per_image: int
     threshold: float
+    checksum: str | None
 
 
 def read_config(model: Path, embedded: str | None) -> ModelConfig:
-    """Of the model file `model`: what it carries, which cannot belong to another model, else the file beside it."""
-    beside = model.parent / FILE_NAME
-    load: Callable[[str], Any]
-    if embedded is not None:
-        source, load, text = f"{model}: infer_cfg", json.loads, embedded
-    elif beside.is_file():
-        try:
-            import yaml
-        except ImportError:
-            raise DeployError(f"{beside}: PyYAML, which reads it, is not installed; pip install pyyaml") from None
-        source, load, text = str(beside), yaml.safe_load, beside.read_bytes().decode("utf-8", errors="replace")
-    else:
-        raise DeployError(f"{model}: has no infer_cfg, and there is no {beside}; {_MEND}, or copy the file to there")
-    try:
-        mapping = load(text)
-    except Exception as error:  # YAML and JSON have an exception each
-        raise DeployError(f"{source}: cannot be read ({telling_line(error)}); {_MEND}") from error
-    return parse_config(mapping, source)
+    """Of the model file `model`: what it carries, else the file beside it. Raises DeployError."""
+    return parse_config(*read_mapping(model, embedded))
 
 
 def parse_config(mapping: Any, source: str) -> ModelConfig:
-    """Raises DeployError that begins with `source` and the key at fault."""
-    if not isinstance(mapping, Mapping):
-        raise DeployError(f"{source}: found {type(mapping).__name__}; expected keys and values; {_MEND}")
-    if (arch := mapping.get("arch", "PicoDet")) != "PicoDet":
-        raise DeployError(f"{source}: arch: found {arch}; this runs PicoDet models only")
-    try:
-        return _parse(mapping)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        about = f"no {error}" if isinstance(error, KeyError) else telling_line(error)
-        raise DeployError(
-            f"{source}: {about}; expected the layout that tools/export_model.py writes; {_MEND}"
-        ) from None
-
-
-def _parse(mapping: Mapping[str, Any]) -> ModelConfig:
-    steps = {step["type"]: step for step in mapping["Preprocess"]}
-    if unknown := set(steps) - {"Decode", "Resize", "NormalizeImage", "Permute", "PadStride", "PadBatch"}:
-        raise ValueError(f"Preprocess: {sorted(unknown)[0]} is not known here")
-    if "Resize" not in steps:
-        raise ValueError("Preprocess: no Resize")
-    resize, nms = steps["Resize"], mapping.get("NMS") or {}
-    size = resize["target_size"]
-    height, width = (size, size) if isinstance(size, int) else map(int, size)
-    if min(height, width) < 1:
-        raise ValueError(f"Preprocess: Resize: target_size: found {size}")
-    scale, shift = _normalisation(steps.get("NormalizeImage"))
-    padding = steps.get("PadStride") or steps.get("PadBatch") or {}
-    boxes = mapping.get("boxes")
-    if boxes not in (None, *BOX_UNITS):
-        raise ValueError(f"boxes: found {boxes}, expected one of {', '.join(BOX_UNITS)}")
+    """Raises DeployError that begins with `source` and the dotted key at fault."""
+    cfg = Section(mapping, source)
+    if (arch := cfg.value("arch", "PicoDet", "PicoDet")) not in ARCHS:
+        raise cfg.error(
+            "arch", f"found {shown(arch)}", "PicoDet, or GFL as PaddleDetection calls it; this runs no others"
+        )
+    steps = _steps(cfg)
+    resize, nms = steps["Resize"], cfg.section("NMS")
+    scale, shift = _normalization(steps.get("NormalizeImage"))
+    nms.number("score_threshold", 0, 1, 0.3)  # for other runners; here it is draw_threshold
     return ModelConfig(
-        size=(height, width),
-        keep_ratio=bool(resize.get("keep_ratio", False)),
-        interp=int(resize.get("interp", 1)),
+        source=source,
+        size=_size(resize),
+        keep_ratio=resize.truth("keep_ratio", "boxes" not in cfg.names),  # upstream's default; not that of exports here
+        interp=resize.whole("interp", 0, _INTERPOLATIONS, 1),
         scale=scale,
         shift=shift,
-        pad_stride=max(1, int(padding.get("stride", padding.get("pad_to_stride", 1)))),
-        labels=tuple(map(str, mapping["label_list"])),
-        boxes=boxes,
-        strides=tuple(map(int, mapping.get("fpn_stride") or ())),
-        cell_offset=float(mapping.get("cell_offset", 0.5)),
-        iou_threshold=float(nms.get("nms_threshold", 0.5)),
-        per_class=int(nms.get("nms_top_k", 1000)),
-        per_image=int(nms.get("keep_top_k", 100)),
-        threshold=float(mapping.get("draw_threshold", 0.5)),
+        pad_stride=_pad_stride(steps),
+        labels=_labels(cfg),
+        boxes=cfg.choice("boxes", BOX_UNITS, None),
+        strides=tuple(cfg.wholes("fpn_stride", 1, 1024, ())),
+        cell_offset=cfg.number("cell_offset", 0, 1, 0.5),
+        iou_threshold=nms.number("nms_threshold", 0, 1, 0.5),
+        per_class=_most(nms, "nms_top_k", 1000),
+        per_image=_most(nms, "keep_top_k", 100),
+        threshold=cfg.number("draw_threshold", 0, 1, 0.5),
+        checksum=_checksum(cfg),
     )
 
 
-def _normalisation(step: Mapping[str, Any] | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Of (pixel / 255 - mean) / std, in evaluation's arithmetic, so that the results are the same bit for bit."""
+def _steps(cfg: Section) -> dict[str, Section]:
+    """The preprocessing steps by type, each known and there once."""
+    steps: dict[str, Section] = {}
+    for step in cfg.sections("Preprocess"):
+        name = str(step.value("type", "the name of a step"))
+        if name not in _OPTIONS:
+            raise step.error("type", f"{shown(name)} is not known here", f"one of {', '.join(_OPTIONS)}")
+        if name in steps:
+            raise step.error("type", f"{name} is there twice", "one of each type")
+        for key in step.names:
+            if key != "type" and key not in _OPTIONS[name]:
+                raise step.error(
+                    shown(key), f"{name} has no such option here", f"{', '.join(_OPTIONS[name]) or 'none'}"
+                )
+            if (only := _OPTIONS[name].get(key)) is not None:
+                step.choice(key, (only,), only)
+        steps[name] = step
+    if "Resize" not in steps:
+        raise cfg.error("Preprocess", "no Resize", "one, which says the size of the network's input")
+    return steps
+
+
+def _size(resize: Section) -> tuple[int, int]:
+    """Height and width, which are one number where they are equal."""
+    if isinstance(resize.value("target_size", "height and width"), int):
+        return (resize.whole("target_size", 1, _LARGEST_SIDE),) * 2
+    size = resize.wholes("target_size", 1, _LARGEST_SIDE)
+    if len(size) != 2:
+        raise resize.error("target_size", f"found {shown(size)}", "height and width")
+    return size[0], size[1]
+
+
+def _normalization(step: Section | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Scale and shift of (pixel / 255 - mean) / std, in evaluation's arithmetic, so that the results are equal."""
     if step is None:
         return None, None
-    divisor = 255 if step.get("is_scale", True) else 1
-    if step.get("norm_type", "mean_std") == "none":
+    divisor = 255 if step.truth("is_scale", True) else 1
+    if step.choice("norm_type", ("mean_std", "none"), "mean_std") == "none":
         return np.full(3, 1 / divisor, np.float32), np.zeros(3, np.float32)
-    mean, std = (np.array(step[key], np.float64).reshape(3) for key in ("mean", "std"))
+    mean, std = np.array(step.numbers("mean", 3, -1e6, 1e6)), np.array(step.numbers("std", 3, 1e-6, 1e6))
     return (1 / (std * divisor)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def _pad_stride(steps: dict[str, Section]) -> int:
+    """0 and -1 stand for no padding."""
+    if "PadStride" in steps:
+        return max(1, steps["PadStride"].whole("stride", -1, 1024, 1))
+    return max(1, steps["PadBatch"].whole("pad_to_stride", -1, 1024, 1)) if "PadBatch" in steps else 1
+
+
+def _labels(cfg: Section) -> tuple[str, ...]:
+    labels = cfg.items("label_list", "a list of the class names")
+    if not labels:
+        raise cfg.error("label_list", "found an empty list", "a list of the class names")
+    for i, label in enumerate(labels):
+        if isinstance(label, bool) or not isinstance(label, (str, int, float)):
+            raise cfg.error(
+                f"label_list[{i}]", f"found {shown(label)}", "a name, in quotes where YAML reads another type"
+            )
+    count = cfg.whole("num_classes", 1, 10**6, len(labels))
+    if count != len(labels):
+        raise cfg.error("label_list", f"found {len(labels)} names", f"{count}, which is num_classes")
+    return tuple(map(str, labels))
+
+
+def _most(nms: Section, key: str, default: int) -> int:
+    """A number of boxes; -1: all."""
+    count = nms.whole(key, -1, 10**9, default)
+    if count == 0:
+        raise nms.error(key, "found 0", "-1 (all) or a number of boxes")
+    return count
+
+
+def _checksum(cfg: Section) -> str | None:
+    value = cfg.value("checksum", "", "")
+    if value and not (isinstance(value, str) and len(value) == 64):
+        raise cfg.error("checksum", "found something else", "64 hexadecimal digits, in quotes; or remove the key")
+    return value or None

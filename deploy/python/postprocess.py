@@ -20,21 +20,23 @@ def detections(
     """Rows [n, 6] float32 per image, in original pixels, of at least `threshold`.
 
     outputs       of one of three kinds, told apart by number and rank:
-                  nms      bbox [M, 6], bbox_num [B]; rows grouped by image
+                  nms      bbox [M, 6], bbox_num [B]; rows grouped by image; of one image bbox alone will do
                   decoded  boxes [B, L, 4] xyxy, scores [B, C, L]
                   raw      scores [B, h*w, C] or [B, C, h, w] of each level, the finest first, then its box
                            distributions [B, h*w, 4*bins] or [B, 4*bins, h, w] (logits)
-    units         what boxes refer to: image, input or normalized
+    units         what boxes refer to: image, input or normalized (see `box_units`)
     input_size    (height, width) of the network's input
     scale_factor  [B, 2] (y, x)
     Raises DeployError where the outputs are of no such kind.
     """
-    ranks = [array.ndim for array in outputs]
-    if ranks == [2, 1]:
-        per_image = _split(outputs[0], outputs[1])
+    if has_nms(outputs):
+        per_image = _split(outputs)
+        if len(per_image) != len(scale_factor):
+            raise _unknown(outputs)
         per_image = [rows[rows[:, 1] >= threshold].astype(np.float32) for rows in per_image]
     else:
-        candidates = _decoded(outputs, threshold) if ranks == [3, 3] else _raw(outputs, config, input_size, threshold)
+        decoded = [array.ndim for array in outputs] == [3, 3]
+        candidates = _decoded(outputs, threshold) if decoded else _raw(outputs, config, input_size, threshold)
         per_image = [nms(rows, config.iou_threshold, config.per_class, config.per_image) for rows in candidates]
     if units != "image":
         height, width = input_size if units == "normalized" else (1, 1)
@@ -44,11 +46,64 @@ def detections(
     return per_image
 
 
-def _split(bbox: np.ndarray, bbox_num: np.ndarray) -> list[np.ndarray]:
-    counts = np.asarray(bbox_num, np.int64).ravel()
+def has_nms(outputs: Sequence[np.ndarray]) -> bool:
+    """Whether they are detections. Some exports lack the second output."""
+    return [array.ndim for array in outputs] in ([2, 1], [2])
+
+
+def box_units(outputs: Sequence[np.ndarray], config: ModelConfig, takes_scale_factor: bool) -> str:
+    """What boxes refer to where infer_cfg does not say it: as PaddleDetection exports, which scale for NMS only."""
+    return config.boxes or ("image" if has_nms(outputs) and takes_scale_factor else "input")
+
+
+def check_outputs(outputs: Sequence[np.ndarray], config: ModelConfig) -> None:
+    """Raise DeployError where scores are not in 0..1, boxes are not finite, or classes are not those of label_list."""
+    names, levels = len(config.labels), len(outputs) // 2
+    scores: Sequence[np.ndarray]
+    boxes: Sequence[np.ndarray]
+    if has_nms(outputs):
+        rows = np.concatenate(_split(outputs))
+        scores, boxes, numbers = [rows[:, 1]], [rows[:, 2:]], rows[:, 0]
+    else:
+        is_decoded = [array.ndim for array in outputs] == [3, 3]
+        scores, boxes = (outputs[1:], outputs[:1]) if is_decoded else (outputs[:levels], outputs[levels:])
+        classes = scores[0].shape[2 if not is_decoded and scores[0].ndim == 3 else 1] if scores else names
+        numbers = np.array([classes - 1])
+        if classes < names:
+            raise _misfit(config, f"{classes} classes")
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < names:
+        raise _misfit(
+            config, f"a class of number {numbers.max():g}" if numbers.min() >= 0 else "negative class numbers"
+        )
+    low, high = (float(of([of(each, initial=0.5) for each in scores], initial=0.5)) for of in (np.min, np.max))
+    if not (low >= -_ROUNDING and high <= 1 + _ROUNDING and all(np.isfinite(each).all() for each in boxes)):
+        raise DeployError(
+            f"{config.source}: the model gives scores of {low:g} to {high:g}; expected 0 to 1, and finite boxes: its "
+            "weights are damaged or have diverged; export it again from others"
+        )
+
+
+_ROUNDING = 0.01  # that scores may leave 0..1 by
+
+
+def _misfit(config: ModelConfig, classes: str) -> DeployError:
+    return DeployError(
+        f"{config.source}: label_list: found {len(config.labels)} names, and the model has {classes}; expected a name "
+        "for each class; correct it, or export the model again"
+    )
+
+
+def _split(outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    bbox = outputs[0]
+    counts = np.asarray(outputs[1] if len(outputs) > 1 else [len(bbox)], np.int64).ravel()
+    if len(counts) == 1:  # the number of points, in some files of paddle2onnx
+        counts = np.minimum(counts, bbox.size // 6)
     total = int(counts.sum())
-    rows = bbox.reshape(-1, 6) if total else np.empty((0, 6), np.float32)  # without any, some runtimes give [1, 1]
-    return np.split(rows[:total], np.cumsum(counts)[:-1])
+    if counts.min(initial=0) < 0 or total * 6 > bbox.size or (total and bbox.shape[1] != 6):
+        raise _unknown(outputs)
+    rows = bbox if total else np.empty((0, 6), np.float32)  # without any, some runtimes give [1, 1]
+    per_image = np.split(rows[:total], np.cumsum(counts)[:-1])
+    return [rows[rows[:, 0] != -1] for rows in per_image]  # -1: no class, in a row that stands for "none"
 
 
 def _decoded(outputs: Sequence[np.ndarray], threshold: float) -> list[np.ndarray]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,8 +12,20 @@ import numpy as np
 from .model_config import ModelConfig
 
 
+class Prepared(NamedTuple):
+    """What a network takes: image [B, 3, H, W] RGB, scale_factor [B, 2] and im_shape [B, 2] float32, all (y, x).
+
+    scale_factor is the size of the image in the network's input over its own; im_shape is its size there, without
+    padding. `image` is lent until the next call in the same thread.
+    """
+
+    image: np.ndarray
+    scale_factor: np.ndarray
+    im_shape: np.ndarray
+
+
 class Preprocessor:
-    """Resize, split and normalise into a buffer that is made once: one pass per plane, no float image in between.
+    """Resize, split and normalize into a buffer that each thread makes once, one pass per plane without float images.
 
     canvas  (height, width) of the network's input where it is fixed
     dtype   float32, or uint8 where the model takes that
@@ -19,8 +33,7 @@ class Preprocessor:
 
     def __init__(self, config: ModelConfig, canvas: tuple[int, int] | None, dtype: np.dtype) -> None:
         self._config, self._canvas, self._dtype = config, canvas, dtype
-        self._buffer = np.empty(0, dtype)
-        self._planes: list[np.ndarray] = []
+        self._buffers = _Buffers(dtype)
         self._scale, self._shift = config.scale, config.shift
 
     @property
@@ -28,21 +41,20 @@ class Preprocessor:
         """Whether images of all sizes become inputs of one size."""
         return self._canvas is not None or not self._config.keep_ratio
 
-    def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> tuple[np.ndarray, np.ndarray]:
-        """Images [h, w, 3] uint8, each with the order of its colours -> image [B, 3, H, W] RGB, scale_factor [B, 2].
-
-        Scale factors are float32 (y, x). The first array is lent until the next call.
-        """
+    def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
+        """Images [h, w, 3] uint8, each with the order of its colours."""
         factors = [resize_factors(image.shape[:2], self._config) for image, _ in images]
         height, width = self._canvas or self._padded(images[0][0].shape[:2], factors[0])
         shape = (len(images), 3, height, width)
-        if self._buffer.shape != shape:
-            self._buffer = np.zeros(shape, self._dtype)
-        for (image, order), (y, x), out in zip(images, factors, self._buffer, strict=True):
+        if self._buffers.batch.shape != shape:
+            self._buffers.batch = np.zeros(shape, self._dtype)
+        batch, sizes = self._buffers.batch, []
+        for (image, order), (y, x), out in zip(images, factors, batch, strict=True):
             # The factors and not the size are given: OpenCV samples by the exact factor where the size is rounded.
             resized = cv2.resize(image, None, fx=x, fy=y, interpolation=self._config.interp)
             self._write(resized[:height, :width], order, out)
-        return self._buffer, np.array(factors, np.float32)
+            sizes.append(resized.shape[:2])
+        return Prepared(batch, np.array(factors, np.float32), np.array(sizes, np.float32))
 
     def _padded(self, size: tuple[int, int], factors: tuple[float, float]) -> tuple[int, int]:
         stride = self._config.pad_stride
@@ -54,17 +66,26 @@ class Preprocessor:
     def _write(self, image: np.ndarray, order: str, out: np.ndarray) -> None:
         """`image` [h, w, 3] uint8, normalised, into the top left of `out` [3, H, W]; the rest becomes 0."""
         height, width = image.shape[:2]
-        if not self._planes or self._planes[0].shape != (height, width):
-            self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
-        cv2.split(image, self._planes)
+        planes = self._buffers.planes
+        if not planes or planes[0].shape != (height, width):
+            planes = self._buffers.planes = [np.empty((height, width), np.uint8) for _ in range(3)]
+        cv2.split(image, planes)
         out[:, height:], out[:, :height, width:] = 0, 0
-        for channel, plane in enumerate(self._planes if order == "rgb" else reversed(self._planes)):
+        for channel, plane in enumerate(planes if order == "rgb" else reversed(planes)):
             target = out[channel, :height, :width]
             if self._scale is None or self._shift is None:
                 np.copyto(target, plane)
             else:
                 np.multiply(plane, self._scale[channel], out=target)
                 target += self._shift[channel]
+
+
+class _Buffers(threading.local):
+    """Each thread has its own."""
+
+    def __init__(self, dtype: np.dtype) -> None:
+        self.batch = np.empty(0, dtype)
+        self.planes: list[np.ndarray] = []
 
 
 def resize_factors(size: tuple[int, int], config: ModelConfig) -> tuple[float, float]:

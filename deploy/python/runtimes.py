@@ -1,7 +1,9 @@
-"""One small class per runtime; each imports its library when the first model is loaded."""
+"""One small class per runtime; each imports its library when the first model is loaded. Threads may share a model."""
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,19 +52,27 @@ class OpenVino:
         # float32 is said because CPUs with bfloat16 would otherwise round to it, and the scores would differ
         settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(model, "CPU", settings)
-        self._request, self._outputs = compiled.create_infer_request(), range(len(compiled.outputs))
+        self._requests, self._outputs = _Requests(compiled), range(len(compiled.outputs))
         self.inputs = tuple(
             Port(port.any_name, _dimensions(port.partial_shape), port.element_type.to_dtype())
             for port in compiled.inputs
         )
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        self._request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
-        return [self._request.get_output_tensor(i).data for i in self._outputs]
+        request = self._requests.of_thread
+        request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
+        return [request.get_output_tensor(i).data for i in self._outputs]
+
+
+class _Requests(threading.local):
+    """Each thread has an inference request of its own, which holds its inputs and outputs."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.of_thread = compiled.create_infer_request()
 
 
 class PaddleInference:
-    """Backend for model.json or model.pdmodel with model.pdiparams."""
+    """Backend for model.json or model.pdmodel with model.pdiparams. Threads take turns: there is one set of inputs."""
 
     infer_cfg: str | None = None
 
@@ -87,12 +97,16 @@ class PaddleInference:
         self.inputs = tuple(ports[name] for name in names)
         self._handles = {name: self._predictor.get_input_handle(name) for name in names}
         self._outputs = [self._predictor.get_output_handle(name) for name in self._predictor.get_output_names()]
+        self._turn, self._process = threading.Lock(), os.getpid()
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        for name, handle in self._handles.items():
-            handle.copy_from_cpu(feeds[name])
-        self._predictor.run()
-        return [output.copy_to_cpu() for output in self._outputs]
+        if self._process != os.getpid():  # forked, perhaps while a thread that is not here held the lock
+            self._turn, self._process = threading.Lock(), os.getpid()
+        with self._turn:
+            for name, handle in self._handles.items():
+                handle.copy_from_cpu(feeds[name])
+            self._predictor.run()
+            return [output.copy_to_cpu() for output in self._outputs]
 
 
 def _sizes(shape: list[Any]) -> tuple[int | None, ...]:

@@ -49,9 +49,10 @@ def test_the_tensor_is_that_of_evaluation(pictures):
     prepare = Preprocessor(parse_config(PUBLISHED, "x"), (320, 320), np.dtype(np.float32))
     compared = 0
     for batch, path in zip(loader.epoch(0), pictures, strict=True):
-        image, scale_factor = prepare([(read_image(path), "bgr")])
+        image, scale_factor, im_shape = prepare([(read_image(path), "bgr")])
         np.testing.assert_array_equal(image, batch.image.numpy())
         np.testing.assert_array_equal(scale_factor, batch.scale_factor.numpy())
+        np.testing.assert_array_equal(im_shape, [[320, 320]])
         compared += 1
     assert compared == len(pictures)
 
@@ -69,7 +70,7 @@ def test_pixels_for_a_model_that_normalises_itself():
     del config["Preprocess"][1]
     prepare = Preprocessor(parse_config(config, "x"), (320, 320), np.dtype(np.uint8))
     image = np.random.default_rng(0).integers(0, 256, (320, 320, 3), np.uint8)
-    pixels, _ = prepare([(image, "rgb")])
+    pixels, _, _ = prepare([(image, "rgb")])
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels[0], image.transpose(2, 0, 1))
 
@@ -79,10 +80,12 @@ def test_keep_ratio_and_padding():
     prepare = Preprocessor(config, None, np.dtype(np.float32))
     image = np.full((100, 200, 3), 255, np.uint8)
     for _ in range(2):  # the buffer is used again
-        out, scale_factor = prepare([(image, "rgb")])
+        out, scale_factor, im_shape = prepare([(image, "rgb")])
         assert out.shape == (1, 3, 160, 320)
         np.testing.assert_allclose(scale_factor, [[1.6, 1.6]])
-    out, _ = prepare([(image[:70], "rgb")])
+        np.testing.assert_array_equal(im_shape, [[160, 320]])
+    out, _, im_shape = prepare([(image[:70], "rgb")])
     assert out.shape == (1, 3, 128, 320)
+    np.testing.assert_array_equal(im_shape, [[112, 320]])  # without the padding
     assert not out[:, :, 112:].any()
     assert (out[:, :, :112] > 2).all()

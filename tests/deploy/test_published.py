@@ -12,7 +12,9 @@ import pytest
 from deploy.python import Detections, Detector
 from deploy.python.detections import to_rows
 from ppdet.data.datasets import COCODataSet
+from ppdet.data.datasets.coco_classes import COCO_CATEGORIES
 from ppdet.metrics.coco import CocoMetric
+from tests.deploy.test_paddledetection import DEFAULT, PADDLEX
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
 AP = 0.2602  # measured with PaddleDetection on the 50 images (shared/golden/README.md)
@@ -49,11 +51,27 @@ def test_average_precision_is_that_of_evaluation(backend, shared, published):
     assert average_precision(shared, detector(published, backend)) == pytest.approx(AP, abs=1e-3)
 
 
-def test_the_published_file(shared, published, tmp_path):
-    """It has no metadata, and takes one image at a time."""
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_the_published_file(backend, shared, tmp_path):
+    """With a config laid out as PaddleDetection's. It has no metadata, and takes one image at a time."""
+    pytest.importorskip(backend)
     (tmp_path / "model.onnx").symlink_to(shared / "weights" / "picodet_xs_320_lcnet_postprocessed.onnx")
-    (tmp_path / "infer_cfg.yml").write_bytes((published / "infer_cfg.yml").read_bytes())
-    assert average_precision(shared, Detector(tmp_path, "onnxruntime")) == pytest.approx(AP, abs=1e-3)
+    labels = "".join(f"- {name}\n" for name in COCO_CATEGORIES.values())
+    config = DEFAULT.replace("- 64\n", "- 320\n").replace("- cat\n- dog\n", labels)
+    (tmp_path / "infer_cfg.yml").write_text(config)
+    assert average_precision(shared, Detector(tmp_path, backend)) == pytest.approx(AP, abs=1e-3)
+
+
+def test_our_export_with_the_config_of_paddledetection(shared, published, tmp_path):
+    """Through Paddle Inference, under the names of PaddleX."""
+    pytest.importorskip("paddle")
+    program = "json" if (published / "model.json").is_file() else "pdmodel"
+    for suffix in (program, "pdiparams"):
+        (tmp_path / f"inference.{suffix}").symlink_to(published / f"model.{suffix}")
+    labels = "".join(f"- {name}\n" for name in COCO_CATEGORIES.values())
+    config = PADDLEX.replace("- 64\n", "- 320\n").replace("- cat\n- dog\n", labels)
+    (tmp_path / "inference.yml").write_text(config)
+    assert average_precision(shared, Detector(tmp_path, "paddle")) == pytest.approx(AP, abs=1e-3)
 
 
 def same(a: Detections, b: Detections) -> None:

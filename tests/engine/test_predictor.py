@@ -13,9 +13,9 @@ import pytest
 from ppdet.engine import predictor as module
 from ppdet.engine.device import peak_memory_mb
 from ppdet.engine.evaluate import Evaluator, build_evaluator
-from ppdet.engine.export.verify import compare
 from ppdet.engine.predictor import GraphPredictor, make_predictor, predict
 from ppdet.modeling.cpu import use_cpu_kernels
+from tests.detections import differences
 from tests.engine.export.test_pipeline import make_weights
 from tests.engine.tiny import make_run
 from tests.golden import CONFIGS, LCNET
@@ -40,7 +40,7 @@ def test_equals_the_model(tiny, in_training):
     for size in ((3, 64, 64), (1, 64, 64), (2, 64, 96)):
         expected, found = predict(model, *inputs(*size)), graph(*inputs(*size))
         assert len(expected[0]) > 0
-        assert compare(expected, found).within(1e-4, apart=0)
+        assert differences(expected, found) <= 1e-4
     assert all(np.array_equal(before[name], value.numpy()) for name, value in model.state_dict().items())
 
 

@@ -79,6 +79,16 @@ class ExportModel(nn.Layer):
         return ExportModel(self.model, replace(self.settings, **changes), self.pixel_mean)
 
 
+def rounded(graph: ExportModel, relative: float) -> ExportModel:
+    """A copy whose weights are each changed by this share of themselves, up or down, as rounding does."""
+    model = copy.deepcopy(graph.model)
+    rng = np.random.default_rng(0)
+    for weight in model.parameters():
+        change = 1 + relative * rng.choice([-1, 1], weight.shape)
+        weight.set_value((weight.numpy() * change).astype("float32"))
+    return ExportModel(model, graph.settings, graph.pixel_mean)
+
+
 def fuse_conv_norm(model: PicoDet) -> PicoDet:
     """A copy with each batch norm folded into the convolution before it, in evaluation mode."""
     model = copy.deepcopy(model)

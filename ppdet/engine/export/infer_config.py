@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ppdet.data.batch import PadBatch
-from ppdet.data.transforms import NormalizeImage
+from ppdet.data.transforms import NormalizeImage, Resize
 from ppdet.engine.infer import class_categories
 from ppdet.engine.run import Run
 from ppdet.modeling import PicoDet
@@ -20,8 +20,11 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
     preprocess = []
     transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
     for (name, options), built in zip(transforms, reader.sample_transforms, strict=True):
-        if isinstance(built, NormalizeImage):  # as it is done here, whatever was left to its defaults
+        # as it is done here, whatever was left to its defaults, which differ between runners
+        if isinstance(built, NormalizeImage):
             options = {"mean": list(built.mean), "std": list(built.std), "is_scale": built.is_scale}
+        elif isinstance(built, Resize):
+            options = {"interp": built.interp, "target_size": list(built.sizes[0]), "keep_ratio": built.keep_ratio}
         if name not in left_out:
             preprocess.append({"type": name, **options})
     strides = [step.pad_to_stride for step in reader.batch_transforms if isinstance(step, PadBatch)]
@@ -32,10 +35,11 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
         "draw_threshold": 0.5,
         "metric": run.settings.metric,
         "use_dynamic_shape": export.dynamic_size,
-        "arch": run.settings.architecture,
+        "arch": "PicoDet" if export.raw else "GFL",  # PaddleDetection's runners choose the decoder by it
         "min_subgraph_size": 3,
         "Preprocess": preprocess,
         "label_list": [category.name for category in class_categories(run)],
+        "num_classes": run.settings.num_classes,
         # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
         "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
         "fpn_stride": list(model.head.fpn_stride),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.engine.export.checksum import save_onnx_model
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_nms import append_nms
 from ppdet.engine.export.onnx_tidy import store_half, tidy
@@ -36,9 +36,8 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
     if settings.fp16:
         store_half(graph_model.graph)
     graph_model.producer_name = "ppdet"
-    onnx.helper.set_model_props(graph_model, {"infer_cfg": json.dumps(config)})
     onnx.checker.check_model(graph_model, full_check=True)
-    onnx.save(graph_model, str(path))
+    save_onnx_model(graph_model, config, path)
 
 
 def operators(path: Path) -> dict[str, int]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ppdet.engine.export.checksum import save_openvino_model
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_format import save_onnx
 
@@ -24,6 +24,4 @@ def convert_onnx(onnx_file: Path, config: dict[str, Any], path: Path, fp16: bool
     """Write the model in `onnx_file` as `path`."""
     import openvino
 
-    converted = openvino.Core().read_model(str(onnx_file))
-    converted.set_rt_info(json.dumps(config), ["infer_cfg"])
-    openvino.save_model(converted, str(path), compress_to_fp16=fp16)
+    save_openvino_model(openvino.Core().read_model(str(onnx_file)), config, path, fp16)

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ppdet.engine.export.nms_rules import NmsRules, Slack, violations
 
-@dataclass(frozen=True)
-class Comparison:
-    """Of the outputs of two runs.
 
-    score  largest difference of scores; of detections, to the nearest point of the trained model's, before NMS
-    box    largest difference of coordinates, relative to the largest coordinate (of raw outputs: of the logits)
-    apart  detections of either side that the other does not have, in per cent: where boxes tie, rounding decides which
-           one NMS keeps. Outputs of another shape or with NaN: 100
+class Comparison(NamedTuple):
+    """The differences between the outputs of two runs.
+
+    score      largest difference of scores; of detections, to the nearest point of the trained model, before NMS
+    box        largest difference of coordinates, relative to the largest coordinate (of raw outputs: of the logits)
+    unmatched  detections that NMS would not give, or would give and that are not there, though no tie explains it
     """
 
     score: float
     box: float
-    apart: float
+    unmatched: int
 
-    def within(self, tolerance: float, apart: float) -> bool:
-        return max(self.score, self.box) <= tolerance and self.apart <= apart
+    def within(self, tolerance: float) -> bool:
+        return max(self.score, self.box) <= tolerance and self.unmatched == 0
 
 
-def compare(
-    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], candidates: Sequence[np.ndarray] | None = None
-) -> Comparison:
-    """Outputs of an ExportModel as float32 arrays; detections are compared per image, whatever their order.
+class Candidates(NamedTuple):
+    """What NMS chose the expected detections from, boxes [B, L, 4] and scores [B, C, L], and its rules."""
 
-    candidates: boxes [B, L, 4] and scores [B, C, L] that `expected` was chosen from; None: only `expected` counts.
-    """
-    same_shape = [x.shape[1:] for x in expected] == [x.shape[1:] for x in found]
-    if not same_shape or not all(np.isfinite(x).all() for x in found):
-        return Comparison(np.inf, np.inf, 100)
-    if expected[-1].ndim == 1:  # bbox [M, 6], bbox_num [B]
-        return _compare_detections(expected, found, candidates)
-    # boxes and scores, or each level's scores and then each level's distributions
+    boxes: np.ndarray
+    scores: np.ndarray
+    rules: NmsRules
+
+
+_DIFFERENT = Comparison(np.inf, np.inf, 0)  # another shape, or NaN
+
+
+def compare(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Comparison:
+    """Boxes and scores, or each level's scores and then each level's distributions, of two runs."""
+    if [x.shape for x in expected] != [x.shape for x in found] or not all(np.isfinite(x).all() for x in found):
+        return _DIFFERENT
     half = len(expected) // 2
     pairs = list(zip(expected, found, strict=True))
     scores, boxes = (pairs[:half], pairs[half:]) if len(pairs) > 2 else (pairs[1:], pairs[:1])
@@ -47,55 +49,33 @@ def compare(
     return Comparison(score, max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in boxes), 0)
 
 
-def _compare_detections(
-    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], candidates: Sequence[np.ndarray] | None
-) -> Comparison:
-    if expected[1].shape != found[1].shape or found[1].sum() != len(found[0]):
-        return Comparison(np.inf, np.inf, 100)
-    differences, apart = [np.zeros((1, 2))], 0
-    for i, (a, b) in enumerate(zip(_per_image(*expected), _per_image(*found), strict=True)):
-        for rows, others in ((a, b), (b, a)):
-            nearest = _to_nearest(rows, others)
-            is_paired = nearest.max(axis=1) < _PAIRED
-            apart += int((~is_paired).sum())
-            if candidates is None:
-                differences.append(nearest[is_paired])
-        if candidates is not None:
-            differences.append(_to_nearest_point(b, candidates[0][i], candidates[1][i]))
-    score, box = np.concatenate(differences).max(axis=0)
-    return Comparison(float(score), float(box), 100 * apart / max(len(expected[0]) + len(found[0]), 1))
+def compare_detections(candidates: Candidates, found: Sequence[np.ndarray], tolerance: float) -> Comparison:
+    """Detections bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B], in any order inside of an image.
+
+    Scores that differ by as little as rounding was seen to change them here count as equal, at most by `tolerance`:
+    NMS may then keep either of two boxes.
+    """
+    bbox, bbox_num = found
+    shapes_fit = bbox_num.shape == (len(candidates.boxes),) and bbox_num.min() >= 0 and bbox_num.sum() == len(bbox)
+    if not shapes_fit or bbox.shape[1:] != (6,) or not np.isfinite(bbox).all():
+        return _DIFFERENT
+    images = list(zip(np.split(bbox, np.cumsum(bbox_num)[:-1]), candidates.boxes, candidates.scores, strict=True))
+    differences = np.concatenate([np.zeros((1, 2)), *(_to_candidates(*image) for image in images)])
+    score, box = (float(value) for value in differences.max(axis=0))
+    slack = Slack(*(min(tolerance, max(_ROUNDING, 4 * value)) for value in (score, box)))
+    return Comparison(score, box, sum(violations(*image, candidates.rules, slack) for image in images))
 
 
-_PAIRED = 0.05  # two detections further apart are not the same one
+_ROUNDING = 2e-6  # a few units in the last place of a score of 1
 
 
-def _per_image(bbox: np.ndarray, bbox_num: np.ndarray) -> list[np.ndarray]:
-    return np.split(bbox.reshape(-1, 6), np.cumsum(bbox_num)[:-1])
-
-
-def _to_nearest(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """[n, 2]: differences of score and (relative) box from each of `rows` [n, 6] to the nearest of `others` [m, 6]."""
-    if not len(others):
-        return np.full((len(rows), 2), np.inf)
-    scale = np.abs(others[:, 2:]).max()
-    differences = []
-    for kind, score, *box in rows:
-        same = others[others[:, 0] == kind]
-        differences.append(_nearest(score, box, same[:, 1], same[:, 2:], scale) if len(same) else (np.inf, np.inf))
-    return np.array(differences).reshape(-1, 2)
-
-
-def _to_nearest_point(rows: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The same to the nearest of the points with `boxes` [L, 4] and `scores` [C, L]."""
-    scale = np.abs(boxes).max()
-    found = [_nearest(score, box, scores[int(kind)], boxes, scale) for kind, score, *box in rows]
-    return np.array(found).reshape(-1, 2)
-
-
-def _nearest(
-    score: float, box: Sequence[float], scores: np.ndarray, boxes: np.ndarray, scale: float
-) -> tuple[float, float]:
-    """Differences of score and of box, in units of `scale` or 1, to the nearest of `scores` [n] and `boxes` [n, 4]."""
-    apart = np.abs(scores - score), np.abs(boxes - np.array(box)).max(axis=-1) / max(1.0, scale)
-    i = np.maximum(*apart).argmin()
-    return float(apart[0][i]), float(apart[1][i])
+def _to_candidates(rows: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """[n, 2]: differences of score and (relative) box of each of `rows` [n, 6] to the nearest point of its class."""
+    scale = max(1.0, np.abs(boxes).max())
+    nearest = np.full((len(rows), 2), np.inf)
+    for i, (kind, score, *box) in enumerate(rows):
+        if kind in range(len(scores)):
+            apart = np.abs(scores[int(kind)] - score), np.abs(boxes - np.array(box)).max(axis=1) / scale
+            best = np.maximum(*apart).argmin()
+            nearest[i] = apart[0][best], apart[1][best]
+    return nearest

@@ -13,6 +13,7 @@ from typing import Any
 from ppdet.core.errors import UserError
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.evaluate import build_evaluator
+from ppdet.engine.export.checksum import save_onnx_model
 from ppdet.engine.export.formats import require
 from ppdet.engine.export.openvino_format import convert_onnx
 from ppdet.engine.export.pipeline import export
@@ -103,15 +104,15 @@ def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[
     """The INT8 files in `folder`, a path for each of the formats."""
     import onnx
 
-    config = next((prop.value for prop in model.metadata_props if prop.key == "infer_cfg"), "{}")
+    config = json.loads(next(prop.value for prop in model.metadata_props if prop.key == "infer_cfg"))
     files = []
     if "onnx" in formats:
         files.append(folder / "model_int8.onnx")
-        onnx.save(quantized(model, ranges, chosen), str(files[-1]))
+        save_onnx_model(quantized(model, ranges, chosen), config, files[-1])
     if "openvino" in formats:
         files.append(folder / "model_int8.xml")
         with tempfile.TemporaryDirectory(prefix="ppdet-") as temp:
             source = Path(temp) / "model.onnx"
             onnx.save(quantized(model, ranges, chosen, outputs=False), str(source))
-            convert_onnx(source, json.loads(config), files[-1])
+            convert_onnx(source, config, files[-1])
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import sys
 from pathlib import Path
@@ -15,11 +16,12 @@ from ppdet.core.errors import UserError
 from ppdet.engine.checkpoint import save_weights
 from ppdet.engine.export import pipeline as module
 from ppdet.engine.export.formats import FORMATS
+from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_format import operators
 from ppdet.engine.export.pipeline import export
-from ppdet.engine.export.verify import compare
 from ppdet.engine.run import Run
 from ppdet.modeling import PicoDet
+from tests.detections import differences
 from tests.engine.tiny import CLASSES, make_run, write_config, write_dataset
 from tests.golden import LCNET, Golden, relative_difference
 
@@ -155,7 +157,7 @@ def test_equals_the_trained_model(exported, model, variant, images, chosen, name
     expected, found = outputs_of(model, variant, feed), FORMATS[name].run(exported, feed)
     assert [x.shape for x in found] == [x.shape for x in expected]
     assert [x.dtype for x in found] == [x.dtype for x in expected]
-    assert compare(expected, found).within(TOLERANCE, apart=0)
+    assert differences(expected, found) <= TOLERANCE
     if variant in ("nms", "fused", "normalized"):
         bbox, bbox_num = found
         assert [n > 0 for n in bbox_num] == [i != 0 for i in chosen]
@@ -196,18 +198,20 @@ def test_images_of_any_size(config, tmp_path, model):
         feed = [image, np.ones((len(image), 2), "float32")]
         expected = outputs_of(model, "nms", feed)
         for name in formats():
-            assert compare(expected, FORMATS[name].run(folder, feed)).within(TOLERANCE, apart=0), name
+            assert differences(expected, FORMATS[name].run(folder, feed)) <= TOLERANCE, name
 
 
-def test_infer_config(exported):
+def test_infer_config(exported, variant):
     config = yaml.safe_load((exported / "infer_cfg.yml").read_text())
     assert [step.pop("type") for step in config["Preprocess"]] == ["Resize", "NormalizeImage", "Permute"]
     assert config["Preprocess"][0] == {"interp": 2, "target_size": [64, 64], "keep_ratio": False}
     assert config["label_list"] == list(CLASSES)
     assert config["NMS"] == {"name": "MultiClassNMS", "score_threshold": 0.3, "nms_threshold": 0.5,
                              "nms_top_k": 1000, "keep_top_k": 100}  # fmt: skip
-    expected = {"mode": "paddle", "metric": "COCO", "arch": "PicoDet", "fpn_stride": [8, 16, 32, 64]}
+    expected = {"mode": "paddle", "metric": "COCO", "fpn_stride": [8, 16, 32, 64]}
     assert expected.items() <= config.items()
+    assert config["arch"] == ("PicoDet" if variant in RAW else "GFL")
+    assert config["num_classes"] == len(CLASSES)
 
 
 def test_infer_config_says_what_is_done(config, tmp_path):
@@ -290,6 +294,51 @@ def test_a_model_that_differs_is_not_written(config, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="not written, since paddle differ"):
         export(make_run(config, "export.nms=true"), tmp_path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def change_nms(**attrs):
+    return lambda model: model.head.nms.attrs.update(attrs)
+
+
+def lose_a_class(model):
+    for layer in model.head.head_cls:
+        bias = layer.bias.numpy()
+        bias[1] -= 20
+        layer.bias.set_value(bias)
+
+
+def shift_boxes(model):
+    model.head.cell_offset += 0.01  # 0.6 pixels on the coarsest level
+
+
+FAULTS = {
+    "45 of 100 lost": change_nms(keep_top_k=55),
+    "one more": change_nms(keep_top_k=101),
+    "IoU": change_nms(nms_threshold=0.55),
+    "score": change_nms(score_threshold=0.085),
+    "class": lose_a_class,
+    "boxes": shift_boxes,
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_faults_in_what_is_written(config, tmp_path, monkeypatch, kind):
+    """The check knows none of them, and finds each in each format."""
+
+    def planted(write):
+        def faulty(graph, *args):
+            model = copy.deepcopy(graph.model)
+            FAULTS[kind](model)
+            write(ExportModel(model, graph.settings), *args)
+
+        return faulty
+
+    least = 0 if kind in ("45 of 100 lost", "one more") else 0.08  # more than 100 boxes, or about a third of the points
+    run = make_run(config, f"export.format={','.join(formats())}", f"PicoHeadV2.nms.score_threshold={least}")
+    changed = {name: each._replace(write=planted(each.write)) for name, each in FORMATS.items()}
+    monkeypatch.setattr(module, "FORMATS", changed)
+    with pytest.raises(UserError, match=f"not written, since {' and '.join(formats())} differ"):
+        export(run, tmp_path)
 
 
 @pytest.mark.parametrize(

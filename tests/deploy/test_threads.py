@@ -1,0 +1,100 @@
+"""One Detector in many threads gives what it gives in one."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deploy.python import Detections, Detector
+from deploy.python.detections import to_rows
+from ppdet.engine.export.pipeline import export
+from tests.deploy.conftest import make_model
+from tests.engine.export.test_pipeline import make_weights
+from tests.engine.tiny import make_run, write_config, write_dataset
+
+BACKENDS = ("paddle", "onnxruntime", "openvino")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> Path:
+    """A network of 85 points; `model.onnx` is the model of one constant box, whose score is how bright an image is."""
+    folder = tmp_path_factory.mktemp("threads")
+    write_dataset(folder)
+    config = write_config(folder)
+    make_weights(make_run(config), folder / "weights")
+    path = export(make_run(config, f"weights={folder / 'weights.pdparams'}"), folder)
+    make_model(path / "model.onnx")
+    return path
+
+
+@pytest.fixture(params=BACKENDS)
+def detector(request, exported) -> Detector:
+    pytest.importorskip(request.param)
+    return Detector(exported, request.param, threads=1, threshold=0.0)
+
+
+def images() -> list[np.ndarray]:
+    """Of many sizes, so that buffers change, each of another brightness."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 8 * i + 16, (20 + 7 * i, 40 + 3 * (i % 5), 3), np.uint8) for i in range(25)]
+
+
+def equal(found: Detections, expected: Detections) -> bool:
+    return bool(np.array_equal(to_rows(found), to_rows(expected)))
+
+
+def test_eight_threads(detector):
+    pictures = images()
+    expected = [detector.detect(picture) for picture in pictures]
+    assert len({found.scores[0] for found in expected}) == len(pictures)
+
+    def work(number: int) -> int:
+        """How many results are another picture's; threads go through the pictures in different orders."""
+        order = np.random.default_rng(number).permutation(len(pictures) * 8) % len(pictures)
+        return sum(not equal(detector.detect(pictures[i]), expected[i]) for i in order)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [0] * 8
+
+
+def test_lists_and_tiles_in_threads(detector):
+    pictures = images()[:6]
+    expected = detector.detect(pictures), detector.detect_sliced(pictures[5], tile=(32, 32))
+
+    def work(number: int) -> bool:
+        together, sliced = detector.detect(pictures), detector.detect_sliced(pictures[5], tile=(32, 32))
+        return all(map(equal, [*together, sliced], [*expected[0], expected[1]]))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(40)))
+
+
+def test_stages_are_lent_per_thread(detector):
+    """What `prepare` and `run` gave one thread does not change while another one works."""
+    bright, dark = np.full((64, 64, 3), 250, np.uint8), np.full((64, 64, 3), 10, np.uint8)
+    prepared = detector.prepare([detector.load(bright)])
+    outputs = detector.run(prepared)
+    before = [prepared.image.copy(), *(each.copy() for each in outputs)]
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(detector.detect, dark).result()
+    for now, then in zip([prepared.image, *outputs], before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_may_use_it(detector):
+    pictures = images()[:3]
+    expected = [detector.detect(picture) for picture in pictures]
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(
+                sum(not equal(detector.detect(*each), found) for *each, found in zip(pictures, expected, strict=True))
+            )
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
