@@ -15,33 +15,23 @@ import numpy as np
 class NmsRules(NamedTuple):
     """score     detections score more
     overlap   no two of a class have a larger IoU
-    least     a detection suppresses those with a larger IoU; less than `overlap` where that shrinks (nms_eta)
     per_class only so many of a class, the most confident, take part; None: not looked at
     per_image only so many stay, the most confident; None: all
-    border    1 where boxes include the pixels of their right and lower edges
-    omitted   the background's class, which gives no detections; -1: none
     """
 
     score: float
     overlap: float
-    least: float
     per_class: int | None
     per_image: int | None
-    border: int
-    omitted: int
 
     @classmethod
     def of(cls, attrs: Mapping[str, Any]) -> NmsRules:
         """attrs: of MultiClassNMS."""
-        overlap, eta = attrs["nms_threshold"], attrs["nms_eta"]
         return cls(
             score=attrs["score_threshold"],
-            overlap=overlap,
-            least=min(overlap, 0.5 * eta) if eta < 1 and overlap > 0.5 else overlap,
+            overlap=attrs["nms_threshold"],
             per_class=attrs["nms_top_k"] if attrs["nms_top_k"] >= 0 else None,
             per_image=attrs["keep_top_k"] if attrs["keep_top_k"] >= 0 else None,
-            border=0 if attrs["normalized"] else 1,
-            omitted=attrs["background_label"],
         )
 
 
@@ -59,11 +49,10 @@ def violations(rows: np.ndarray, boxes: np.ndarray, scores: np.ndarray, rules: N
     weakest = -np.inf  # candidates that score no more need no reason to be absent
     if rules.per_image is not None and len(rows) >= rules.per_image:
         weakest = float(rows[:, 1].min(initial=np.inf))
-    broken = surplus + int((rows[:, 0] == rules.omitted).sum())
-    for kind, of_class in enumerate(scores):
-        if kind != rules.omitted:
-            broken += _of_class(rows[rows[:, 0] == kind], boxes, of_class, rules, slack.score, pixels, weakest)
-    return broken
+    return surplus + sum(
+        _of_class(rows[rows[:, 0] == kind], boxes, of_class, rules, slack.score, pixels, weakest)
+        for kind, of_class in enumerate(scores)
+    )
 
 
 def _of_class(
@@ -77,7 +66,7 @@ def _of_class(
 ) -> int:
     """The same for the detections of one class and its scores [L]; boxes are exact up to `pixels`."""
     broken = int((rows[:, 1] <= rules.score - slack).sum())
-    low, _ = _iou(rows[:, 2:], rows[:, 2:], rules.border, pixels)
+    low, _ = _iou(rows[:, 2:], rows[:, 2:], pixels)
     broken += int((np.triu(low, 1) > rules.overlap).any(axis=0).sum())
     ranked = np.sort(scores)
     if rules.per_class is not None:
@@ -87,16 +76,16 @@ def _of_class(
     if rules.per_class is not None:
         as_sure = len(scores) - np.searchsorted(ranked, scores - 2 * slack) - 1  # without itself
         due &= as_sure < rules.per_class
-    _, high = _iou(rows[:, 2:], boxes[due], rules.border, pixels)
-    suppressed = (high > rules.least) & (rows[:, 1:2] >= scores[due] - 2 * slack)  # by itself, if it is there
+    _, high = _iou(rows[:, 2:], boxes[due], pixels)
+    suppressed = (high > rules.overlap) & (rows[:, 1:2] >= scores[due] - 2 * slack)  # by itself, if it is there
     return broken + int((~suppressed.any(axis=0)).sum())
 
 
-def _iou(a: np.ndarray, b: np.ndarray, border: int, pixels: float) -> tuple[np.ndarray, np.ndarray]:
+def _iou(a: np.ndarray, b: np.ndarray, pixels: float) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the IoU [n, m] of boxes [n, 4] and [m, 4] whose coordinates may be wrong by `pixels`."""
     a, b = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
-    shared = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]) + border, 0, None)
-    sides = [np.clip(x[..., 2:] - x[..., :2] + border, 0, None) for x in (a, b)]
+    shared = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    sides = [np.clip(x[..., 2:] - x[..., :2], 0, None) for x in (a, b)]
     shared_area, areas = shared.prod(axis=-1), [side.prod(axis=-1) for side in sides]
     union = np.maximum(areas[0] + areas[1] - shared_area, 1e-12)
     error = 4 * pixels * (sides[0].sum(axis=-1) + sides[1].sum(axis=-1) + pixels) / union + 1e-6
