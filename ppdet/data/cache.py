@@ -1,20 +1,18 @@
 """Decoded images kept in memory or in a file, one copy for all worker processes.
 
 The buffer is filled once, before the workers start: [entries][pixels of image 0][pixels of image 1]… A file gets its
-name, which tells what is in it (files, their sizes and times, the shrinking), only when it is whole.
+name, which tells what is in it (files, their sizes and times, the shrinking), only when it is whole. Files that no
+process has used for a month go, and older ones when room is short (cache_files.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import mmap
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ import numpy as np
 from ppdet.core.errors import UserError
 
 from . import functional as F
+from .cache_files import delete_unused, locked_folder, opened, write_whole
 from .decode import read_image
 from .sample import Record, Sample
 from .transforms import Decode, with_image
@@ -85,15 +84,15 @@ def ram_cache(records: Sequence[Record], shortest: int | None, threads: int, cop
 def disk_cache(records: Sequence[Record], shortest: int | None, threads: int, folder: Path) -> ImageCache:
     """A cache in a file of `folder`, filled unless the file is there."""
     layout = _Layout(records, shortest)
+    path = folder / f"images-{layout.fingerprint()}.cache"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"images-{layout.fingerprint()}.cache"
-        with _locked(folder / "lock"):  # another process of the run may be filling it
+        with locked_folder(folder):  # another process of the run may be filling it
             if not (path.is_file() and path.stat().st_size == layout.bytes):
+                delete_unused(folder, needed=layout.bytes)
                 _report("cache: disk", layout.bytes, shutil.disk_usage(folder).free, f"in {folder}")
-                _write(path, layout, threads)
+                write_whole(path, layout.bytes, lambda buffer: layout.filled(buffer, threads))
             logger.info("cache: disk: reading %s (%d MB)", path, layout.bytes >> 20)
-            return layout.view(np.memmap(path, np.uint8, "r"))
+            return layout.view(opened(path))
     except OSError as error:
         raise UserError(f"cache_dir: {folder} cannot be used ({error.strerror}); name another folder") from None
 
@@ -161,27 +160,6 @@ def _size_of(record: Record) -> F.Size:
         return height, width
     except UserError:
         return 0, 0
-
-
-def _write(path: Path, layout: _Layout, threads: int) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix="unfinished-", delete=False) as file:
-        try:
-            file.truncate(layout.bytes)
-            buffer = np.memmap(file.name, np.uint8, "r+")
-            layout.filled(buffer, threads)
-            buffer.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _report(what: str, needed: int, free: int, where: str) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data import cache as cache_module
+from ppdet.data import cache_files
 from ppdet.data.cache import stored_size
 from ppdet.data.datasets import Dataset
 from ppdet.data.datasets.box_filter import make_record
@@ -90,6 +95,50 @@ def test_a_half_written_file_is_not_left(
     with pytest.raises(KeyboardInterrupt):
         train_reader(cache="disk", cache_dir=str(small.root / "elsewhere")).bind(small)
     assert [path.name for path in (small.root / "elsewhere").iterdir()] == ["lock"]
+
+
+def test_what_a_killed_process_left_is_deleted(
+    small: Dataset, train_reader: ReaderFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = small.root / "cache"
+    child = os.fork()
+    if not child:
+        cache_module.read_image = lambda *args: os.kill(os.getpid(), signal.SIGKILL)  # in the middle of filling
+        train_reader(cache="disk").bind(small)
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    assert len(list(folder.glob("unfinished-*"))) == 1
+    with caplog.at_level(logging.INFO, logger="ppdet"):
+        train_reader(cache="disk").bind(small)
+    assert {path.name for path in folder.iterdir()} == {"lock", *(path.name for path in folder.glob("*.cache"))}
+    assert "left by a process that was killed" in caplog.text
+
+
+def test_caches_that_nobody_reads_any_more_go(
+    small: Dataset, train_reader: ReaderFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = small.root / "cache"
+    folder.mkdir()
+    for name, days in (("month", 31), ("week", 7), ("read", 32)):
+        file = folder / f"images-{name}.cache"
+        file.write_bytes(bytes(1000))
+        os.utime(file, (time.time() - days * 86400, 0))
+    array = cache_files.opened(folder / "images-read.cache")
+    os.utime(folder / "images-read.cache", (time.time() - 32 * 86400, 0))
+    with caplog.at_level(logging.INFO, logger="ppdet"):
+        train_reader(cache="disk").bind(small)
+    assert not (folder / "images-month.cache").exists()
+    assert (folder / "images-week.cache").exists()
+    assert re.search(r"deleted .*images-month.cache \(0 MB\), not used for 31 days\n", caplog.text)
+    monkeypatch.setattr(cache_files.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    with pytest.raises(UserError, match=r"^cache: disk: .* need "):
+        small.records = small.records[:4]
+        train_reader(cache="disk").bind(small)
+    assert (folder / "images-read.cache").exists()
+    assert not (folder / "images-week.cache").exists()
+    assert len(array) == 1000
+    del array
+    assert not cache_files._is_read(folder / "images-read.cache")
 
 
 @pytest.mark.parametrize("where", ["ram", "disk"])
