@@ -104,11 +104,10 @@ def _resumable(part: Path, facts: Path, url: str, checked: bool) -> tuple[int, s
     try:
         noted = json.loads(facts.read_text())
         validator, same = noted["validator"], noted["url"] == url
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0, None
-    if not same or not (checked or isinstance(validator, str)):
-        return 0, None
-    return (part.stat().st_size if part.exists() else 0), validator
+    except (OSError, ValueError, KeyError, TypeError):  # of an earlier version
+        validator, same = None, True
+    usable = part.exists() and same and (checked or isinstance(validator, str))
+    return (part.stat().st_size if usable else 0), validator
 
 
 def _validator(headers: Message) -> str | None:

@@ -131,8 +131,8 @@ def test_caches_that_nobody_reads_any_more_go(
     assert (folder / "images-week.cache").exists()
     assert re.search(r"deleted .*images-month.cache \(0 MB\), not used for 31 days\n", caplog.text)
     monkeypatch.setattr(cache_files.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    small.records = small.records[:4]
     with pytest.raises(UserError, match=r"^cache: disk: .* need "):
-        small.records = small.records[:4]
         train_reader(cache="disk").bind(small)
     assert (folder / "images-read.cache").exists()
     assert not (folder / "images-week.cache").exists()
