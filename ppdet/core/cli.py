@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ppdet.core.config import load_config
-from ppdet.core.errors import Interrupted, UserError, printable
+from ppdet.core.errors import Interrupted, UserError, out_of_memory, printable
 
 
 def base_parser(description: str) -> argparse.ArgumentParser:
@@ -64,10 +64,13 @@ def run(
     try:
         _check_config(args)
         main(args)
-    except UserError as error:
+    except Exception as error:
+        fault = error if isinstance(error, UserError) else out_of_memory(error)
+        if fault is None:
+            raise
         if args.debug:
             print(*map(printable, traceback.format_exc().rstrip().split("\n")), sep="\n", file=sys.stderr)
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        print(f"error: {printable(str(fault))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)

@@ -26,7 +26,8 @@ def out_of_memory(error: BaseException) -> UserError | None:
     text = str(error)
     if not isinstance(error, MemoryError) and not _NO_MEMORY.search(text):
         return None
-    line = next((line for line in text.splitlines() if _NO_MEMORY.search(line)), type(error).__name__)
+    lines = [line for line in text.splitlines() if _NO_MEMORY.search(line)]
+    line = lines[-1] if lines else type(error).__name__  # the last: Paddle's headings come first
     return UserError(f"batch_size: memory ran out ({line.strip()}); lower it, the size of the images, or worker_num")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ import paddle
 import paddle.distributed as dist
 from paddle import nn
 
-from ppdet.core.errors import UserError
+from ppdet.core.errors import UserError, out_of_memory
 from ppdet.engine.device import launched_backend
 from ppdet.engine.watch import Watch
 
-_watch: Watch | None = None  # from `watch` on; one per process, as the rank itself
+_watch: Watch | None = None  # from `init` on; one per process, as the rank itself
+
+
+class SharedError(UserError):
+    """An error that every rank raises."""
 
 
 def rank() -> int:
@@ -30,9 +35,13 @@ def world_size() -> int:
 
 def init() -> None:
     """Join the other processes if `python3 -m paddle.distributed.launch` started this one."""
+    global _watch
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1 and not dist.is_initialized():
         os.environ["PADDLE_DISTRI_BACKEND"] = launched_backend()
         dist.init_parallel_env()
+        address = os.environ.get("PADDLE_MASTER") or os.environ["PADDLE_TRAINER_ENDPOINTS"].split(",")[0]
+        host, _, port = address.rpartition(":")
+        _watch = Watch(host, int(port), rank(), world_size())
 
 
 def watch() -> None:
@@ -40,12 +49,21 @@ def watch() -> None:
 
     Not earlier: while a process parses a large annotation file it can give no sign of life.
     """
-    global _watch
     gather(None)
-    if world_size() > 1 and not _watch:
-        address = os.environ.get("PADDLE_MASTER") or os.environ["PADDLE_TRAINER_ENDPOINTS"].split(",")[0]
-        host, _, port = address.rpartition(":")
-        _watch = Watch(host, int(port), rank(), world_size())
+    if _watch:
+        _watch.begin()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """An error of the user's that one rank raises inside ends all of them, with the same line and status 2."""
+    try:
+        yield
+    except Exception as error:
+        fault = error if isinstance(error, UserError) else out_of_memory(error)
+        if fault and _watch:
+            _watch.end_with_error(None if isinstance(error, SharedError) else f"{fault} (rank {rank()})")
+        raise
 
 
 def begin_update() -> None:
@@ -120,4 +138,4 @@ def raise_together(error: UserError | None, update: int = 0) -> None:
     errors = [(when, at, text) for at, (when, text) in enumerate(gather((update, error and str(error)))) if text]
     if errors:
         _, at, text = min(errors)
-        raise UserError(f"{text} (rank {at})") from error
+        raise SharedError(f"{text} (rank {at})") from error

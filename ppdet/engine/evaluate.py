@@ -131,6 +131,7 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
 
 
+@distributed.together()
 def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
     """What tools/eval.py does: score the config's `weights`, or the detections of an earlier run."""
     evaluator = build_evaluator(run, None if from_json else run.trained_classes())

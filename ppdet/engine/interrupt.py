@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import TypeVar
 
 from ppdet.core.errors import Interrupted
 from ppdet.engine import distributed
+
+T = TypeVar("T")
 
 _PATIENCE = 2.0  # seconds between two times that the ranks ask one another
 
@@ -34,6 +38,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.received = self.made = 0
+        self._gives_up = False
         self._next = 0  # the update to ask after
         self._last: int | None = None  # when it was asked; a resumed run begins with a large number
         self._last_time = time.perf_counter()
@@ -66,7 +71,27 @@ class StopRequest:
         self.made = max(signals)  # SIGTERM before SIGINT
         return max(times)
 
+    def give_up_for(self, call: Callable[[], T], otherwise: T) -> T:
+        """The result of `call()`, which leaves nothing half done; a request ends it, sets `made`, gives `otherwise`.
+
+        With several ranks a request has to wait: the others wait in a collective for what `call` gives.
+        """
+        try:
+            self._gives_up = distributed.world_size() == 1
+            if self._gives_up and self.received:
+                raise Interrupted(self.received)
+            return call()
+        except Interrupted:
+            self._gives_up = False
+            self.agree()
+            return otherwise
+        finally:
+            self._gives_up = False
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT == self.received:
             raise KeyboardInterrupt
         self.received = number
+        if self._gives_up:
+            self._gives_up = False  # the launcher sends it three times
+            raise Interrupted(number)

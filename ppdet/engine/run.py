@@ -112,6 +112,11 @@ def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
     distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
     end_on_sigterm()
     setup_logging(rank=distributed.rank(), debug=args.debug)
+    with distributed.together():
+        return _checked_run(args, extra)
+
+
+def _checked_run(args: argparse.Namespace, extra: Sequence[str]) -> Run:
     device = [f"device={args.device}"] if args.device else []
     cfg = load_config(args.config, [*args.opt, *device, *extra])
     builder = Builder(cfg)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice, takewhile
 from statistics import fmean
 
@@ -44,7 +45,8 @@ def train_step(
 ) -> dict[str, paddle.Tensor]:
     """One update of the weights, as from one batch that holds all `batches`; returns its losses, still on the device.
 
-    forward: the model or its parallel wrap; amp: the type of mixed precision, None for float32.
+    forward: the model or its parallel wrap; amp: the type of mixed precision, None for float32; several batches only
+    for a head with one divisor of its losses.
     The divisor of such a loss is known after the last batch, but gradients cannot wait for it. They are made with the
     first batch's divisor and multiplied by the right ratio at the end.
     """
@@ -60,11 +62,7 @@ def train_step(
         with nullcontext() if batch is batches[-1] else distributed.unsynchronised(forward):
             found = sums(batch)
             if not parts:
-                first = found.normalisers
-                if first.shape[0] > 1:  # two divisors: no one ratio would do, so this head looks ahead
-                    with paddle.no_grad():
-                        first = sum((sums(later).normalisers for later in batches[1:]), first)
-                divisor = update_normalisers(first)
+                divisor = update_normalisers(found.normalisers)
             parts.append(found.divided(divisor))
             scaler.scale(parts[-1]["loss"]).backward()
             normalisers = normalisers + found.normalisers
@@ -82,11 +80,12 @@ def train_step(
     return losses
 
 
+@distributed.together()
 def fit(trainer: Trainer, progress: Progress) -> Progress:
     """Train from `progress` to the last epoch, with a checkpoint every `snapshot_epoch` epochs and at the end.
 
     On Ctrl-C or SIGTERM in any process all of them finish the same step, a checkpoint named `interrupted` is written,
-    and Interrupted raised.
+    and Interrupted raised. A single process does not wait for data or for the end of an evaluation then.
     """
     settings = trainer.settings
     if progress.epoch >= settings.epoch:
@@ -102,7 +101,8 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
             if not stop.made:
                 is_last = epoch + 1 == settings.epoch
                 if is_last or (epoch + 1) % settings.snapshot_epoch == 0:
-                    progress = _snapshot(trainer, progress, "model_final" if is_last else str(epoch))
+                    progress = _snapshot(trainer, progress, "model_final" if is_last else str(epoch), stop)
+            if not stop.made:
                 progress = replace(progress, epoch=epoch + 1, step=0)
                 if is_last:
                     break
@@ -128,7 +128,8 @@ def _train_epoch(
     meter = Meter()
     loaded = trainer.loader.epoch(progress.epoch, progress.step * together)
     # until one is not full, which is left out: asked to its end, the loader keeps its workers for the next epoch
-    updates = takewhile(lambda batches: len(batches) == together, iter(lambda: list(islice(loaded, together)), None))
+    read = partial(stop.give_up_for, lambda: list(islice(loaded, together)), [])
+    updates = takewhile(lambda batches: len(batches) == together, iter(read, None))
     bar = tqdm(updates, desc=f"epoch {progress.epoch + 1}", initial=progress.step, total=steps, unit="step",
                leave=False, disable=True if distributed.rank() else None)  # fmt: skip
     step_end = time.perf_counter()
@@ -179,15 +180,20 @@ def over_ranks(measured: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: combine.get(name, fmean)(values) for name, values in columns.items()}
 
 
-def _snapshot(trainer: Trainer, progress: Progress, name: str) -> Progress:
-    """Evaluate at the end of an epoch, remember the best score, and write the checkpoint(s)."""
+def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: StopRequest) -> Progress:
+    """Evaluate at the end of an epoch, remember the best score, and write the checkpoint(s).
+
+    A stop request can cut the evaluation short; the place is then that of an epoch not evaluated yet.
+    """
     _check_finite(trainer.model)
     improved = False
     if trainer.evaluate:
         _save(trainer, progress, name)  # evaluating takes long: killed meanwhile, the run goes on from here
         model = evaluation_model(trainer)
         distributed.share(model)
-        scores = trainer.evaluate(model)
+        scores = stop.give_up_for(partial(trainer.evaluate, model), {})
+        if stop.made:
+            return progress
         score = scores[trainer.primary]
         improved = progress.best is None or score > progress.best
         progress = replace(progress, best=score if improved else progress.best)

@@ -67,6 +67,7 @@ class Trainer:
         return len(self.loader) // self.settings.accumulate_steps
 
 
+@distributed.together()
 def build_trainer(
     run: Run,
     evaluate: bool = False,
@@ -86,6 +87,11 @@ def build_trainer(
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = run.build_model()
+    if settings.accumulate_steps > 1 and model.head.divisors > 1:
+        raise UserError(
+            f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
+            "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
+        )
     if settings.pretrain_weights and not checkpoint:
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
     model = _with_sync_bn(model, run)

@@ -8,6 +8,9 @@ news says whose and ends its process, whereupon the launcher ends the job.
 That a process is alive does not mean that its main thread gets on. So each compares the updates it has begun with the
 most that any rank has: the others cannot finish an update without it. One that is behind for `patience` seconds names
 itself, shows where it is, and ends. Saving, scoring and evaluating may take any time: no rank begins an update then.
+
+A rank that finds a mistake of the user's tells the others through the store as well, so that all of them, and the
+launcher, end with the status that says so; the launcher's is that of its first process which failed.
 """
 
 from __future__ import annotations
@@ -26,14 +29,19 @@ from types import TracebackType
 
 from paddle.base import core
 
+from ppdet.core.errors import printable
 from ppdet.utils.waiting import seconds_from
 
 SILENCE = 25.0  # seconds; the launcher needs up to 30 more to end a job with a process that is stopped
 STATUS = 3  # of a process that ends because of another one
+_MISTAKE = 2  # where that found a mistake of the user's
 PATIENCE = "PPDET_HANG_SECONDS"  # the environment variable
 _BEAT = 1.0  # seconds between two signs of life
 _ADVICE = "its log may say more; continue with --resume auto"
 _LEFT = 1 << 40  # added to a number by a process that is done
+_HEARING = 30.0  # seconds that the ranks get to hear of an error: one may be parsing a large file
+# of a store that is gone with rank 0; which of them, and for what, differs between the versions of Paddle
+_NO_STORE = (RuntimeError, ValueError, OSError, SystemError)
 
 
 def patience() -> float:
@@ -64,32 +72,66 @@ class Watch:
         self.lag = Lag()
         self._patience = patience()
         self._store = core.TCPStore(host, port, False, world_size, timeout=int(SILENCE))  # of its own: they queue
-        self._rank = rank
+        self._rank, self._world_size = rank, world_size
+        self._error: str | None = None  # of this rank, for the others
+        self._all_know = threading.Event()
         self._others = range(1, world_size) if rank == 0 else range(1)
         self._heard = {other: (0, time.monotonic()) for other in self._others}
         self._done = threading.Event()
-        # the second thread: an answer of the store that never comes holds the first
-        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._beat, self._look)]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
         atexit.register(self.end)
+
+    def begin(self) -> None:
+        """Look for silent ranks from now on."""
+        self._heard = {other: (count, time.monotonic()) for other, (count, _) in self._heard.items()}
+        # on a thread of its own: an answer of the store that never comes holds the other one
+        threading.Thread(target=self._look, daemon=True).start()
         _let_the_dead_be_found()
+
+    def end_with_error(self, error: str | None) -> None:
+        """Wait until all ranks know of the `error` that is about to end this one; None: they know it."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's, once another one has ended
+        if error is not None and not self._done.is_set():
+            self._error = error
+            self._all_know.wait(_HEARING + 10 * _BEAT)
 
     def leave(self) -> None:
         """Nobody need wait for this process any more; it may be silent from now on."""
         if not self._done.is_set():
-            with suppress(RuntimeError):  # rank 0 has left already, and its store with it
+            with suppress(*_NO_STORE):  # rank 0 has left already, and its store with it
                 self._store.add(f"alive/{self._rank}", _LEFT)
+                self._store.add("aware", 1)
             self.end()
 
     def end(self) -> None:
         self._done.set()
-        self._threads[0].join(timeout=2 * _BEAT)
+        self._thread.join(timeout=2 * _BEAT)
 
     def _beat(self) -> None:
         while not self._done.wait(_BEAT):
-            with suppress(RuntimeError):  # no connection: as silent as the others
+            with suppress(*_NO_STORE):  # no connection: as silent as the others
                 self._exchange()
+                self._exchange_errors()
+
+    def _exchange_errors(self) -> None:
+        if self._error is not None:
+            self._store.set("error", self._error)
+            self._store.add("errors", 1)
+        if not self._store.add("errors", 0):
+            return
+        error = self._error or self._store.get("error").decode()
+        _libc_signal(signal.SIGTERM)
+        end = time.monotonic() + _HEARING
+        with suppress(*_NO_STORE):  # rank 0 has gone: it knew
+            aware = self._store.add("aware", 1)
+            while aware < self._world_size and time.monotonic() < end:
+                time.sleep(_BEAT / 10)
+                aware = self._store.add("aware", 0)
+        self._all_know.set()
+        if self._error is None:
+            end_job(error, status=_MISTAKE)
+        self._done.set()
 
     def _exchange(self) -> None:
         self._store.add(f"alive/{self._rank}", 1)
@@ -125,18 +167,27 @@ def silent_ranks(heard: dict[int, tuple[int, float]], now: float) -> list[int]:
 
 
 def is_lost_connection(error: BaseException) -> bool:
-    """Whether `error` is what gloo says where another process has died; it does not always say which."""
-    return isinstance(error, RuntimeError) and "gloo/transport" in str(error)
+    """Whether `error` is what gloo, or the store, says where another process has died; they do not always say which."""
+    text = str(error)
+    of_store = isinstance(error, _NO_STORE) and ("TCP send error" in text or "TCP receive error" in text)
+    return of_store or (isinstance(error, RuntimeError) and "gloo/transport" in text)
 
 
 def _let_the_dead_be_found() -> None:
     """Do not end at once of the death of another rank: the launcher looks every second and names the first it sees."""
     sys.excepthook = _end_later
-    if sys.platform == "linux":  # in a backward pass gloo's error passes through Paddle's C++ and aborts the process
+    # in a backward pass gloo's error passes through Paddle's C++ and aborts the process
+    _libc_signal(signal.SIGABRT, "sleep")  # called with the signal's number, 6
+
+
+def _libc_signal(number: int, function: str = "") -> None:
+    """Ignore a signal, or let a function of the C library handle it. signal.signal is for the main thread only."""
+    if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
         libc.signal.restype = ctypes.c_void_p
-        libc.signal(signal.SIGABRT, ctypes.cast(libc.sleep, ctypes.c_void_p))  # called with the signal's number, 6
+        handler = ctypes.cast(getattr(libc, function), ctypes.c_void_p) if function else int(signal.SIG_IGN)
+        libc.signal(number, handler)
 
 
 def _end_later(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -151,7 +202,7 @@ def _end_later(kind: type[BaseException], error: BaseException, trace: Traceback
         os._exit(STATUS)
 
 
-def end_job(message: str, exit_process: Callable[[int], None] = os._exit) -> None:
+def end_job(message: str, exit_process: Callable[[int], None] = os._exit, status: int = STATUS) -> None:
     """Say `message` and end this process at once: its main thread waits in a collective for what will not come."""
-    print("error:", message, file=sys.stderr, flush=True)
-    exit_process(STATUS)
+    print("error:", printable(message), file=sys.stderr, flush=True)
+    exit_process(status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,26 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(folder)
     trainer, _ = train(write_config(folder), evaluate=True)
     return trainer.output_dir / "model_final"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_evaluation(tiny, whole, number):
+    """It is made up for after the resume."""
+
+    def hanging(model) -> dict[str, float]:
+        os.kill(os.getpid(), number)
+        while True:
+            time.sleep(0.1)
+
+    trainer, progress = build_trainer(make_run(tiny), evaluate=True)
+    with pytest.raises(Interrupted) as error:
+        fit(replace(trainer, evaluate=hanging), progress)
+    assert error.value.status == 128 + number
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    interrupted = tiny.parent / "output" / "tiny" / "interrupted"
+    _, end = train(tiny, "filename=rest", evaluate=True, resume=interrupted)
+    assert end.epoch == 4
+    assert_same(whole, tiny.parent / "output" / "rest" / "model_final")
 
 
 @pytest.mark.parametrize("worker_num", [0, 2])

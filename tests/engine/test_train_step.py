@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
+from ppdet.core.errors import UserError
 from ppdet.engine.progress import Meter
 from ppdet.engine.static import StaticNetwork
 from ppdet.engine.train import fit, train_step
@@ -19,13 +20,14 @@ from tests.engine.tiny import make_run, write_config
 _READS = ("numpy", "item", "tolist", "__array__", "__bool__", "__int__", "__float__", "__index__", "__len__")
 
 
-@pytest.mark.parametrize("accumulate_steps", [1, 2])
 @pytest.mark.parametrize(
-    ("base", "epoch"),
+    ("base", "epoch", "accumulate_steps"),
     [
-        ("picodet_xs_320_coco_lcnet.yml", 0),
-        ("picodet_xs_320_coco_lcnet.yml", 200),
-        ("legacy_model/picodet_s_320_coco.yml", 0),
+        ("picodet_xs_320_coco_lcnet.yml", 0, 1),
+        ("picodet_xs_320_coco_lcnet.yml", 0, 2),
+        ("picodet_xs_320_coco_lcnet.yml", 200, 1),
+        ("picodet_xs_320_coco_lcnet.yml", 200, 2),
+        ("legacy_model/picodet_s_320_coco.yml", 0, 1),
     ],
 )
 def test_a_step_reads_no_tensor(tiny, base, epoch, accumulate_steps, monkeypatch):
@@ -49,6 +51,14 @@ def test_a_step_reads_no_tensor(tiny, base, epoch, accumulate_steps, monkeypatch
         with pytest.raises(AssertionError, match="host"):  # the guard is on
             meter.read(2)
     assert np.isfinite(meter.read(2)["loss"])
+
+
+def test_accumulation_is_refused_where_losses_have_two_divisors(tiny):
+    """Before anything is trained or written."""
+    config = write_config(tiny.parent, "legacy_model/picodet_s_320_coco.yml")
+    with pytest.raises(UserError, match="^accumulate_steps: found 2; expected 1 with PicoHead"):
+        build_trainer(make_run(config, "accumulate_steps=2"))
+    assert not (tiny.parent / "output").exists()
 
 
 def _forbidden(name: str):

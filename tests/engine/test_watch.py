@@ -28,6 +28,7 @@ def test_errors_of_gloo_are_known() -> None:
     assert is_lost_connection(RuntimeError(text))
     assert not is_lost_connection(RuntimeError("out of memory"))
     assert not is_lost_connection(ValueError(text))
+    assert is_lost_connection(ValueError("(InvalidArgument) TCP send error. Details: Broken pipe"))
 
 
 def test_lag_counts_while_others_are_ahead_and_nothing_is_begun() -> None:

@@ -63,6 +63,80 @@ def test_a_dead_or_stopped_rank_ends_the_job_with_its_name(tmp_path: Path, numbe
     assert name in said
 
 
+LATE = """
+leave = distributed.leave
+def late():
+    if distributed.rank() == {late}:
+        time.sleep(2)
+    leave()
+distributed.leave = late
+"""
+
+
+@pytest.mark.parametrize("late", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_a_rank_may_leave_after_the_others_have_gone(tmp_path: Path, late: int) -> None:
+    coco = coco_workspace(tmp_path, train=12, val=5)
+    argv = command_with(coco, LATE.format(late=late), "-o", "epoch=1")
+    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in (coco.root / "log" / "workerlog.1").read_text()
+
+
+FAULT = """
+from pathlib import Path
+from ppdet.core.errors import UserError
+from ppdet.data.datasets import Dataset
+from ppdet.data.loader import Loader
+from ppdet.engine import run as engine_run, evaluate
+def fault(at):
+    if distributed.rank() == {victim} and at == {at!r}:
+        if at == "memory":
+            raise MemoryError("(ResourceExhausted) Fail to alloc memory of 99 size")
+        raise UserError(at + ".txt: cannot be read; mend it")
+def before(owner, name, at):
+    function = getattr(owner, name)
+    setattr(owner, name, lambda *args, **options: (fault(at), function(*args, **options))[1])
+before(engine_run, "_check_model", "config")
+before(engine_run.Run, "load_dataset", "dataset")
+before(train, "_log", "memory")
+before(evaluate, "_filled", "evaluation")
+notes = Loader._note_failures
+def note(self, failures):
+    self.batches = getattr(self, "batches", 0) + 1
+    if self.batches == 5:
+        fault("training")
+    notes(self, failures)
+Loader._note_failures = note
+"""
+PLACES = ["config", "dataset", "training", "memory", "evaluation"]
+
+
+@pytest.mark.parametrize(
+    ("at", "victim"),
+    [
+        ("training", 1),
+        ("dataset", 1),
+        *(
+            pytest.param(at, victim, marks=pytest.mark.slow)
+            for at in PLACES
+            for victim in (0, 1)
+            if (at, victim) not in (("training", 1), ("dataset", 1))
+        ),
+    ],
+)
+def test_an_error_of_one_rank_ends_all_with_status_2(tmp_path: Path, at: str, victim: int) -> None:
+    """A restart loop must not go on."""
+    coco = coco_workspace(tmp_path, train=12, val=5)
+    argv = command_with(coco, FAULT.format(at=at, victim=victim), "--eval", "-o", "epoch=50", "snapshot_epoch=3")
+    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2, done.stdout + done.stderr
+    expected = "batch_size: memory ran out ((ResourceExhausted" if at == "memory" else f"{at}.txt: cannot be read"
+    for rank in range(2):
+        last = (coco.root / "log" / f"workerlog.{rank}").read_text().splitlines()[-1]
+        assert last.startswith(f"error: {expected}"), (rank, last)
+        assert rank == victim or last.endswith(f"(rank {victim})"), (rank, last)
+
+
 PAUSE = """
 from ppdet.data.loader import Loader
 epoch, save, check = Loader.epoch, train.save_checkpoint, train._check_finite

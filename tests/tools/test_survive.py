@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import select
 import signal
 import subprocess
 import time
@@ -16,7 +17,7 @@ import pytest
 from ppdet.engine.checkpoint_files import newest_checkpoint, read_whole
 from ppdet.engine.weights import read_arrays
 from tests.tool_fixtures import ROOT, Workspace, coco_workspace
-from tests.tools.processes import command, command_with, read_until, started, trainers
+from tests.tools.processes import command, command_with, descendants, read_until, started, trainers
 
 SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 
@@ -70,6 +71,39 @@ def test_two_trainings_in_one_folder(coco, ranks):
     with started(coco, command(coco, *long)) as third:
         read_until(third, r"epoch \d+/\d+ step 1/6")
     assert not unfinished.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_reader_processes_are_stopped(coco, number):
+    """As when their file system is gone: the data never comes."""
+    argv = command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", "worker_num=2")
+    with started(coco, argv) as process:
+        read_until(process, r"epoch 1/\d+ step 3/6")
+        for reader in descendants(process.pid):
+            os.kill(reader, signal.SIGSTOP)
+        while select.select([process.stdout], [], [], 3)[0] and os.read(process.stdout.fileno(), 1 << 16):
+            pass  # the batches that were made already
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 128 + number, out
+    assert out.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in out
+    epoch, step = place(coco)
+    assert epoch * 6 + step >= 3
+
+
+def test_stopped_reader_processes_end_the_training(coco, monkeypatch):
+    monkeypatch.setenv("PPDET_READ_SECONDS", "2")
+    argv = command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", "worker_num=2")
+    with started(coco, argv) as process:
+        read_until(process, r"epoch 1/\d+ step 3/6")
+        readers = descendants(process.pid)
+        for reader in readers:
+            os.kill(reader, signal.SIGSTOP)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, out
+    assert re.fullmatch(r"error: \S+/\d+\.png: reading it has taken 2 s; .*PPDET_READ_SECONDS .*", out.splitlines()[-1])
+    assert not any(Path(f"/proc/{reader}").exists() for reader in readers)
 
 
 @pytest.mark.slow

@@ -66,6 +66,7 @@ def points_first(level: paddle.Tensor) -> paddle.Tensor:
 class DenseHead(nn.Layer):
     """Prediction layers over PicoFeat. A subclass gives `levels`, `probabilities` and `loss_sums`."""
 
+    divisors = 1  # of its losses, as in LossSums.normalisers
     ignored_options: ClassVar[dict[str, str]] = {"nms_pre": "set nms_top_k of nms"}
 
     def __init__(

@@ -23,6 +23,8 @@ from ppdet.modeling.nms import MultiClassNMS
 class PicoHead(DenseHead):
     """Class logits and box distributions from one convolution (conv_feat.share_cls_reg) or two."""
 
+    divisors = 2
+
     def __init__(
         self,
         conv_feat: Component[PicoFeat],
