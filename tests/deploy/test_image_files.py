@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from deploy.python.errors import DeployError
-from deploy.python.image_files import MAX_PIXELS, decode, read_header
+from deploy.python.image_files import MAX_PIXELS, ImageProblem, decode, read_header
 from deploy.python.images import decode_image, read_image
 from ppdet.core.errors import UserError
 from ppdet.data import decode as training
@@ -243,6 +243,31 @@ def test_any_damage_is_an_error_or_an_image() -> None:
         for each in damaged:
             with contextlib.suppress(DeployError):
                 assert decode_image(each, "a").ndim == 3
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES.split())
+def test_no_decoder_reads_another_size_than_the_header_says(suffix: str) -> None:
+    """In 300 images with changed bytes."""
+    rng = np.random.default_rng(0)
+    image = np.zeros(
+        (32, 48) if suffix == ".pgm" else (32, 48, 3), np.float32 if suffix in (".hdr", ".pfm") else np.uint8
+    )
+    try:
+        whole = specimens.encoded(suffix, image)
+    except cv2.error:
+        pytest.skip(f"this OpenCV does not write {suffix}")
+    decoded = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            data[rng.integers(0, min(len(data), 200))] = rng.integers(0, 256)
+        header = read_header(bytes(data))
+        if header is None or header.size[0] * header.size[1] > 1_000_000:
+            continue
+        with contextlib.suppress(ImageProblem):
+            assert decode(bytes(data), header).shape[:2] == header.upright_size
+            decoded += 1
+    assert decoded > 0
 
 
 def test_training_reads_with_the_same_code() -> None:
