@@ -185,10 +185,9 @@ def test_evaluation_with_workers_names_an_unreadable_image(tools: Tools, coco: W
 
 def test_inference_names_an_unreadable_image(tools: Tools, coco: Workspace, weights: Path) -> None:
     (coco.data / "val" / "3.png").write_bytes(b"no image")
-    pictures = coco.root / "out"
-    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
-                       "--output_dir", pictures)  # fmt: skip
-    assert error.startswith(f"{coco.data}/val/3.png: ")
+    image = coco.data / "val" / "3.png"
+    options = ["-o", f"weights={weights}", "--infer_img", image, "--output_dir", coco.root / "out"]
+    assert tools.fail("infer", "-c", coco.config, *options).startswith(f"{image}: ")
 
 
 def test_annotations_of_no_image(tools: Tools, coco: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,10 @@ class VOCDataSet(AnnotatedDataset):
             pairs.append((_find_image(files, images, line, name), xml))
         if not pairs:
             raise UserError(f"{anno_file}: lists no image; expected one per line")
+        twice = [image for image, count in Counter(image for image, _ in pairs).items() if count > 1]
+        if twice:
+            logger.warning("%s: lists %d images more than once (e.g. %s), which count as often; remove the lines that "
+                           "repeat them", anno_file, len(twice), twice[0])  # fmt: skip
         return pairs
 
     def _read_labels(self, folders: Sequence[Path]) -> list[str]:

@@ -105,9 +105,12 @@ def test_bad_boxes_are_counted_in_one_warning(tmp_path: Path, caplog: pytest.Log
     ],
 )
 def test_broken_annotations_are_named(tmp_path: Path, content: str, message: str) -> None:
-    with pytest.raises(UserError, match=message) as error:
-        plain(tmp_path, a=content).load()
-    assert "\n" not in str(error.value)
+    dataset = plain(tmp_path, a=content)
+    (tmp_path / "labels.txt").write_text("red\n")
+    for dataset.label_list in (None, "labels.txt"):
+        with pytest.raises(UserError, match=message) as error:
+            dataset.load()
+        assert "\n" not in str(error.value)
 
 
 def test_text_files_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -243,6 +246,15 @@ def test_other_folder_names(names: tuple[str, str], tmp_path: Path) -> None:
     else:
         (tmp_path / "Annotations").rename(annotations)
     assert dataset.load().records[0].im_file == str(images / "a.png")
+
+
+def test_an_image_that_is_listed_twice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = plain(tmp_path, a=annotation(), b=annotation())
+    (tmp_path / "train.txt").write_text("a\nb\na.png\n")
+    assert len(dataset.load()) == 3
+    (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    expected = f"{tmp_path}/train.txt: lists 1 images more than once (e.g. {tmp_path}/JPEGImages/a.png), which count"
+    assert message.startswith(expected)
 
 
 def test_an_unknown_folder_of_annotations(tmp_path: Path) -> None:
