@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -232,3 +233,16 @@ def test_reduced_size(large: Sample, reduction: int) -> None:
     shape = read_image(large.im_file, (1001, 1502), reduction).shape
     assert shape == (-(-1001 // reduction), -(-1502 // reduction), 3)
     assert read_image(large.im_file, (1001, 1502)).shape == (1001, 1502, 3)
+
+
+@pytest.mark.parametrize(("size", "cached"), [((480, 640), True), ((4, 6), False), (None, True)])
+def test_images_of_another_size_than_annotated(
+    small: Dataset, train_reader: ReaderFactory, size: tuple[int, int] | None, cached: bool
+) -> None:
+    """They give the same batches; those larger than annotated have no room in the cache."""
+    small.records[2] = replace(small.records[2], size=size)
+    reader = train_reader(cache="ram").bind(small)
+    found = reader._maker.sample_transforms[0].cache.get(small.records[2].im_file)
+    assert (found is not None) == cached
+    assert found is None or found[1] == (48, 64)
+    assert_equal(arrays_of(reader), arrays_of(train_reader(reduced_decode=False).bind(small)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import re
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -282,3 +284,18 @@ def test_the_global_random_state_has_no_say(small: Dataset, train_reader: Reader
     first = epochs(train_reader().bind(small), range(1))
     np.random.seed(1)
     assert epochs(train_reader().bind(small), range(1)) == first
+
+
+@pytest.mark.parametrize("worker_num", [0, 2])
+def test_another_size_than_annotated_is_told_once(
+    small: Dataset, train_reader: ReaderFactory, closing: Callable, worker_num: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (3, 5, 6):
+        small.records[number] = replace(small.records[number], size=(100, 200))
+    loader = closing(train_reader(worker_num=worker_num, drop_last=False).bind(small))
+    for number in (0, 1):
+        list(loader.epoch(number))
+    (message,) = (record.message for record in caplog.records if "in the annotations" in record.message)
+    assert re.search(
+        r"/[356]\.jpg: 64 x 48 pixels, but 200 x 100 in the annotations; boxes are cut at the image", message
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -335,3 +336,20 @@ def test_values_out_of_range(spec: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         Builder(Config({})).build(spec)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("annotated", [None, (100, 200), (48, 64)])
+def test_decoding_cuts_boxes_where_the_annotated_size_is_not_the_images(
+    tmp_path: Path, annotated: tuple[int, int] | None
+) -> None:
+    """The record's boxes are cut at the annotated size, so that there is nothing to cut where that is right."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    boxes = [[10, 10, 30, 40], [50, 20, 90, 60], [70, 50, 80, 90]]
+    record = make_record(tmp_path / "a.png", 1, annotated, [(index, box, 0) for index, box in enumerate(boxes)])
+    sample = Decode()(Sample.from_record(record), RNG)
+    assert sample.decoded_size == sample.size == (48, 64)
+    if annotated == (48, 64):
+        np.testing.assert_array_equal(sample.gt_bbox, boxes)
+    else:
+        np.testing.assert_array_equal(sample.gt_bbox, [[10, 10, 30, 40], [50, 20, 64, 48]])
+        np.testing.assert_array_equal(sample.gt_class, [[0], [1]])

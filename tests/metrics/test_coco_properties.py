@@ -102,9 +102,9 @@ def files(draw: st.DrawFn) -> tuple[dict[str, Any], set[str]]:
 def cases(draw: st.DrawFn) -> tuple[dict[str, Any], set[str], list[tuple[int, list[list[float]]]]]:
     """A file and detections (position among the images and rows) on its boxes, near them and elsewhere."""
     content, bad = draw(files())
-    names, classes = order([image.get("id") for image in content["images"]]), len(content["categories"])
     if bad:
         return content, bad, []
+    names, classes = order([image["id"] for image in content["images"]]), len(content["categories"])
     found: list[list[list[float]]] = [[] for _ in names]
     for annotation in content["annotations"]:
         if has_box(annotation) and draw(st.booleans()):
