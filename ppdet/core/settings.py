@@ -100,10 +100,26 @@ class Settings:
         Raises:
             UserError: a required key is missing, or a value has the wrong type or is out of range.
         """
+        if "architecture" not in cfg:
+            _refuse_other_kinds(cfg)
         values = {option.name: cfg[option.name] for option in fields(cls) if option.name in cfg}
         if "export" in values:
             values["export"] = _export_settings(values["export"])
         return _checked(cls, values, prefix="")
+
+
+def _refuse_other_kinds(cfg: Config) -> None:
+    """Raise UserError for two kinds of files that are easily taken for a config."""
+    remedy = "expected a config as in configs/picodet/"
+    if isinstance(overall := cfg.get("Global"), Config) and "model" in overall:
+        raise UserError(
+            f"Global: this is a PaddleX config, for {overall['model']!r}; {remedy}; copy datasets, num_classes, epochs "
+            "and rates to one of those"
+        )
+    if "Preprocess" in cfg and "label_list" in cfg:
+        raise UserError(
+            f"Preprocess: this is the infer_cfg of an exported model; {remedy}, the one it was trained with"
+        )
 
 
 def _export_settings(section: Any) -> ExportSettings:

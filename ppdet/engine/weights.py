@@ -96,12 +96,14 @@ def _enumerate(problems: list[str]) -> str:
 
 
 def _assign(model: PicoDet, path: Path, arrays: Arrays) -> None:
-    """Set the tensors of `model` that are in `arrays`; all or, where one is not finite, none."""
+    """Set the tensors of `model` that are in `arrays`; all or, where one holds impossible values, none."""
     state = model.state_dict()
     values = {name: _as_float32(value) for name, value in arrays.items() if name in state}
     for name, value in values.items():
         if not np.isfinite(value).all():
             raise UserError(f"{path}: {published_name(name)} holds NaN or infinite values; take an earlier checkpoint")
+        if name.endswith("_variance") and value.min() < 0:
+            raise UserError(f"{path}: {published_name(name)} holds negative variances; take an earlier checkpoint")
     for name, value in values.items():
         state[name].set_value(value)
 

@@ -61,3 +61,11 @@ def test_errors(items: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         settings(**items)
     assert str(error.value) == message
+
+
+def test_files_that_are_no_configs() -> None:
+    paddlex = {"Global": {"model": "PicoDet-S", "mode": "train"}, "Train": {"num_classes": 4}}
+    with pytest.raises(UserError, match="^Global: this is a PaddleX config, for 'PicoDet-S'; expected a config as in"):
+        Settings.from_config(Config(paddlex))
+    with pytest.raises(UserError, match="^Preprocess: this is the infer_cfg of an exported model; expected a config"):
+        Settings.from_config(Config({"arch": "GFL", "Preprocess": [], "label_list": []}))

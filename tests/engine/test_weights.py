@@ -204,6 +204,14 @@ def test_values_that_are_not_finite(tmp_path, trained, load, value):
     np.testing.assert_equal(arrays_of(model), before)
 
 
+def test_negative_variances(tmp_path, trained):
+    content = to_published(trained, arrays_of(trained))
+    content["neck.conv_t.convs.0.bn._variance"] = -content["neck.conv_t.convs.0.bn._variance"]
+    paddle.save(content, str(tmp_path / "weights.pdparams"))
+    with pytest.raises(UserError, match=r"neck\.conv_t\.convs\.0\.bn\._variance holds negative variances; take an"):
+        load_weights(make_model(), tmp_path / "weights.pdparams")
+
+
 def test_values_that_are_no_weights(tmp_path, trained):
     content = to_published(trained, arrays_of(trained))
     content["neck.conv_t.convs.0.bn.weight"] = content["neck.conv_t.convs.0.bn.weight"].astype("int32")

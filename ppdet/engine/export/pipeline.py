@@ -189,9 +189,9 @@ def _check(folder: Path, written: Path, settings: ExportSettings, check: _Checke
         rows.append(_Row(name, f"{size:.2f}", f"{result.score:.1e}", f"{result.box:.1e}", str(result.unmatched)))
         if not result.within(check.tolerance[name]):
             failed.append(name)
-    logger.info(
-        "checked against the trained model on %d %s\n%s", len(check.inputs[0]), check.source, format_table(rows)
-    )
+    logger.info("checked against the trained model on %d %s", len(check.inputs[0]), check.source)
+    for line in format_table(rows).splitlines():  # a message is one line
+        logger.info("%s", line)
     if (written / "model.onnx").is_file():
         nodes = ", ".join(f"{count} {name}" for name, count in operators(written / "model.onnx").items())
         logger.info("operators of model.onnx: %s", nodes)
