@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError, nearest
-from ppdet.core.ranges import Count, Fraction, MinusOneOrMore, Positive, Range
+from ppdet.core.ranges import Count, MinusOneOrMore, Positive, Range
 from ppdet.core.typecheck import check_type, converted
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ class Settings:
     keep_best_weight: bool = True  # keep best_model beside the snapshots
 
     use_ema: bool = False  # evaluate and save an exponential moving average of the weights
-    ema_decay: Fraction = 0.9998
+    ema_decay: Annotated[float, Range(0, 1, exclude="high")] = 0.9998
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
     cycle_epoch: MinusOneOrMore = -1  # restart the average every so many epochs; -1: never
 
@@ -84,7 +84,7 @@ class Settings:
     use_xpu: bool = False
     use_mlu: bool = False
     use_npu: bool = False
-    worker_num: Annotated[int, Range(0, 1024)] = 2  # data loading processes per device; 0: load in the main process
+    worker_num: Annotated[int, Range(0, 256)] = 2  # data loading processes per device; 0: load in the main process
     seed: Count | None = None  # None: a new one each run
     amp: bool = False  # automatic mixed precision
     to_static: bool = False  # train the network as a static graph, recorded at each batch shape's first step

@@ -42,7 +42,9 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool)
     if is_sequence(kind):
-        return isinstance(value, (list, tuple)) and all(fits(item, hint) for item, hint in _items(value, annotation))
+        if not isinstance(value, (list, tuple)) or _places(annotation) not in (None, len(value)):
+            return False
+        return all(fits(item, hint) for item, hint in _items(value, annotation))
     if is_typeddict(kind):
         return isinstance(value, Mapping)
     if issubclass(kind, Mapping):
@@ -164,17 +166,15 @@ def _types(typed_dict: Any) -> tuple[Any, ...]:
 
 
 def _items(value: Sequence[Any], annotation: Any) -> Iterator[tuple[Any, Any]]:
-    """Each item of a list with its annotation; a tuple[X, Y] has one for each place, and asks for this length."""
+    """Each item of a list with its annotation."""
     args = get_args(annotation)
-    if get_origin(annotation) is tuple and Ellipsis not in args:
-        hints: Sequence[Any] = args if len(args) == len(value) else [_Nothing] * len(value)
-    else:
-        hints = [args[0] if args else Any] * len(value)
-    return zip(value, hints, strict=True)
+    return zip(value, args if _places(annotation) else [args[0] if args else Any] * len(value), strict=True)
 
 
-class _Nothing:
-    """The annotation of an item that there is no place for."""
+def _places(annotation: Any) -> int | None:
+    """How many items a tuple[X, Y], which has an annotation for each, asks for; None for any other list."""
+    args = get_args(annotation)
+    return len(args) if get_origin(annotation) is tuple and Ellipsis not in args else None
 
 
 def _value_hints(value: Mapping[str, Any], annotation: Any) -> Mapping[str, Any]:

@@ -20,12 +20,12 @@ from ppdet.core.registry import register
 from . import functional as F
 from . import resample
 from .sample import Sample
-from .transforms import ImageSize, Interpolation, Resize, Transform, read_size, settled
+from .transforms import ImageSize, Interpolation, Resize, Step, Transform, read_size, settled
 
 _INTERPOLATIONS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
-class BatchTransform:
+class BatchTransform(Step):
     """Marks the transforms that look at the whole batch."""
 
     def __call__(self, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:

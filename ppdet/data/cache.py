@@ -26,7 +26,7 @@ from . import functional as F
 from .cache_files import delete_unused, locked_folder, opened, write_whole
 from .decode import read_image
 from .sample import Record, Sample
-from .transforms import Decode, with_image
+from .transforms import Decode, Transform, with_image
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ImageCache:
 
 
 @dataclass(frozen=True)
-class CachedDecode:
+class CachedDecode(Transform):
     """Decode, out of the cache where it has the image."""
 
     cache: ImageCache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypedDict
+from typing import Annotated, ClassVar, Literal, TypedDict, cast
 
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import Pixels, Range
@@ -20,7 +20,7 @@ from .datasets.file_names import describe_missing, missing_files
 from .loader import BatchMaker, Loader, tolerated_failures
 from .reduced import CroppedDecode
 from .sampling import EpochSampler
-from .transforms import Decode, RandomCrop, Resize, Transform
+from .transforms import Decode, RandomCrop, Resize, Step, Transform
 
 logger = logging.getLogger(__name__)
 
@@ -61,12 +61,12 @@ class Reader:
 
     def __init__(
         self,
-        sample_transforms: Sequence[Component[Any]] = (),
-        batch_transforms: Sequence[Component[Any]] = (),
+        sample_transforms: Sequence[Component[Transform]] = (),
+        batch_transforms: Sequence[Component[Step]] = (),
         batch_size: Annotated[int, Range(1, 2**16)] = 1,
         shuffle: bool | None = None,
         drop_last: bool | None = None,
-        worker_num: Shared[Annotated[int, Range(0, 1024)]] = 2,
+        worker_num: Shared[Annotated[int, Range(0, 256)]] = 2,
         use_shared_memory: bool = True,
         inputs_def: InputsDef | None = None,
         exact: bool = False,
@@ -75,7 +75,7 @@ class Reader:
         cache_dir: str | None = None,
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
-        self.batch_transforms: list[Transform | BatchTransform] = list(batch_transforms)
+        self.batch_transforms = cast("list[Transform | BatchTransform]", list(batch_transforms))
         self.batch_size = batch_size
         self.shuffle = self.training if shuffle is None else shuffle
         self.drop_last = self.training if drop_last is None else drop_last

@@ -9,11 +9,11 @@ import numpy as np
 from . import functional as F
 from .decode import read_image, reduced_size
 from .sample import Sample
-from .transforms import Decode, RandomCrop, Window, with_image
+from .transforms import Decode, RandomCrop, Transform, Window, with_image
 
 
 @dataclass(frozen=True)
-class CroppedDecode:
+class CroppedDecode(Transform):
     """Decode and RandomCrop in one: the window is drawn first, and a JPEG decoded no larger than `largest` asks for.
 
     crop     the RandomCrop that draws the window from the annotated size and cuts it out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -30,10 +30,15 @@ ImageSize = tuple[Pixels, Pixels] | Pixels  # (height, width), or both in one
 Interpolation = Annotated[int, Range(0, 4)]  # OpenCV's number: nearest, linear, cubic, area, Lanczos
 
 
-class Transform(Protocol):
+class Step:
+    """Marks the classes that may stand in a reader's lists."""
+
+
+class Transform(Step):
     """A per-sample transform."""
 
-    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample: ...
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        raise NotImplementedError
 
 
 def read_size(value: ImageSize) -> F.Size:
@@ -45,7 +50,7 @@ def read_size(value: ImageSize) -> F.Size:
 
 
 @register
-class Decode:
+class Decode(Transform):
     """Reads the image file: [h, w, 3] RGB uint8, upright (see decode.read_image)."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
@@ -66,7 +71,7 @@ def with_image(sample: Sample, image: np.ndarray, size: F.Size) -> Sample:
 
 
 @register
-class Resize:
+class Resize(Transform):
     """Image to `target_size` (height, width); boxes, im_shape and scale_factor along with it.
 
     interp: OpenCV's number (2 is cubic). The image follows when it is collated (resample.py). The published order
@@ -99,7 +104,7 @@ _Side = Annotated[float, Range(0, 1, exclude="low")]
 
 @register
 @dataclass(frozen=True)
-class RandomCrop:
+class RandomCrop(Transform):
     """A random window with enough overlap with some box and at least one box centre inside (SSD's sampling).
 
     aspect_ratio  bounds of the window's width/height relative to the image's
@@ -176,7 +181,7 @@ class RandomCrop:
 
 @register
 @dataclass(frozen=True)
-class RandomFlip:
+class RandomFlip(Transform):
     """Mirrors image and boxes left to right with probability `prob`."""
 
     prob: Fraction = 0.5
@@ -194,7 +199,7 @@ _Amount = Annotated[float, Range(0, 255)]
 
 @register
 @dataclass(frozen=True)
-class RandomDistort:
+class RandomDistort(Transform):
     """Brightness, contrast, saturation and hue changed in random order, not clipped.
 
     Each is [low, high, skip]: an amount drawn from U(low, high), left out with probability `skip`.
@@ -234,7 +239,7 @@ class RandomDistort:
 
 @register
 @dataclass(frozen=True)
-class NormalizeImage:
+class NormalizeImage(Transform):
     """(image / 255 - mean) / std per RGB channel; without is_scale the division by 255 is left out."""
 
     fixed_options: ClassVar[dict[str, Any]] = {"norm_type": Literal["mean_std"]}
@@ -249,7 +254,7 @@ class NormalizeImage:
 
 
 @register
-class Permute:
+class Permute(Transform):
     """Channel first. Collation lays images out so in any case, and this does nothing."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:

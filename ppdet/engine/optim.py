@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import Ascending, Count, Fraction, Length, Positive, Range
@@ -19,23 +19,27 @@ _Rate = Annotated[float, Range(0, 100, exclude="low")]
 _PUBLISHED_CARDS = 4  # that the published learning rates are for
 
 
-class Schedule(Protocol):
-    """One part of a schedule: the factor that it puts on the base learning rate at `step`.
-
-    use_warmup: false leaves out a LinearWarmup that stands in the same list.
-    """
-
-    use_warmup: bool
-
-    def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float: ...
+class Schedule:
+    """One part of a schedule."""
 
     def end(self, steps_per_epoch: int) -> tuple[str, int]:
         """The option that says after which step nothing changes any more, and that step."""
+        raise NotImplementedError
+
+
+class Decay(Schedule):
+    """What follows the warm-up. use_warmup: false leaves out a LinearWarmup that stands in the same list."""
+
+    use_warmup: bool
+
+    def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float:
+        """What the base learning rate is multiplied with at `step`."""
+        raise NotImplementedError
 
 
 @register
 @dataclass(frozen=True)
-class CosineDecay:
+class CosineDecay(Decay):
     """Half a cosine from 1 to `min_lr_ratio`, from the end of the warm-up to `max_epochs`."""
 
     max_epochs: Positive = 1000
@@ -53,7 +57,7 @@ class CosineDecay:
 
 @register
 @dataclass(frozen=True)
-class PiecewiseDecay:
+class PiecewiseDecay(Decay):
     """Times `gamma` at each of the `milestones` (epochs)."""
 
     milestones: Annotated[Sequence[Positive], Length(1, 100), Ascending()] = (8, 11)
@@ -69,7 +73,7 @@ class PiecewiseDecay:
 
 @register
 @dataclass(frozen=True)
-class LinearWarmup:
+class LinearWarmup(Schedule):
     """From `start_factor` to 1 in `steps` steps (or `epochs` epochs)."""
 
     steps: Count = 500
@@ -100,7 +104,7 @@ class LearningRate:
     def __init__(
         self,
         base_lr: _Rate,
-        schedulers: Sequence[Component[Any]] = (),
+        schedulers: Sequence[Component[Schedule]] = (),
         auto_scale: bool | None = None,
         reference_lr: _Rate | None = None,
         reference_batch_size: Positive | None = None,
@@ -108,13 +112,13 @@ class LearningRate:
         if auto_scale and reference_batch_size is None:
             raise UserError("LearningRate.reference_batch_size: required by auto_scale, not given")
         warmups = [s for s in schedulers if isinstance(s, LinearWarmup)]
-        decays = [s for s in schedulers if not isinstance(s, LinearWarmup)]
+        decays = [s for s in schedulers if isinstance(s, Decay)]
         if len(warmups) > 1 or len(decays) > 1:
             raise UserError("LearningRate.schedulers: expected at most one LinearWarmup and one decay")
         self.base_lr = base_lr
         self.schedulers = schedulers
-        self.decay: Schedule | None = decays[0] if decays else None
-        self.warmup: LinearWarmup | None = warmups[0] if warmups else None
+        self.decay = decays[0] if decays else None
+        self.warmup = warmups[0] if warmups else None
         if self.decay and not self.decay.use_warmup:
             self.warmup = None
         self.auto_scale = auto_scale

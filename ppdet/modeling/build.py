@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
+from ppdet.core.settings import Settings
 from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.necks.pan import PathAggregation
 from ppdet.modeling.picodet import PicoDet
@@ -19,6 +20,7 @@ def build_model(builder: Builder) -> PicoDet:
     )
     head = builder.build(section["head"], path="PicoDet.head")
     _check_fit(neck, head)
+    _check_classes(head, cfg.get("num_classes", Settings.num_classes))
     return PicoDet(backbone, neck, head)
 
 
@@ -33,3 +35,14 @@ def _check_fit(neck: PathAggregation, head: DenseHead) -> None:
     ):
         if found != expected:
             raise UserError(f"{type(head).__name__}.{key}: found {found}, but what it is given has {expected}")
+
+
+def _check_classes(head: DenseHead, num_classes: int) -> None:
+    """Raise UserError where the head, or an assigner of it, has a number of classes of its own."""
+    name = type(head).__name__
+    for path, found in (
+        (f"{name}.num_classes", head.num_classes),
+        (f"{name}.static_assigner.num_classes", getattr(getattr(head, "static_assigner", None), "num_classes", None)),
+    ):
+        if found not in (None, num_classes):
+            raise UserError(f"{path}: found {found}, but num_classes is {num_classes}; set that one only")

@@ -8,8 +8,10 @@ import paddle
 from paddle import nn
 
 from ppdet.core.registry import Component, register
+from ppdet.modeling.backbones.base import Backbone
 from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums, Targets
 from ppdet.modeling.losses import update_normalisers
+from ppdet.modeling.necks.pan import PathAggregation
 
 
 class Detections(NamedTuple):
@@ -29,7 +31,7 @@ class PicoDet(nn.Layer):
 
     ignored_options: ClassVar[dict[str, str]] = {"nms_cpu": "NMS runs on the CPU where the device has none"}
 
-    def __init__(self, backbone: Component[nn.Layer], neck: Component[nn.Layer], head: Component[DenseHead]):
+    def __init__(self, backbone: Component[Backbone], neck: Component[PathAggregation], head: Component[DenseHead]):
         super().__init__()
         self.backbone = backbone
         self.neck = neck

@@ -48,6 +48,7 @@ NOT_FITTING = [
     ([1, float("inf")], Any, "k.1: expected a finite number, found inf"),
     ({"a": [float("nan")]}, Mapping[str, Any], "k.a.0: expected a finite number, found nan"),
     ([1], Pair, "k: expected list[float, float], found [1] (list)"),
+    ([], Pair, "k: expected list[float, float], found [] (list)"),
     ([1, 2, 3], Pair, "k: expected list[float, float], found [1, 2, 3] (list)"),
     ([2, 1], Pair, "k: expected numbers in ascending order, found [2, 1]"),
     ([0, 1], Pair, "k.0: expected above 0, found 0"),

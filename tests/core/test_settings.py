@@ -47,7 +47,7 @@ def test_required(missing: str) -> None:
         ({"epoch": 0}, "epoch: expected at least 1, found 0"),
         ({"epoch": True}, "epoch: expected int, found True (bool)"),
         ({"metric": "RBOX"}, "metric: expected 'COCO' or 'VOC', found 'RBOX' (str)"),
-        ({"ema_decay": 1.5}, "ema_decay: expected at most 1, found 1.5"),
+        ({"ema_decay": 1.5}, "ema_decay: expected below 1, found 1.5"),
         ({"worker_num": -1}, "worker_num: expected at least 0, found -1"),
         ({"seed": -1}, "seed: expected at least 0, found -1"),
         ({"use_ema": 1}, "use_ema: expected bool, found 1 (int)"),

@@ -10,6 +10,7 @@ from paddle import nn
 
 from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import register
+from ppdet.modeling.backbones.base import Backbone
 from ppdet.modeling.layers import Act, ConvNormAct, SqueezeExcite, height_width, make_divisible
 
 _BLOCKS = (3, 7, 3)  # blocks in the stages named 2, 3 and 4
@@ -67,7 +68,7 @@ class DownsampleBlock(nn.Layer):
 
 
 @register
-class ESNet(nn.Layer):
+class ESNet(Backbone):
     """Blocks are numbered 2 … 14 through stages 2, 3, 4; `feature_maps` picks the blocks whose outputs are returned.
 
     Input [B, 3, H, W] float32; output one [B, out_channels[i], H / out_strides[i], W / out_strides[i]] per feature.

@@ -10,6 +10,7 @@ from paddle import nn
 
 from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import register
+from ppdet.modeling.backbones.base import Backbone
 from ppdet.modeling.layers import Act, ConvNormAct, DepthwiseSeparable, make_divisible
 
 # kernel, in, out, stride, squeeze-and-excite; widths at scale 1
@@ -23,7 +24,7 @@ _STAGES: dict[str, list[tuple[int, int, int, int, bool]]] = {
 
 
 @register
-class LCNet(nn.Layer):
+class LCNet(Backbone):
     """Features 2, 3, 4, 5 follow blocks3 … blocks6 (strides 4, 8, 16, 32); `feature_maps` picks among them.
 
     Input [B, 3, H, W] float32; output one [B, out_channels[i], H / out_strides[i], W / out_strides[i]] per feature.

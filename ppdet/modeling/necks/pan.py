@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import paddle
 from paddle import nn
@@ -41,7 +42,13 @@ class PathAggregation(nn.Layer):
         levels = len(in_channels)
         if num_features not in (levels, levels + 1):
             raise UserError(
-                f"num_features: expected {levels} or {levels + 1} for {levels} inputs, found {num_features}"
+                f"{type(self).__name__}.num_features: expected {levels} or {levels + 1} for the {levels} features of "
+                f"the backbone, found {num_features}"
+            )
+        if any(2 * finer != coarser for finer, coarser in pairwise(in_strides)):
+            raise UserError(
+                f"{type(self).__name__}: the backbone's features have the strides {list(in_strides)}; expected each to "
+                "be twice the one before; choose other feature_maps"
             )
 
         def down() -> nn.Layer:

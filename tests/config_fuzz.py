@@ -1,0 +1,236 @@
+"""Mutations of a config, and what comes of each: a run, or one line that names the key.
+
+    python3 -m tests.config_fuzz --count 500 --seed 0 --commands 20
+
+NONSENSE are values that must be refused; `mutations` draws more of any kind, which may be refused or run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ppdet.core import registry
+from ppdet.core.compat import refuse_overrides
+from ppdet.core.config import load_config
+from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
+from ppdet.core.settings import Settings
+from tests.tool_fixtures import ROOT, coco_workspace
+
+_SAMPLE, _BATCH = "TrainReader.sample_transforms", "TrainReader.batch_transforms"
+NONSENSE = (
+    "LearningRate.base_lr=-0.1", "LearningRate.base_lr=0", "LearningRate.base_lr=.nan", "LearningRate.base_lr=.inf",
+    "LearningRate.base_lr=1000", "LearningRate.reference_lr=-1", "LearningRate.reference_batch_size=0",
+    "LearningRate.schedulers.0.max_epochs=-5", "LearningRate.schedulers.0.max_epochs=0",
+    "LearningRate.schedulers.0.max_epoch=5", "LearningRate.schedulers.0.min_lr_ratio=2",
+    "LearningRate.schedulers.1.steps=-1", "LearningRate.schedulers.1.start_factor=-1",
+    "LearningRate.schedulers.1.epochs=-1", "LearningRate.schedulers=[!PiecewiseDecay {milestones: [5, 2]}]",
+    "LearningRate.schedulers=[!PiecewiseDecay {milestones: []}]",
+    "LearningRate.schedulers=[!PiecewiseDecay {gamma: -1}]",
+    "LearningRate.schedulers=[!CosineDecay {}, !PiecewiseDecay {}]", "LearningRate.schedulers=[!Decode {}]",
+    "OptimizerBuilder.optimizer.momentum=5", "OptimizerBuilder.optimizer.momentum=-0.9",
+    "OptimizerBuilder.optimizer.momentun=0.9", "OptimizerBuilder.optimizer={type: Adam, beta1: 1.5}",
+    "OptimizerBuilder.optimizer={type: AdamW, weight_decay: -1}", "OptimizerBuilder.optimizer={type: Lamp}",
+    "OptimizerBuilder.regularizer={type: L2, factr: 0.1}", "OptimizerBuilder.regularizer={factor: null}",
+    "OptimizerBuilder.regularizer.factor=-1", "OptimizerBuilder.regularizer.factor=.nan",
+    "OptimizerBuilder.clip_grad_by_norm=-1", "OptimizerBuilder.clip_grad_by_norm=0",
+    f"{_SAMPLE}.1.RandomCrop.aspect_ratio=[1]", f"{_SAMPLE}.1.RandomCrop.aspect_ratio=[2, 1]",
+    f"{_SAMPLE}.1.RandomCrop.aspect_ratio=[-1, 1]", f"{_SAMPLE}.1.RandomCrop.aspect_ratio=[]",
+    f"{_SAMPLE}.1.RandomCrop.scaling=[0.3]", f"{_SAMPLE}.1.RandomCrop.scaling=[1, 3]",
+    f"{_SAMPLE}.1.RandomCrop.scaling=[.nan, 1]", f"{_SAMPLE}.1.RandomCrop.thresholds=[3]",
+    f"{_SAMPLE}.1.RandomCrop.thresholds=[]", f"{_SAMPLE}.1.RandomCrop.num_attempts=0",
+    f"{_SAMPLE}.2.RandomFlip.prob=5", f"{_SAMPLE}.2.RandomFlip.prob=-1", f"{_SAMPLE}.2.RandomFlip.prob=.nan",
+    f"{_SAMPLE}.3.RandomDistort.hue=[-18]", f"{_SAMPLE}.3.RandomDistort.hue=[18, -18, 0.5]",
+    f"{_SAMPLE}.3.RandomDistort.saturation=[0.5, 1.5, 7]", f"{_SAMPLE}.3.RandomDistort.contrast=[0.5, .inf, 0]",
+    f"{_BATCH}.0.BatchRandomResize.target_size=[0]", f"{_BATCH}.0.BatchRandomResize.target_size=[-64]",
+    f"{_BATCH}.0.BatchRandomResize.target_size=[]", f"{_BATCH}.0.BatchRandomResize.target_size=[1000000]",
+    f"{_BATCH}.0.BatchRandomResize.interp=77", f"{_BATCH}.1.NormalizeImage.std=[1, 0, 1]",
+    f"{_BATCH}.1.NormalizeImage.std=[-1, 1, 1]", f"{_BATCH}.1.NormalizeImage.mean=[.nan, 0, 0]",
+    f"{_BATCH}.1.NormalizeImage.mean=[0]", "EvalReader.batch_transforms=[{PadBatch: {pad_to_stride: -32}}]",
+    "EvalReader.sample_transforms.1.Resize.target_size=0",
+    "EvalReader.sample_transforms.1.Resize.target_size=[1, 2, 3]",
+    "EvalReader.sample_transforms.1.Resize.interp=-1", "TestReader.inputs_def.image_shape=[1, 3, 0, 0]",
+    "TestReader.inputs_def.image_shap=[1, 3, 64, 64]", "TrainReader.batch_size=0", "TrainReader.batch_size=-4",
+    "TrainReader.sample_transforms=[LCNet]", "TrainReader.sample_transforms=[PadBatch]",
+    "LCNet.scale=0", "LCNet.scale=-1", "LCNet.scale=.nan", "LCNet.scale=1000", "LCNet.feature_maps=[]",
+    "LCNet.feature_maps=[5, 4, 3]", "LCNet.feature_maps=[3, 3, 4]", "LCNet.feature_maps=[2, 4, 5]", "LCNet.act=gelu",
+    "LCNet.freeze_at=3", "LCPAN.out_channels=0", "LCPAN.kernel_size=4", "LCPAN.kernel_size=0", "LCPAN.num_features=0",
+    "PicoHeadV2.fpn_stride=[0, 16, 32, 64]", "PicoHeadV2.fpn_stride=[]", "PicoHeadV2.reg_max=0",
+    "PicoHeadV2.prior_prob=5", "PicoHeadV2.prior_prob=0", "PicoHeadV2.cell_offset=-3", "PicoHeadV2.grid_cell_scale=0",
+    "PicoHeadV2.static_assigner_epoch=-1", "PicoHeadV2.num_classes=7", "PicoHeadV2.conv_feat.norm_type=gn",
+    "PicoHeadV2.conv_feat.num_convs=0", "PicoHeadV2.conv_feat.act=tanh", "PicoHeadV2.static_assigner.topk=0",
+    "PicoHeadV2.static_assigner.num_classes=7", "PicoHeadV2.assigner.topk=0", "PicoHeadV2.assigner.topk=-1",
+    "PicoHeadV2.assigner.beta=-6", "PicoHeadV2.assigner.alpha=.nan", "PicoHeadV2.loss_class.alpha=-1",
+    "PicoHeadV2.loss_class.gamma=.inf", "PicoHeadV2.loss_bbox.loss_weight=-1", "PicoHeadV2.loss_dfl.loss_weight=.nan",
+    "PicoHeadV2.nms.score_threshold=1.5", "PicoHeadV2.nms.nms_threshold=-1", "PicoHeadV2.nms.nms_threshold=2",
+    "PicoHeadV2.nms.keep_top_k=0", "PicoHeadV2.nms.nms_top_k=-7", "PicoHeadV2.nms.nms_eta=0",
+    "PicoHeadV2.nms.nms_topk=5", "PicoHeadV2.nms.background_label=0", "PicoDet.neck=LCNet", "PicoDet.backbone=PicoFeat",
+    "TrainDataset.sample_num=-5", "TrainDataset.empty_ratio=-1", "epoch=0", "epoch=-5", "epoch=1:30", "log_iter=0",
+    "snapshot_epoch=0", "accumulate_steps=0", "keep_last=0", "ema_decay=1.5", "ema_decay=1", "ema_decay=-0.1",
+    "ema_decay=.nan", "ema_decay_type=linear", "cycle_epoch=-2", "worker_num=-1", "worker_num=100000", "seed=-1",
+    "num_classes=0", "num_classes=-3", "num_classes=7", "norm_type=gn", "export.opset=3", "export.batch_size=-2",
+    "export.nmss=true", "eval_size=[64, 64]", "TestReader.fuse_normalize=true", "PicoHeadV2.nms_pre=1000",
+)  # fmt: skip
+_VALUES = (
+    -5, -1, 0, 1, 2, 3, 7, 64, 10**6, 10**9, 10**30, -0.5, 0.0, 0.3, 1.0, 1.5, 1e-12, 1e39, math.nan, math.inf, None,
+    True, False, "", "x", "Decode", "LCNet", "\x1b[31m", [], [1], [0.5, 1.5], [3, 4, 5], [2, 1], [64, 64], ["a"], [[]],
+    {}, {"name": "LCNet"}, {"a": 1}, {"type": "SGD"}, {"Resize": {"target_size": 64}}, [{"Decode": {}}],
+)  # fmt: skip
+
+
+def mutations(tree: Any, seed: int) -> Iterator[list[str]]:
+    """Overrides without end: a value near the present one or any other, for a key, an unknown key or another option."""
+    rng = random.Random(seed)
+    present = dict(_paths(tree, ()))
+    while True:
+        overrides = []
+        for _ in range(rng.choice((1, 1, 1, 2))):
+            path = rng.choice(list(present))
+            value = rng.choice((*_near(present[path]), *_near(present[path]), rng.choice(_VALUES), rng.choice(_VALUES)))
+            cls = registry._classes.get(path[-1])
+            if rng.random() < 0.15:
+                path = (*path, rng.choice(("typo", "name", "scale", "0", "num_classes", "type")))
+            elif cls and (options := list(registry._options_of(cls))):
+                path, value = (*path, rng.choice(options)), rng.choice(_VALUES)
+            text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n")
+            overrides.append(f"{'.'.join(path)}={text.strip()}")
+        yield overrides
+
+
+def _near(value: Any) -> tuple[Any, ...]:
+    """Values that are likely to be in range as well."""
+    if isinstance(value, bool):
+        return (not value,)
+    if isinstance(value, (int, float)):
+        return value + 1, value * 2, value / 2, value // 2
+    if isinstance(value, list) and value:
+        return value[:-1], value[1:], value[::-1], [*value, value[-1]]
+    return ()
+
+
+def _paths(tree: Any, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield (*at, str(key)), value
+        yield from _paths(value, (*at, str(key)))
+
+
+def outcome(config: Path, overrides: list[str]) -> str:
+    """`runs`, or the line that the tools end with. Any other exception is a fault of the project, and is raised."""
+    try:
+        _run(config, overrides)
+    except UserError as error:
+        return str(error)
+    return "runs"
+
+
+def _run(config: Path, overrides: list[str]) -> None:
+    """What training, evaluation and inference build, two batches read, and a step computed."""
+    import paddle
+
+    from ppdet.data.datasets import check_num_classes
+    from ppdet.engine.ema import ModelEMA
+    from ppdet.engine.run import Run, _check_model
+    from ppdet.modeling import build_model
+    from ppdet.modeling.heads.base import Targets
+
+    cfg = load_config(config, overrides)
+    builder = Builder(cfg)
+    refuse_overrides(builder.check(), overrides)
+    settings = Settings.from_config(cfg)
+    _check_model(cfg, settings)
+    assert settings.export.formats
+    run = Run(cfg, settings, builder, "cpu")
+    rate = builder.build("LearningRate").for_run(2, 1)
+    rate.misfit(min(settings.epoch, 50), 3)
+    batches = {}
+    for slot in ("Train", "Eval"):
+        dataset = run.build_dataset(f"{slot}Dataset").load()
+        check_num_classes(dataset, settings.num_classes)
+        reader = builder.build(f"{slot}Reader")
+        reader.worker_num = 0
+        batches[slot] = next(reader.bind(dataset, seed=1).epoch(0))
+    builder.build("TestReader")
+    paddle.seed(0)
+    model = build_model(builder)
+    optimizer = builder.build("OptimizerBuilder")(rate.at(0, 3), model)
+    batch = batches["Train"]
+    targets = Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask)
+    for epoch in (0, settings.epoch - 1):
+        model.loss(model(batch.image), targets, epoch)["loss"].backward()
+    optimizer.step()
+    ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
+    ema.update()
+    assert all(value.isfinite().all() for value in ema.averaged().values())
+    model.eval()
+    with paddle.no_grad():
+        model.predict(model(batches["Eval"].image), batches["Eval"].scale_factor)
+
+
+def fault_of(line: str, overrides: list[str]) -> str | None:
+    """What is wrong with an `outcome`; None if it is a run, or a line that names a key or file of the overrides."""
+    if line == "runs":
+        return None
+    if "\n" in line or not re.match(r"^(-o )?[^ ].*?: ", line):
+        return f"not `key: what is wrong`: {line!r}"
+    keys = {name for text in overrides for name in re.split(r"[.:={}\[\], ]+", text) if name}
+    named = set(re.split(r"[.:={}\[\], ()'/]+", line))
+    return None if keys & named else f"names none of the keys: {line!r}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--commands", type=int, default=20, help="how many go through tools/train.py as well")
+    args = parser.parse_args()
+    import ppdet.engine.run  # noqa: F401  # fills the class table
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = coco_workspace(Path(folder)).config
+        drawn = mutations(load_config(config).to_dict(), args.seed)
+        cases = [[text] for text in NONSENSE] + [next(drawn) for _ in range(args.count - len(NONSENSE))]
+        figures = Counter(_tried(config, number, case) for number, case in enumerate(cases))
+        for case in random.Random(args.seed).sample(cases, args.commands):
+            fault, status = run_as_command(config, case)
+            if fault:
+                print("FAULT", case, fault, flush=True)
+            figures["FAULT" if fault else f"command ends with {status}"] += 1
+    print(dict(figures))
+    return 1 if figures["FAULT"] else 0
+
+
+def _tried(config: Path, number: int, case: list[str]) -> str:
+    try:
+        line = outcome(config, case)
+        fault = "nonsense that runs" if line == "runs" and number < len(NONSENSE) else fault_of(line, case)
+    except Exception as error:
+        line, fault = "", f"{type(error).__name__}: {error}"
+    if fault:
+        print("FAULT", case, fault[:500], flush=True)
+    return "FAULT" if fault else "runs" if line == "runs" else "refused"
+
+
+def run_as_command(config: Path, case: list[str]) -> tuple[str | None, int]:
+    """What is wrong with how tools/train.py ends, None if nothing is, and its status."""
+    command = [sys.executable, str(ROOT / "tools" / "train.py"), "-c", str(config), "--eval", "-o", "epoch=1", *case]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    right = done.returncode == 0 or (done.returncode == 2 and len(errors) == 1 and "Traceback" not in done.stderr)
+    return None if right else f"status {done.returncode}: {done.stderr[-1500:]}", done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
