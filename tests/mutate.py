@@ -35,8 +35,9 @@ def main(wanted: str = "") -> int:
     chosen = [mistake for mistake in load_mistakes() if wanted in mistake.file]
     with tempfile.TemporaryDirectory() as folder:
         clone = copy_clone(Path(folder) / "clone")
-        if run(clone, " ".join(mistake.tests for mistake in chosen)) != 0:
-            print("the tests fail without any mistake")
+        before = run(clone, " ".join(mistake.tests for mistake in chosen))
+        if before.returncode != 0:
+            print(f"the tests fail without any mistake:\n{before.stdout}{before.stderr}")
             return 1
         missed = [mistake for mistake in chosen if not is_noticed(clone, mistake)]
     print(f"{len(chosen) - len(missed)} of {len(chosen)} noticed")
@@ -53,9 +54,9 @@ def copy_clone(to: Path) -> Path:
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
+        if os.path.lexists(ROOT / name):
             (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to / name)
+            shutil.copy2(ROOT / name, to / name, follow_symlinks=False)
     return to
 
 
@@ -64,7 +65,7 @@ def is_noticed(clone: Path, mistake: Mistake) -> bool:
     path = clone / "ppdet" / mistake.file
     text, times, start = path.read_text(), path.stat(), time.monotonic()
     path.write_text(planted(text, mistake))
-    noticed = run(clone, mistake.tests) == FAILED
+    noticed = run(clone, mistake.tests).returncode == FAILED
     path.write_text(text)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     verdict, seconds = "noticed" if noticed else "MISSED", time.monotonic() - start
@@ -78,13 +79,13 @@ def planted(text: str, mistake: Mistake) -> str:
     return text.replace(mistake.old, mistake.new)
 
 
-def run(clone: Path, tests: str) -> int:
-    """Status of pytest on these files of tests/, up to the first failure."""
+def run(clone: Path, tests: str) -> subprocess.CompletedProcess[str]:
+    """Pytest on these files of tests/, up to the first failure."""
     files = [f"tests/{name}" for name in sorted(set(tests.split()))]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files]
     environment = {key: value for key, value in os.environ.items() if key != "PPDET_REQUIRE_GOLDEN"}
     environment |= {"PPDET_SHARED": str(clone.parent / "absent"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, timeout=900).returncode
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=900)
 
 
 if __name__ == "__main__":

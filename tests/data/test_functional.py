@@ -26,6 +26,7 @@ def test_crop() -> None:
     # an image of 40 x 60 stored at a tenth: edges are rounded, and one pixel stays
     np.testing.assert_array_equal(F.crop(IMAGE, (40, 60), (14, 16, 47, 40)), IMAGE[2:4, 1:5])
     np.testing.assert_array_equal(F.crop(IMAGE, (40, 60), (58, 38, 59, 39)), IMAGE[3:4, 5:6])
+    np.testing.assert_array_equal(F.crop(IMAGE, (40, 60), (12, 22, 14, 24)), IMAGE[2:3, 1:2])
 
 
 def test_crop_boxes() -> None:
@@ -41,6 +42,13 @@ def test_crop_boxes() -> None:
     assert kept.tolist() == [0, 1, 4]
     assert moved.tolist() == [[2, 0, 20, 20], [0, 0, 14, 14], [0, 0, 10, 10]]
     assert moved.dtype == np.float32
+
+
+def test_clip_boxes() -> None:
+    given = boxes([-5, 2, 10, 60], [0, 0, 50, 40], [50, 5, 60, 10], [10, -9, 20, 0], [3, 3, 4, 4])
+    clipped, kept = F.clip_boxes(given, (40, 50))
+    assert kept.tolist() == [0, 1, 4]
+    assert clipped.tolist() == [[0, 2, 10, 40], [0, 0, 50, 40], [3, 3, 4, 4]]
 
 
 def test_iou_with() -> None:

@@ -101,7 +101,7 @@ def test_giou_loss(sides):
     np.testing.assert_allclose(found, each(pred), rtol=1e-5, atol=1e-5)
     expected = losses.gradient(lambda pred: sum(each(pred)), pred, step=1e-6)
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    assert GIoULoss().eps == 1e-10
+    assert (GIoULoss().eps, GIoULoss().loss_weight) == (1e-10, 1)
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1, 2, 3, 6])
