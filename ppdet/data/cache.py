@@ -24,7 +24,7 @@ from ppdet.core.errors import UserError
 
 from . import functional as F
 from .cache_files import delete_unused, locked_folder, opened, write_whole
-from .decode import read_image
+from .decode import image_size, read_image
 from .sample import Record, Sample
 from .transforms import Decode, Transform, with_image
 
@@ -155,11 +155,7 @@ def stored_size(size: F.Size, shortest: int | None) -> F.Size:
 
 def _size_of(record: Record) -> F.Size:
     """Of an image whose annotation does not say; an unreadable one takes no room."""
-    try:
-        height, width = read_image(record.im_file).shape[:2]
-        return height, width
-    except UserError:
-        return 0, 0
+    return image_size(Path(record.im_file)) or (0, 0)
 
 
 def _report(what: str, needed: int, free: int, where: str) -> None:

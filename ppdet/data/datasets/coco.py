@@ -14,7 +14,7 @@ from ppdet.core.registry import register
 from ..sample import Record
 from .base import AnnotatedDataset, Category, GroundTruth
 from .box_filter import BoxFilter, Object
-from .coco_json import Annotation, CocoFile, Image, listed_twice, read_categories, read_coco
+from .coco_json import Annotation, CocoFile, Image, read_categories, read_coco
 from .file_names import FileNames
 
 logger = logging.getLogger(__name__)
@@ -43,16 +43,17 @@ class COCODataSet(AnnotatedDataset):
     def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         file = read_coco(anno_file)
         self.truth = ground_truth(file)
-        _report_images(anno_file, file.images)
         objects: list[list[Object]] = [[] for _ in file.images]
         for annotation in file.annotations:
             if box := _training_box(annotation, box_filter):
                 objects[annotation.image].append((annotation.class_index, box, 0))
         folder, files = self.root / self.image_dir, FileNames()
-        return file.categories, [
+        records = [
             box_filter.record(Path(files.find(folder, image.name)), im_id, image.size, objects[im_id])
             for im_id, image in enumerate(file.images)
         ]
+        _report_images(anno_file, file.images, records)
+        return file.categories, records
 
 
 def ground_truth(file: CocoFile) -> GroundTruth:
@@ -85,9 +86,11 @@ def _training_box(annotation: Annotation, box_filter: BoxFilter) -> list[float] 
     return None
 
 
-def _report_images(path: Path, images: Sequence[Image]) -> None:
+def _report_images(path: Path, images: Sequence[Image], records: Sequence[Record]) -> None:
     """Say where images come twice, and where their sizes are unknown."""
-    if twice := listed_twice(images):
+    by_file: dict[str, Image] = {}
+    pairs = [(by_file.setdefault(record.im_file, image), image) for image, record in zip(images, records, strict=True)]
+    if twice := [(first, second) for first, second in pairs if first is not second]:
         (first, second), count = twice[0], len(twice)
         logger.warning(
             "%s: %d images are listed again under another id, e.g. %r as %r and %r; each takes the other's objects "

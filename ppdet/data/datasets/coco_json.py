@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,9 +141,3 @@ def _parse_box(value: Any) -> tuple[list[float] | None, str]:
         return None, "with a bbox of strings"
     numbers = [number for each in value if (number := finite_number(each)) is not None]
     return (numbers, "") if len(numbers) == 4 else (None, "with a bbox that is not 4 finite numbers")
-
-
-def listed_twice(images: Iterable[Image]) -> list[tuple[Image, Image]]:
-    """Images whose name another one, of another id, has before them; with that one."""
-    first: dict[str, Image] = {}
-    return [(other, image) for image in images if (other := first.setdefault(image.name, image)) is not image]
