@@ -89,9 +89,9 @@ def test_images_that_cannot_be_used_are_named_and_passed_over(
     strip = cv2.imencode(".png", np.full((8, 70_000, 3), 90, np.uint8))[1].tobytes()
     (folder / "4.jpg").write_bytes(strip)
     (folder / "5.png").symlink_to("nowhere")
+    options = ["-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder, "--output_dir", out]
     with pytest.raises(SystemExit) as exit_:
-        tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder, "--output_dir", out,
-                  "--save_results")  # fmt: skip
+        tools.run("infer", *options, "--save_results")
     assert exit_.value.code == 1
     log = capsys.readouterr().err
     damaged = "not an image that can be decoded; fetch it again or leave it out"
@@ -112,8 +112,8 @@ def test_images_that_cannot_be_used_are_named_and_passed_over(
 def test_a_folder_of_which_no_image_can_be_read(tools: Tools, coco: Workspace, weights: Path) -> None:
     for path in (coco.data / "val").iterdir():
         path.write_bytes(path.read_bytes()[:300])
-    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
-                       "--output_dir", coco.root / "out")  # fmt: skip
+    options = ["-c", coco.config, "-o", f"weights={weights}", "--output_dir", coco.root / "out"]
+    error = tools.fail("infer", *options, "--infer_dir", coco.data / "val")
     assert error == f"{coco.data}/val: none of its 4 images can be read; see the lines above"
 
 

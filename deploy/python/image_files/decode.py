@@ -12,8 +12,7 @@ from . import jpeg
 from .header import MAX_PIXELS, Header, read_header
 
 MAX_BYTES = 1 << 30
-_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
-          stat.S_IFSOCK: "a socket"}  # fmt: skip
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 _NOT_AN_IMAGE = "not an image that can be decoded; fetch it again or leave it out"
 
 
@@ -29,7 +28,8 @@ def read_file(path: str | Path) -> tuple[bytes, Header]:
     """
     try:
         status = Path(path).stat()
-        if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
+        if not stat.S_ISREG(status.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
             raise ImageProblem(f"found {kind}; expected an image file; check the name")
         if status.st_size > MAX_BYTES:
             raise ImageProblem(f"has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read; make the image smaller")
