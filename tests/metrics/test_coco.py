@@ -100,6 +100,28 @@ def test_perfect_detections_from_records_and_from_a_file() -> None:
     assert by_file.compute() == by_records.compute()
 
 
+def test_hand_computed_case() -> None:
+    """Class 0: a large object, found with an IoU of 0.62, which is enough for 3 of the 10 thresholds.
+
+    Class 1: a small object (score 0.8) and one of medium size (0.7), both found, after a wrong box of medium size (0.9)
+    on the second one's image: precision 2/3 at every recall.
+    """
+    boxes = [[0, 0, 100, 100], [200, 200, 220, 220], [0, 0, 50, 50]]
+    records = [
+        Record(0, np.array(boxes[:2], np.float32), np.array([[0], [1]])),
+        Record(1, np.array(boxes[2:], np.float32), np.array([[1]])),
+    ]
+    metric = CocoMetric(CATEGORIES, records)
+    metric.update(0, np.array([[0, 0.9, 0, 0, 100, 62], [1, 0.8, *boxes[1]]]))
+    metric.update(1, np.array([[1, 0.9, 300, 300, 340, 340], [1, 0.7, *boxes[2]]]))
+    rows = metric.classwise()
+    assert [(row.name, row.ground_truths) for row in rows] == [("stop", 1), ("yield", 2)]
+    assert [(row.AP, row.AP50) for row in rows] == [pytest.approx((0.3, 1)), pytest.approx((2 / 3, 2 / 3))]
+    expected = {"AP": (0.3 + 2 / 3) / 2, "AP50": (1 + 2 / 3) / 2, "AP75": 1 / 3, "APs": 1, "APm": 0.5, "APl": 0.3}
+    expected |= {"AR1": (0.3 + 0.5) / 2, "AR10": 0.65, "AR100": 0.65, "ARs": 1, "ARm": 1, "ARl": 0.3}
+    assert metric.compute() == pytest.approx(expected)
+
+
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     metric = CocoMetric(CATEGORIES, truth(), file_truth())
     metric.update(0, perfect(truth()[0]))
