@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,11 @@ class TrainedClasses:
 
     @property
     def names(self) -> list[str]:
-        return [category.name for category in self.categories]
+        return _names(self.categories)
 
     def check(self, where: str, found: Sequence[Category]) -> None:
         """Raise UserError where the dataset `where` lists other classes than these, or in another order."""
-        names = [category.name for category in found]
+        names = _names(found)
         same = sorted(names) == sorted(self.names)
         differ = [i for i, (ours, theirs) in enumerate(zip(self.names, names, strict=False)) if ours != theirs]
         if not differ or (self.renamed and not same):
@@ -49,6 +50,10 @@ class TrainedClasses:
             remedy = f"put its categories (JSON) or lines (label list) in the order {order}"
         raise UserError(f"{where}: class {index} is {names[index]!r} there but {self.names[index]!r} in {self.source}; "
                         f"{remedy}")  # fmt: skip
+
+
+def _names(categories: Sequence[Category]) -> list[str]:
+    return [unicodedata.normalize("NFC", category.name) for category in categories]
 
 
 def stored_classes(weights: str | Path) -> TrainedClasses | None:

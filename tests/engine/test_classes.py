@@ -25,6 +25,8 @@ def listed(*names: str) -> list[Category]:
 def test_other_classes_and_another_order() -> None:
     trained = TrainedClasses(listed("a", "b", "c"), "the training")
     trained.check("EvalDataset", [Category(id, name) for id, name in ((7, "a"), (9, "b"), (2, "c"))])  # ids are free
+    accented = TrainedClasses(listed("\u00e9", "b"), "the training")
+    accented.check("EvalDataset", listed("e\u0301", "b"))  # the same, composed in the other way
     with pytest.raises(UserError) as error:
         trained.check("EvalDataset", listed("a", "c", "b"))
     assert str(error.value) == (

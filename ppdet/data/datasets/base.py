@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -154,8 +155,8 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_names(path: Path) -> list[str]:
-    """The class names of a label list, one a line."""
-    names = read_lines(path)
+    """The class names of a label list, one a line, with accents composed: they look the same in either form."""
+    names = [unicodedata.normalize("NFC", line) for line in read_lines(path)]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{path}: lists the class {name!r} twice; remove one of the lines")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
+import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ def _decoded(path: Path, data: bytes) -> str:
 
 
 def _name(path: Path, item: ET.Element) -> str:
-    name = re.sub(r"\s*[\n\r\t]\s*", " ", (item.findtext("name") or "").strip())  # a line that was wrapped
+    text = unicodedata.normalize("NFC", item.findtext("name") or "")  # as in label lists
+    name = re.sub(r"\s*[\n\r\t]\s*", " ", text.strip())  # a line that was wrapped
     if not name:
         raise UserError(f"{path}: an object has no name; correct the file or remove its image")
     if _CONTROL.search(name):

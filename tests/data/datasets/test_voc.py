@@ -248,6 +248,14 @@ def test_other_folder_names(names: tuple[str, str], tmp_path: Path) -> None:
     assert dataset.load().records[0].im_file == str(images / "a.png")
 
 
+def test_class_names_with_accents_composed_in_either_way(tmp_path: Path) -> None:
+    one, other = "caf\u00e9", "cafe\u0301"
+    dataset = plain(tmp_path, a=annotation(one), b=annotation(other), c=annotation("\n  cafe\u0301\t\n"))
+    assert [category.name for category in dataset.load().categories] == [one]
+    (tmp_path / "label_list.txt").write_text(f"dog\n{other}\n", encoding="utf-8")
+    assert [record.gt_class.tolist() for record in dataset.load().records] == [[[1]]] * 3
+
+
 def test_an_image_that_is_listed_twice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     dataset = plain(tmp_path, a=annotation(), b=annotation())
     (tmp_path / "train.txt").write_text("a\nb\na.png\n")
