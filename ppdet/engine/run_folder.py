@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import yaml
+
+from ppdet.core.config import Config
 from ppdet.core.errors import UserError
 from ppdet.engine import distributed
 from ppdet.engine.checkpoint import Progress
@@ -19,7 +22,7 @@ from ppdet.utils.folder_lock import folder_lock
 logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
-_OF_THE_RUN = (METRICS, "config.yml")
+_CONFIG = "config.yml"
 
 
 @contextmanager
@@ -39,28 +42,37 @@ def only_training(output_dir: Path) -> Iterator[None]:
         yield
 
 
-def begin_run(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:
-    """Leave in `output_dir` only what belongs to the run that begins there, or continues with `checkpoint`.
+def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, saved: Progress | None = None) -> None:
+    """Make `output_dir` that of the run that begins, or continues with `checkpoint` at the place `saved`; a collective.
 
-    The checkpoints of an earlier run, and those beyond the place `saved` where this one continues, would be mistaken
-    for its own. They are moved to `earlier-1` or the next such folder. The log of a continued run is cut at that place.
+    The checkpoints of an earlier run, and those beyond the place where this one continues, would be mistaken for its
+    own. They are moved to `earlier-1` or the next such folder. The log of a continued run is cut at that place.
     """
+    error = None
+    if distributed.rank() == 0:
+        try:
+            _leave_only_ours(output_dir, checkpoint, saved)
+            with atomic_write(output_dir / _CONFIG) as file:
+                yaml.safe_dump(cfg.to_dict(), file, sort_keys=True)
+        except UserError as e:
+            error = e
+        except OSError as e:
+            error = UserError(f"{output_dir}: cannot be written ({e.strerror}); check the folder")
+    distributed.raise_together(error)
+
+
+def _leave_only_ours(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:
     continued = checkpoint is not None and checkpoint.parent.resolve() == output_dir.resolve()
     stems = checkpoints_beyond(output_dir, checkpoint if continued else None)
     metrics = output_dir / METRICS
     logged = metrics.is_file() and metrics.stat().st_size > 0
-    try:
-        if stems or (logged and not continued):
-            target = _move_aside(output_dir, stems, with_log=not continued)
-            if continued and logged:
-                shutil.copy2(metrics, target / METRICS)
-            logger.warning(
-                "%s: the files of an earlier run there are now in %s; -r continues a run", output_dir, target
-            )
-        if continued and logged and saved:
-            _cut_log(metrics, saved)
-    except OSError as error:
-        raise UserError(f"{output_dir}: cannot be written ({error.strerror}); check the folder") from error
+    if stems or (logged and not continued):
+        target = _move_aside(output_dir, stems, with_log=not continued)
+        if continued and logged:
+            shutil.copy2(metrics, target / METRICS)
+        logger.warning("%s: the files of an earlier run there are now in %s; -r continues a run", output_dir, target)
+    if continued and logged and saved:
+        _cut_log(metrics, saved)
 
 
 def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
@@ -69,7 +81,9 @@ def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
         number += 1
     target.mkdir()
     for file in sorted(folder.iterdir()):
-        is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (with_log and file.name in _OF_THE_RUN)
+        is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (
+            with_log and file.name in (METRICS, _CONFIG)
+        )
         if is_ours and file.is_file():
             file.rename(target / file.name)
     return target

@@ -90,6 +90,7 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     settings = trainer.settings
     if progress.epoch >= settings.epoch:
         raise UserError(f"epoch: the checkpoint has all {settings.epoch} epochs; raise epoch to train on")
+    trainer.begin()
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process

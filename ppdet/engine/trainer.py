@@ -6,11 +6,11 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import paddle
-import yaml
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
@@ -19,7 +19,7 @@ from ppdet.data.loader import Loader
 from ppdet.engine import distributed
 from ppdet.engine.callbacks import Callback, JsonLines
 from ppdet.engine.checkpoint import Progress, load_checkpoint
-from ppdet.engine.checkpoint_files import best_score, find_checkpoint, peek_seed, remove_unfinished
+from ppdet.engine.checkpoint_files import best_score, checkpoints_beyond, find_checkpoint, peek_seed, remove_unfinished
 from ppdet.engine.classes import TrainedClasses, stored_classes
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.device import amp_dtype, supports_sync_bn
@@ -32,7 +32,6 @@ from ppdet.engine.weights import load_pretrained
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu import use_cpu_kernels
 from ppdet.utils.download import resolve_weights
-from ppdet.utils.files import atomic_write
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +43,7 @@ class Trainer:
     evaluate    scores a model; None: no evaluation
     primary     the score that decides which checkpoint is best
     categories  the classes, which go into the checkpoints
+    begin       makes the output folder that of this run
     """
 
     model: PicoDet
@@ -59,6 +59,7 @@ class Trainer:
     evaluate: Callable[[PicoDet], dict[str, float]] | None = None
     primary: str = ""
     categories: Sequence[Category] = ()
+    begin: Callable[[], None] = lambda: None
     callbacks: Sequence[Callback] = ()
 
     @property
@@ -111,7 +112,6 @@ def build_trainer(
     if not steps:
         raise UserError(f"accumulate_steps: an update takes {batch} images, but the epoch has fewer; lower it")
     saved = load_checkpoint(checkpoint, model, optimizer, ema, scaler) if checkpoint else None
-    _begin_together(run, checkpoint, saved)
     progress = Progress(epoch=0, step=0, updates=0, seed=seed, batch=batch)
     if checkpoint and saved:
         progress = _resume(checkpoint, saved, batch, steps)
@@ -135,6 +135,7 @@ def build_trainer(
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
+        begin=partial(begin_run, run.output_dir, run.cfg, checkpoint, saved),
         callbacks=(JsonLines(run.output_dir / METRICS), *callbacks),
     )
     return trainer, progress
@@ -154,24 +155,14 @@ def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | N
     return distributed.gather(found)[0]
 
 
-def _begin_together(run: Run, checkpoint: Path | None, saved: Progress | None) -> None:
-    """Make the output folder that of this run, on rank 0."""
-    error = None
-    if distributed.rank() == 0:
-        try:
-            begin_run(run.output_dir, checkpoint, saved)
-            with atomic_write(run.output_dir / "config.yml") as file:
-                yaml.safe_dump(run.cfg.to_dict(), file, sort_keys=True)
-        except UserError as e:
-            error = e
-    distributed.raise_together(error)
-
-
 def _resume(checkpoint: Path, saved: Progress, batch: int, steps: int) -> Progress:
     """Where to go on from what `checkpoint` says, with `batch` images per step and `steps` steps per epoch."""
     progress = saved.with_batch(batch, steps)
     # a best_model beside it may be better than what the run had seen until then, and is not to be replaced by less
-    scores = [score for score in (saved.best, best_score(checkpoint.with_name("best_model"))) if score is not None]
+    beside = best_score(checkpoint.with_name("best_model"))
+    if "best_model" in checkpoints_beyond(checkpoint.parent, checkpoint):
+        beside = None  # of the part of the run that is done again
+    scores = [score for score in (saved.best, beside) if score is not None]
     if saved.batch not in (0, batch):
         logger.info("%d images per step instead of %d: the place is step %d of %d of epoch %d", batch, saved.batch,
                     progress.step, steps, progress.epoch + 1)  # fmt: skip

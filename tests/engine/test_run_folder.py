@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ppdet.core.config import Config
 from ppdet.core.errors import UserError
 from ppdet.engine.checkpoint import Progress, save_checkpoint
 from ppdet.engine.checkpoint_files import newest_checkpoint
@@ -24,7 +25,9 @@ SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 
 @pytest.fixture
 def trainer(tiny: Path) -> Trainer:
-    return build_trainer(make_run(tiny))[0]
+    trainer = build_trainer(make_run(tiny))[0]
+    trainer.output_dir.mkdir(parents=True)
+    return trainer
 
 
 def save(trainer: Trainer, name: str, **place: int) -> Path:
@@ -87,16 +90,20 @@ def test_a_new_run_moves_an_earlier_one_aside(trainer, caplog):
         save(trainer, name, epoch=1, updates=2)
     (folder / "metrics.jsonl").write_text("old\n")
     (folder / "mine.pdparams").write_text("the user's")
+    (folder / "config.yml").write_text("old: 1")
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "mine.pdparams"}
-    begin_run(folder, None, None)
+    begin_run(folder, Config({}))
     aside = folder / "earlier-1"
-    assert {file.name for file in folder.iterdir()} == {"earlier-1", "mine.pdparams"}
+    assert {file.name for file in folder.iterdir()} == {"earlier-1", "mine.pdparams", "config.yml"}
+    assert (folder / "config.yml").read_text() == "{}\n"
     assert {file.name: file.read_bytes() for file in aside.iterdir()} == before
     assert f"{folder}: the files of an earlier run there are now in {aside}" in caplog.text
-    begin_run(folder, None, None)
+    begin_run(folder, Config({}))
     assert not (folder / "earlier-2").exists()
     save(trainer, "0")
-    begin_run(folder, trainer.output_dir.parent / "elsewhere" / "0", START)  # continues a run of another folder
+    begin_run(
+        folder, Config({}), trainer.output_dir.parent / "elsewhere" / "0", START
+    )  # continues a run of another folder
     assert names(folder / "earlier-2") == {"0"}
 
 
@@ -107,7 +114,7 @@ def test_what_lies_beyond_the_place_that_is_gone_back_to(trainer):
         save(trainer, str(number), epoch=number + 1, updates=2 * number + 2, batch=2)
     save(trainer, "best_model", epoch=3, updates=6, batch=2)
     (folder / "metrics.jsonl").write_text("".join(record(epoch, 1) + "\n" for epoch in (1, 2, 3, 4)))
-    begin_run(folder, folder / "1", replace(START, epoch=2, updates=4))
+    begin_run(folder, Config({}), folder / "1", replace(START, epoch=2, updates=4))
     assert names(folder) == {"0", "1"}
     assert names(folder / "earlier-1") == {"2", "3", "best_model"}
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
@@ -128,9 +135,8 @@ def test_each_step_is_logged_once(trainer, place, kept, end):
     """A place with all steps done has its evaluation still to come."""
     metrics = trainer.output_dir / "metrics.jsonl"
     metrics.write_text("\n".join(LOG) + end)
-    begin_run(
-        trainer.output_dir, trainer.output_dir / save(trainer, "0"), replace(START, epoch=place[0], step=place[1])
-    )
+    saved = replace(START, epoch=place[0], step=place[1])
+    begin_run(trainer.output_dir, Config({}), save(trainer, "0"), saved)
     assert metrics.read_text() == "".join(line + "\n" for line in LOG[:kept])
 
 
@@ -139,7 +145,7 @@ def test_a_log_with_two_numbers_of_images_per_step(trainer):
     metrics = trainer.output_dir / "metrics.jsonl"
     lines = [record(4, step) for step in (8, 9, 10, 6, 7, 8)]
     metrics.write_text("\n".join(lines) + "\n")
-    begin_run(trainer.output_dir, save(trainer, "0"), replace(START, epoch=3, step=7))
+    begin_run(trainer.output_dir, Config({}), save(trainer, "0"), replace(START, epoch=3, step=7))
     assert metrics.read_text().splitlines() == lines[:5]
 
 
@@ -155,8 +161,8 @@ def test_a_run_that_is_killed_and_resumed(tiny):
     records = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert [r["updates"] for r in records if r["kind"] == "train"] == list(range(1, 9))
     assert [r["epoch"] for r in records if r["kind"] == "eval"] == [1, 2, 3, 4]
-    build_trainer(make_run(tiny, "epoch=1"))
-    assert not metrics.exists()
+    fit(*build_trainer(make_run(tiny, "epoch=1")))
+    assert len(metrics.read_text().splitlines()) == 2
     assert len((trainer.output_dir / "earlier-1" / "metrics.jsonl").read_text().splitlines()) == 12
 
 
@@ -164,4 +170,12 @@ def test_a_folder_that_cannot_be_written(trainer, monkeypatch):
     save(trainer, "0")
     monkeypatch.setattr(Path, "rename", lambda *args: os.stat("/none"))
     with pytest.raises(UserError, match=r"tiny: cannot be written \(No such file"):
-        begin_run(trainer.output_dir, None, None)
+        begin_run(trainer.output_dir, Config({}))
+
+
+def test_going_back_forgets_a_better_model_of_what_is_done_again(tiny, trainer):
+    for name, best in (("0", 0.1), ("best_model", 0.9)):
+        place = replace(START, epoch=1 if name == "0" else 3, updates=2, best=best)
+        save_checkpoint(trainer.output_dir / name, trainer.model, trainer.optimizer, trainer.ema, place)
+    _, start = build_trainer(make_run(tiny), evaluate=True, resume=trainer.output_dir / "0")
+    assert start.best == 0.1
