@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from ppdet.core.console import guard_output
+
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as the tools do."""
@@ -16,6 +18,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    guard_output()
     parser = _Parser(prog="python3 -m ppdet", description="Commands of ppdet; training and the rest are in tools/.")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     about = (

@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
 from ppdet.core.cli import as_path
+from ppdet.core.console import guard_output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +49,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    guard_output()
     args = parser().parse_args()
     from deploy.python.errors import DeployError, say
 

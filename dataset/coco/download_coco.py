@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # so that the script runs without an installed ppdet
 
 from ppdet.core.cli import as_path  # noqa: E402
+from ppdet.core.console import guard_output  # noqa: E402
 from ppdet.core.errors import UserError  # noqa: E402
 from ppdet.utils.download import download  # noqa: E402
 from ppdet.utils.logging import setup_logging  # noqa: E402
@@ -59,6 +60,7 @@ PARTS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and fetch the parts; 0 on success, 2 after an error message, 130 after Ctrl-C."""
+    guard_output()
     parser = argparse.ArgumentParser(description="Download COCO 2017 (about 19 GiB; 40 GiB free while unpacking).")
     parser.add_argument("--what", default=",".join(PARTS), help="parts, comma-separated: train,val,annotations")
     parser.add_argument("--dir", type=as_path, default=HERE, help="where to put it (default: dataset/coco)")

@@ -25,6 +25,10 @@ import numpy as np
 from scenes import NAMES, Object, make_scene
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))  # so that the script runs without an installed ppdet
+
+from ppdet.core.console import guard_output  # noqa: E402
+
 CATEGORY_IDS = (3, 7, 11, 12, 20, 21, 34, 48, 50, 77)  # with gaps and not from 0, as in real sets
 MANIFEST = "demo_manifest.json"
 SPLITS = ("train", "val")
@@ -59,6 +63,7 @@ class Job:
 
 def main() -> int:
     """Parse the command line, make the set; 0 on success, 2 when it cannot be written, 130 after Ctrl-C."""
+    guard_output()
     parser = argparse.ArgumentParser(description="Make the demo detection set (COCO format).")
     parser.add_argument("--output", type=_path, default=HERE, help="folder to write to (default: dataset/demo)")
     parser.add_argument("--train", type=int, default=400, help="training images (default 400)")

@@ -20,6 +20,7 @@ if not __package__:  # started as a script: its folder becomes a package, whatev
     sys.modules[__package__] = ModuleType(__package__)
     sys.modules[__package__].__path__ = [folder]
 
+from .console import guard_output
 from .errors import DeployError, say
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def _truth(text: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The status that the process ends with."""
+    guard_output()
     args = parser().parse_args(argv)
     for library, quiet in _ENVIRONMENT.items():
         os.environ.setdefault(library, quiet)

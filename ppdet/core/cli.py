@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ppdet.core.config import load_config
+from ppdet.core.console import guard_output
 from ppdet.core.errors import Interrupted, UserError, out_of_memory, printable
 
 
@@ -51,6 +52,7 @@ def run(
     A UserError ends the process with one line on stderr and status 2, with `--debug` after the full trace; Ctrl-C
     ends it with status 130, SIGTERM with 143.
     """
+    guard_output()
     args = parser.parse_args(argv)
     wait_passively()
     if not args.debug:

@@ -149,10 +149,10 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
     distributed.leave()
     if distributed.rank():
         return
+    if folder and not from_json:  # before anything is printed, which can fail
+        count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
+        logger.info("%s: %d detections written", results_file, count)
     logger.info("peak memory %.0f MB", peak_memory_mb(run.device))
     print(describe_scores(evaluator.metric, scores))
     if classwise or run.settings.classwise:
         print(format_table(evaluator.metric.classwise()))
-    if folder and not from_json:
-        count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
-        logger.info("%s: %d detections written", results_file, count)

@@ -1,0 +1,57 @@
+"""Standard output and error that a program can always write to. deploy/python has a copy of this file."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+
+def guard_output() -> None:
+    """Let no state of stdout and stderr end this program. For command lines, first of all.
+
+    Where the reader has gone (`| head`) or the device is full, the rest is dropped; a closed stream (`2>&-`) becomes
+    /dev/null, so that no file of ours gets its number; characters outside the stream's encoding are written as \\uNNNN.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    if sys.stdout is sys.__stdout__:  # else somebody has put another in its place, as tests do
+        sys.stdout = _guarded(sys.stdout, 1)
+    if sys.stderr is sys.__stderr__:
+        sys.stderr = _guarded(sys.stderr, 2)
+
+
+class _Forgiving(io.FileIO):
+    """Drops what cannot be written, and says so once where that is not just a reader that has gone."""
+
+    _told = False
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno != errno.EPIPE and not self._told:
+                self._told = True
+                with suppress(OSError):
+                    os.write(2, f"stdout: cannot be written ({error.strerror}); the rest is left out\n".encode())
+            return memoryview(data).nbytes
+
+
+def _guarded(stream: TextIO | None, number: int) -> TextIO:
+    """A stream on the file `number` with the properties of `stream`; None: it was closed."""
+    if stream is not None:
+        with suppress(OSError):
+            stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Forgiving(number, "w", closefd=False)),
+        encoding=getattr(stream, "encoding", None) or "utf-8",
+        errors="backslashreplace",
+        line_buffering=getattr(stream, "line_buffering", True),
+        write_through=getattr(stream, "write_through", False),
+    )
