@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ppdet.engine import distributed
 from ppdet.engine.classes import TrainedClasses
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.device import peak_memory_mb
-from ppdet.engine.predictor import make_predictor
+from ppdet.engine.predictor import Graphs, make_predictor
 from ppdet.engine.run import Run
 from ppdet.metrics import CocoMetric, Metric, build_metric, format_summary, format_table
 from ppdet.metrics.inputs import Category
@@ -32,13 +32,15 @@ from ppdet.utils.ids import FileId
 logger = logging.getLogger(__name__)
 
 
-def detect(model: PicoDet, batches: Iterable[Batch], images: int, batch_size: int = 0) -> Iterator[ImageDetections]:
+def detect(
+    model: PicoDet, batches: Iterable[Batch], images: int, batch_size: int = 0, graphs: Graphs | None = None
+) -> Iterator[ImageDetections]:
     """im_id and detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each of the images.
 
     Batches smaller than `batch_size` are filled up: kernels may round in another way for another size, and that of the
     last batch depends on the number of ranks.
     """
-    predict = make_predictor(model, images)
+    predict = make_predictor(model, images, graphs)
     for batch in batches:
         im_ids = batch.im_id.numpy().tolist()
         bbox, bbox_num = predict(_filled(batch.image, batch_size), _filled(batch.scale_factor, batch_size))
@@ -62,6 +64,7 @@ class Evaluator:
     image_ids: Sequence[FileId]  # what the annotation file calls the images, by im_id
     images: int  # in the dataset
     batch_size: int = 0  # to which smaller batches are filled up; 0: not at all
+    graphs: Graphs = field(default_factory=Graphs)  # of one evaluation after the other
 
     def __call__(self, model: PicoDet) -> dict[str, float]:
         """The metric's numbers for `model`, on every rank; the model is in evaluation mode afterwards."""
@@ -72,7 +75,7 @@ class Evaluator:
         start = time.perf_counter()
         batches = tqdm(self.loader.epoch(0) if batches is None else batches, total=len(self.loader), desc="eval",
                        unit="batch", leave=False, disable=True if distributed.rank() else None)  # fmt: skip
-        found = list(detect(model, batches, self.images, self.batch_size))
+        found = list(detect(model, batches, self.images, self.batch_size, self.graphs))
         everything = gather_detections(found)
         seconds = time.perf_counter() - start
         logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 from ppdet.core.errors import UserError
+
+# of folders that are full, over their quota, read only, missing, or somebody else's
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
@@ -43,3 +48,29 @@ def atomic_write(path: str | Path) -> Iterator[TextIO]:
     """Like `open(path, "w")` in UTF-8, but the file appears whole or not at all."""
     with atomic_path(path) as temp, temp.open("w", encoding="utf-8") as file:
         yield file
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for the time of the body. Raises UserError where there is no place for it or for what is written."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="ppdet-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        about_this = error.filename is None or str(error.filename).startswith(tempfile.gettempdir())
+        if error.errno not in _NO_PLACE or not about_this:
+            raise
+        raise UserError(
+            f"TMPDIR: {tempfile.gettempdir()} cannot be written ({error.strerror}); make room there, or set TMPDIR to "
+            "another folder"
+        ) from error
+
+
+def require_space(folder: Path, size: int) -> None:
+    """Raise OSError unless `size` bytes can be written in `folder`: for libraries that do not notice a full disk."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # others: a file system that cannot tell
+                raise OSError(error.errno, error.strerror, str(folder)) from None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -13,12 +16,14 @@ import pytest
 from ppdet.engine import predictor as module
 from ppdet.engine.device import peak_memory_mb
 from ppdet.engine.evaluate import Evaluator, build_evaluator
-from ppdet.engine.predictor import GraphPredictor, make_predictor, predict
+from ppdet.engine.predictor import GraphPredictor, Graphs, make_predictor, predict
 from ppdet.modeling.cpu import use_cpu_kernels
 from tests.detections import differences
 from tests.engine.export.test_pipeline import make_weights
 from tests.engine.tiny import make_run
 from tests.golden import CONFIGS, LCNET
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def inputs(batch: int, height: int = 64, width: int = 64) -> tuple[paddle.Tensor, paddle.Tensor]:
@@ -86,14 +91,75 @@ def test_golden_model_scores_the_same(shared):
     assert graph == pytest.approx(plain, abs=1e-4)
 
 
+def test_the_graph_follows_the_weights(tiny):
+    """It is recorded once for one evaluation after the other, and again for another size or another network."""
+    models = []
+    for number, other in enumerate(([], [], ["PicoHeadV2.reg_max=5"])):
+        make_weights(make_run(tiny, *other), tiny.parent / f"weights{number}")
+        models.append(make_run(tiny, f"weights={tiny.parent}/weights{number}.pdparams", *other).load_model())
+    for name, value in models[1].named_parameters():
+        if "head_reg" in name:
+            value.set_value(value * 1.5)
+    graphs, found = Graphs(), []
+    for model, size in ((models[0], 64), (models[1], 64), (models[0], 64), (models[0], 96), (models[2], 96)):
+        expected, result = predict(model, *inputs(2, size, size)), GraphPredictor(model, graphs)(*inputs(2, size, size))
+        assert len(expected[0]) > 0
+        assert differences(expected, result) <= 1e-3
+        found.append(result)
+    assert differences(found[0], found[1]) > 0.01
+    np.testing.assert_array_equal(found[0][0], found[2][0])
+
+
+def test_there_are_only_so_many_graphs(tiny):
+    graphs, model = Graphs(most=2), make_run(tiny).build_model()
+    model.eval()
+    made = [graphs.make(model, (64, 64)) is not None for _ in range(4)]
+    assert made == [True, True, False, False]
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.engine.tiny import make_run
+from ppdet.engine import predictor
+from tests.engine.test_predictor import inputs
+model = make_run(Path(sys.argv[1])).build_model()
+model.eval()
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+graph = predictor.GraphPredictor(model)
+found, expected = graph(*inputs(2)), predictor.predict(model, *inputs(2))
+print(graph._graph is None, (found[0] == expected[0]).all(), len(expected[1]))
+"""
+
+
+@pytest.mark.parametrize("room", [1000, 500_000])
+def test_without_room_for_a_graph_the_model_runs(tiny, room):
+    """No file can be larger than `room`, as on a full disk: room for nothing, and for half of the weights."""
+    argv = [sys.executable, "-c", FULL, str(tiny), str(room)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert done.stdout.split()[-3:] == ["True", "True", "2"], done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "TMPDIR" in line]
+    assert "cannot be written (File too large); make room there, or set TMPDIR" in line
+    assert "going on without an inference graph" in line
+
+
+def test_without_a_temporary_folder_the_model_runs(tiny, monkeypatch, caplog, tmp_path):
+    model = make_run(tiny).build_model()
+    model.eval()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    bbox, _ = GraphPredictor(model)(*inputs(2))
+    np.testing.assert_array_equal(bbox, predict(model, *inputs(2))[0])
+    assert "not there cannot be written (No such file or directory)" in caplog.text
+
+
 def test_memory_stays_over_many_evaluations(tiny, caplog):
     """Twenty snapshots of a training, each with a predictor of its own."""
     caplog.set_level(logging.ERROR)
-    model = make_run(tiny).build_model()
+    model, graphs = make_run(tiny).build_model(), Graphs()
 
     def snapshots(count: int) -> float:
         for _ in range(count):
-            GraphPredictor(model)(*inputs(2))
+            GraphPredictor(model, graphs)(*inputs(2))
         gc.collect()
         return peak_memory_mb("cpu")
 

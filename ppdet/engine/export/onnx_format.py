@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from ppdet.engine.export.onnx_nms import append_nms
 from ppdet.engine.export.onnx_tidy import store_half, tidy
 from ppdet.engine.export.paddle_format import program_file, save_graph
 from ppdet.engine.export.runners import session_options
+from ppdet.utils.files import temporary_folder
 
 
 def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], path: Path) -> None:
@@ -26,10 +26,10 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
 
     settings = model.settings
     without_nms = model.fused().with_settings(nms=False)
-    with tempfile.TemporaryDirectory(prefix="ppdet-") as temp:
-        converted = _convert(without_nms, size, Path(temp))
+    with temporary_folder() as temp:
+        converted = _convert(without_nms, size, temp)
         _name_interface(converted.graph, without_nms.output_names)
-        graph_model = _optimised(converted, Path(temp))
+        graph_model = _optimised(converted, temp)
     tidy(graph_model.graph, settings.opset)
     if settings.nms and not settings.raw:
         append_nms(graph_model.graph, model.model.head.nms.attrs)

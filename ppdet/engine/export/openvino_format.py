@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from ppdet.engine.export.checksum import save_openvino_model
 from ppdet.engine.export.graph import ExportModel
 from ppdet.engine.export.onnx_format import save_onnx
+from ppdet.utils.files import temporary_folder
 
 
 def save_openvino(model: ExportModel, size: Sequence[int], config: dict[str, Any], path: Path) -> None:
     """Write `model` as `path` (.xml, with a .bin beside it); `config` becomes its `rt_info`."""
-    with tempfile.TemporaryDirectory(prefix="ppdet-") as temp:
-        onnx_file = Path(temp) / "model.onnx"
+    with temporary_folder() as temp:
+        onnx_file = temp / "model.onnx"
         save_onnx(model.with_settings(fp16=False), size, config, onnx_file)
         convert_onnx(onnx_file, config, path, model.settings.fp16)
 

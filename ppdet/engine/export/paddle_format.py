@@ -10,21 +10,37 @@ from typing import Any
 
 import numpy as np
 import paddle
+from paddle import nn
 from paddle.static import InputSpec
 
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.export.graph import ExportModel
+from ppdet.utils.files import require_space
+
+_PROGRAM_BYTES = 1 << 20  # more than any graph without its weights
 
 
 def save_graph(model: ExportModel, size: Sequence[int], folder: Path) -> None:
     """Write `model` (in evaluation mode) for images of `size` (height, width; -1: any) as model.*"""
+    write_graph(recorded(model, size), folder)
+
+
+def recorded(model: ExportModel, size: Sequence[int]) -> nn.Layer:
+    """`model` (in evaluation mode) with the description that `write_graph` records it by, once."""
     model.eval()
     batch = model.settings.batch_size if model.settings.batch_size > 0 else None
     specs = [InputSpec([batch, 3, *(side if side > 0 else None for side in size)], model.settings.input_dtype, "image")]
     if model.takes_scale_factor:
         specs.append(InputSpec([batch, 2], "float32", "scale_factor"))
+    return paddle.jit.to_static(model, input_spec=specs, full_graph=True)
+
+
+def write_graph(model: nn.Layer, folder: Path) -> None:
+    """Write the graph of a `recorded` model, with the weights that it has now, as model.*"""
+    # Paddle does not notice where a file is cut short
+    require_space(folder, _PROGRAM_BYTES + sum(4 * value.size for value in model.parameters()))
     with _no_call_stacks():
-        paddle.jit.save(paddle.jit.to_static(model, input_spec=specs, full_graph=True), f"{folder}/model")
+        paddle.jit.save(model, f"{folder}/model")
 
 
 def load_graph(folder: Path) -> Any:

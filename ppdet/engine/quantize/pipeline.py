@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from ppdet.engine.quantize.qdq import Ranges, convolutions, measure_ranges, quan
 from ppdet.engine.quantize.report import Report, make_report
 from ppdet.engine.quantize.sensitivity import sensitivities, tolerant
 from ppdet.engine.run import Run
+from ppdet.utils.files import temporary_folder
 
 logger = logging.getLogger(__name__)
 
@@ -111,8 +111,8 @@ def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[
         save_onnx_model(quantized(model, ranges, chosen), config, files[-1])
     if "openvino" in formats:
         files.append(folder / "model_int8.xml")
-        with tempfile.TemporaryDirectory(prefix="ppdet-") as temp:
-            source = Path(temp) / "model.onnx"
+        with temporary_folder() as temp:
+            source = temp / "model.onnx"
             onnx.save(quantized(model, ranges, chosen, outputs=False), str(source))
             convert_onnx(source, config, files[-1])
     return files

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ppdet.engine.export.runners import Feed
+from ppdet.utils.files import temporary_folder
 
 Ranges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # the smallest and the largest value of a tensor
 
@@ -49,8 +48,8 @@ def measure_ranges(model: Any, feeds: Sequence[Feed]) -> Ranges:
         def get_next(self) -> Feed | None:
             return next(self._left, None)
 
-    with tempfile.TemporaryDirectory(prefix="ppdet-") as folder:
-        source, augmented = Path(folder) / "model.onnx", Path(folder) / "augmented.onnx"
+    with temporary_folder() as folder:
+        source, augmented = folder / "model.onnx", folder / "augmented.onnx"
         onnx.save(model, str(source))
         calibrator = create_calibrator(source, ["Conv"], str(augmented), CalibrationMethod.MinMax)
         calibrator.collect_data(Reader())
