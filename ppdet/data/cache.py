@@ -12,6 +12,7 @@ import hashlib
 import logging
 import mmap
 import shutil
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -159,7 +160,8 @@ def _size_of(record: Record) -> F.Size:
 
 
 def _report(what: str, needed: int, free: int, where: str) -> None:
-    logger.info("%s: decoding all images into %d MB; %d MB are free %s", what, needed >> 20, free >> 20, where)
+    room = f"; {free >> 20} MB are free {where}" if free < sys.maxsize else ""
+    logger.info("%s: decoding all images into %d MB%s", what, needed >> 20, room)
     if needed > free:
         raise UserError(
             f"{what}: the decoded images need {needed >> 20} MB and {free >> 20} MB are free {where}; "
@@ -168,8 +170,11 @@ def _report(what: str, needed: int, free: int, where: str) -> None:
 
 
 def _free_memory() -> int:
-    """Bytes of memory that can be had, within the container's limit."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
+    """Bytes of memory that can be had, within the container's limit; without end where the system does not say."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.is_file():  # not Linux
+        return sys.maxsize
+    lines = meminfo.read_text().splitlines()
     free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
     group = Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):  # no such limit, or "max"

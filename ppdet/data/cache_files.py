@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import shutil
@@ -13,6 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows: processes are not kept apart
+    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +29,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
     """Make `folder` and keep other processes out. What a killed one left unfinished there is deleted."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        if fcntl:
+            fcntl.flock(file, fcntl.LOCK_EX)
         for unfinished in folder.glob(f"{_UNFINISHED}*"):
             _delete(unfinished, "left by a process that was killed")
         yield
@@ -55,7 +60,8 @@ def write_whole(file: Path, size: int, fill: Callable[[np.ndarray], object]) -> 
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=_UNFINISHED, delete=False) as temp:
         try:
             if size:
-                os.posix_fallocate(temp.fileno(), 0, size)  # a full disk is an error here, and SIGBUS in the mapping
+                # with the room: a full disk is an error here, and SIGBUS in the mapping
+                getattr(os, "posix_fallocate", _extended)(temp.fileno(), 0, size)
             buffer = np.memmap(temp.name, np.uint8, "r+")
             fill(buffer)
             buffer.flush()
@@ -84,3 +90,8 @@ def _delete(file: Path, reason: str) -> None:
         size = file.stat().st_size
         file.unlink()
         logger.info("cache: disk: deleted %s (%d MB), %s", file, size >> 20, reason)
+
+
+def _extended(number: int, offset: int, length: int) -> None:
+    """What os.posix_fallocate does where there is none (Windows, macOS), without the room."""
+    os.truncate(number, offset + length)

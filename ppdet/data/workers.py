@@ -72,6 +72,8 @@ class WorkerPool:
     def __init__(
         self, work: Work, worker_num: int, buffer_bytes: int, name: Callable[[Any, np.ndarray], str], limit: float
     ) -> None:
+        if not hasattr(os, "fork"):
+            raise UserError(f"worker_num: found {worker_num}; reader processes need Linux or macOS; set it to 0")
         context = multiprocessing.get_context("fork")
         self._buffers = Buffers(worker_num * PREFETCH + SPARE, buffer_bytes)
         self._progress = np.frombuffer(mmap.mmap(-1, 8 * worker_num), np.int64)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 import sys
 from collections.abc import Sequence
 from typing import Literal
@@ -20,6 +19,11 @@ from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
 from ppdet.engine.cpu_tuning import tune_cpu
 from ppdet.utils.kernels import has_kernel
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -128,13 +132,18 @@ def supports_sync_bn(kind: str) -> bool:
 
 
 def peak_memory_mb(kind: str) -> float:
-    """Peak memory in MB: the device's allocations where Paddle counts them, else the resident set of this process."""
+    """Peak memory in MB: the device's allocations where Paddle counts them, else the resident set of this process.
+
+    NaN where nobody counts.
+    """
     counter = paddle.device.cuda if kind == "gpu" else paddle.device
     if kind != "cpu" and hasattr(counter, "max_memory_allocated"):
         try:
             return counter.max_memory_allocated() / 2**20
         except (ValueError, RuntimeError):  # this build does not count for this kind
             pass
+    if resource is None:
+        return float("nan")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes on Linux, bytes on macOS
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

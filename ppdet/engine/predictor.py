@@ -51,7 +51,7 @@ class Graphs:
     come back either, so there are at most `most`, then none.
     """
 
-    def __init__(self, most: int = 100) -> None:
+    def __init__(self, most: int = 300) -> None:
         self._left = most
         self._size: tuple[int, int] | None = None
         self._network: nn.Layer | None = None  # with batch norms folded
@@ -61,6 +61,8 @@ class Graphs:
         start = time.perf_counter()
         self._left -= 1
         if self._left < 0:
+            if self._left == -1:
+                logger.info("no more inference graphs, which take memory for ever; evaluations are slower from here on")
             return None
         network = ExportModel(fuse_conv_norm(model), ExportSettings())
         if self._network is None or self._size != size or _shapes(network) != _shapes(self._network):

@@ -68,6 +68,8 @@ def temporary_folder() -> Iterator[Path]:
 
 def require_space(folder: Path, size: int) -> None:
     """Raise OSError unless `size` bytes can be written in `folder`: for libraries that do not notice a full disk."""
+    if not hasattr(os, "posix_fallocate"):  # Windows, macOS
+        return
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
