@@ -216,7 +216,7 @@ def test_infer_config(exported, variant):
 
 def test_infer_config_says_what_is_done(config, tmp_path):
     """Defaults written out, what the reader ignores left out, padding included."""
-    steps = "[{Decode: {}}, {Resize: {target_size: [64, 64]}}, {NormalizeImage: {norm_type: none}}, {Permute: {}}]"
+    steps = "[{Decode: {}}, {Resize: {target_size: [64, 64]}}, {NormalizeImage: {norm_type: mean_std}}, {Permute: {}}]"
     overrides = [
         f"TestReader.sample_transforms={steps}",
         "TestReader.batch_transforms=[{PadBatch: {pad_to_stride: 32}}]",
