@@ -81,7 +81,8 @@ NONSENSE = (
     "snapshot_epoch=0", "accumulate_steps=0", "keep_last=0", "ema_decay=1.5", "ema_decay=1", "ema_decay=-0.1",
     "ema_decay=.nan", "ema_decay_type=linear", "cycle_epoch=-2", "worker_num=-1", "worker_num=100000", "seed=-1",
     "num_classes=0", "num_classes=-3", "num_classes=7", "norm_type=gn", "export.opset=3", "export.batch_size=-2",
-    "export.nmss=true", "eval_size=[64, 64]", "TestReader.fuse_normalize=true", "PicoHeadV2.nms_pre=1000",
+    "export.nmss=true", "export.format=onx", "eval_size=[64, 64]", "TestReader.fuse_normalize=true",
+    "PicoHeadV2.nms_pre=1000",
 )  # fmt: skip
 _VALUES = (
     -5, -1, 0, 1, 2, 3, 7, 64, 10**6, 10**9, 10**30, -0.5, 0.0, 0.3, 1.0, 1.5, 1e-12, 1e39, math.nan, math.inf, None,
@@ -151,7 +152,6 @@ def _run(config: Path, overrides: list[str]) -> None:
     refuse_overrides(builder.check(), overrides)
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    assert settings.export.formats
     run = Run(cfg, settings, builder, "cpu")
     rate = builder.build("LearningRate").for_run(2, 1)
     rate.misfit(min(settings.epoch, 50), 3)

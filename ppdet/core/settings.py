@@ -36,6 +36,11 @@ class ExportSettings:
     opset: Annotated[int, Range(13, 20)] = 14  # of the ONNX file
     fp16: bool = False  # weights stored in half the space (ONNX, OpenVINO); they are computed with in float32
 
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in FORMATS:
+                raise UserError(f"export.format: found {name!r}; expected some of {', '.join(FORMATS)}")
+
     @property
     def raw(self) -> bool:
         """Whether the graph ends with the network."""
@@ -43,12 +48,8 @@ class ExportSettings:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The names in `format`; UserError for an unknown one."""
-        names = tuple(name.strip() for name in self.format.split(","))
-        for name in names:
-            if name not in FORMATS:
-                raise UserError(f"export.format: found {name!r}; expected some of {', '.join(FORMATS)}")
-        return names
+        """The names in `format`."""
+        return tuple(name.strip() for name in self.format.split(","))
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,11 @@ class RandomCrop(Transform):
         rng.shuffle(choices)
         compiled = colour.kernels()
         if compiled is not None and isinstance(rng, np.random.Generator):
-            bounds = np.array([*self.scaling, *self.aspect_ratio], np.float64)
+            (smallest, largest), (narrowest, widest) = (
+                self.scaling,
+                self.aspect_ratio,
+            )  # no other lengths: not checked below
+            bounds = np.array([smallest, largest, narrowest, widest], np.float64)
             found = compiled.choose(
                 rng, *size, boxes, np.array(choices, np.float64), bounds, self.num_attempts, self.cover_all_box
             )

@@ -54,6 +54,7 @@ def test_required(missing: str) -> None:
         ({"weights": 3}, "weights: expected str or null, found 3 (int)"),
         ({"export": {"nmss": True}}, "export.nmss: export has no option 'nmss'; did you mean 'nms'?"),
         ({"export": {"nms": "yes"}}, "export.nms: expected bool, found 'yes' (str)"),
+        ({"export": {"format": "onx"}}, "export.format: found 'onx'; expected some of paddle, onnx, openvino"),
         ({"export": True}, "export: expected dict, found True (bool)"),
     ],
 )
