@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from ppdet.core.errors import UserError
 from ppdet.data import Batch
+from ppdet.data.datasets import Dataset
 from ppdet.data.loader import Loader
 from ppdet.engine import distributed
 from ppdet.engine.classes import TrainedClasses
@@ -83,18 +84,23 @@ class Evaluator:
         return everything
 
     def score(self, detections: Iterable[ImageDetections]) -> dict[str, float]:
-        """The metric's numbers for detections made here or elsewhere; rank 0 computes them for all."""
-        scores, error = {}, None
-        if distributed.rank() == 0:
-            try:
-                self.metric.reset()
-                for im_id, rows in detections:
-                    self.metric.update(im_id, rows)
-                scores = self.metric.compute()
-            except UserError as e:
-                error = e
-        distributed.raise_together(error)
-        return distributed.gather(scores)[0]
+        """See the function `score`."""
+        return score(self.metric, detections)
+
+
+def score(metric: Metric, detections: Iterable[ImageDetections]) -> dict[str, float]:
+    """The metric's numbers for detections made here or elsewhere; rank 0 computes them for all."""
+    scores, error = {}, None
+    if distributed.rank() == 0:
+        try:
+            metric.reset()
+            for im_id, rows in detections:
+                metric.update(im_id, rows)
+            scores = metric.compute()
+        except UserError as e:
+            error = e
+    distributed.raise_together(error)
+    return distributed.gather(scores)[0]
 
 
 def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
@@ -111,19 +117,25 @@ def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
     return [pair for turn in zip_longest(*parts) for pair in turn if pair]
 
 
-def build_evaluator(run: Run, trained: TrainedClasses | None = None) -> Evaluator:
-    """EvalDataset through EvalReader, scored by the config's `metric`.
+def load_truth(run: Run, trained: TrainedClasses | None = None) -> tuple[Dataset, Metric]:
+    """EvalDataset and the config's `metric` for it.
 
     Raises UserError where its classes are not those that were `trained`.
     """
     dataset = run.load_annotated("EvalDataset", trained)
-    reader = run.builder.build("EvalReader")
-    reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
-    loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     metric = build_metric(run.settings.metric, dataset, run.settings.map_type)
     if not metric.has_truth():
         logger.warning("%s: no image has an object to be found (crowds and difficult ones do not count), so that the "
                        "scores mean nothing", dataset.anno_file)  # fmt: skip
+    return dataset, metric
+
+
+def build_evaluator(run: Run, trained: TrainedClasses | None = None) -> Evaluator:
+    """EvalDataset through EvalReader, scored by the config's `metric`; errors as those of `load_truth`."""
+    dataset, metric = load_truth(run, trained)
+    reader = run.builder.build("EvalReader")
+    reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
+    loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     return Evaluator(loader, metric, dataset.categories, dataset.image_ids, len(dataset), reader.batch_size)
 
 
@@ -137,18 +149,20 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
 @distributed.together()
 def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
     """What tools/eval.py does: score the config's `weights`, or the detections of an earlier run."""
-    evaluator = build_evaluator(run, None if from_json else run.trained_classes())
     folder = output_dir or (Path(run.settings.output_eval) if run.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
-    if from_json:
-        detections = load_results(results_file, evaluator.categories, evaluator.image_ids)
+    if from_json:  # needs no images
+        dataset, metric = load_truth(run)
+        detections = load_results(results_file, dataset.categories, dataset.image_ids)
     else:
+        evaluator = build_evaluator(run, run.trained_classes())
+        metric = evaluator.metric
         with closing(evaluator.loader) as loader:
             batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
             model = run.load_model()
             distributed.watch()
             detections = evaluator.detect(model, batches)
-    scores = evaluator.score(detections)
+    scores = score(metric, detections)
     distributed.leave()
     if distributed.rank():
         return
@@ -156,6 +170,6 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
         count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
         logger.info("%s: %d detections written", results_file, count)
     logger.info("peak memory %.0f MB", peak_memory_mb(run.device))
-    print(describe_scores(evaluator.metric, scores))
+    print(describe_scores(metric, scores))
     if classwise or run.settings.classwise:
-        print(format_table(evaluator.metric.classwise()))
+        print(format_table(metric.classwise()))

@@ -80,8 +80,10 @@ class Entry:
         return value
 
     def text(self, key: str) -> str:
-        """A text that a file, a terminal and a file system take."""
+        """A text that a file, a terminal and a file system take; a whole number stands for its digits."""
         value = self.values.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
         if not isinstance(value, str) or not value:
             raise self.wrong(key, "a text")
         if _UNFIT.search(value):

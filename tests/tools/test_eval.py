@@ -34,6 +34,15 @@ def test_perfect_detections(tools: Tools, coco: Workspace) -> None:
     assert "maxDets=100 ] = 1.000" in out.splitlines()[0]
 
 
+def test_detections_made_elsewhere_need_no_images(tools: Tools, coco: Workspace) -> None:
+    found = [{**annotation, "score": 0.9} for annotation in coco.annotations("val")["annotations"]]
+    (coco.root / "bbox.json").write_text(json.dumps(found))
+    for image in (coco.data / "val").iterdir():
+        image.unlink()
+    out, _ = tools.run("eval", "-c", coco.config, "--json_eval", "--output_eval", coco.root)
+    assert "maxDets=100 ] = 1.000" in out.splitlines()[0]
+
+
 def test_voc(tools: Tools, voc: Workspace, weights: Path) -> None:
     out, _ = tools.run("eval", "-c", voc.config, "-o", f"weights={weights}", "classwise=true")
     assert re.search(r"mAP\S* \d\.\d{4}", out)
