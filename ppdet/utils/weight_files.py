@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.utils.safe_pickle import UnsafePickleError, read_pickle
+from ppdet.utils.pickle_machine import UnsafePickleError
+from ppdet.utils.safe_pickle import read_pickle
 
 _EXPORTED = (".pdiparams", ".pdmodel", ".json", ".onnx", ".xml", ".bin")
 # the dtypes that safetensors files name, as NumPy's; bfloat16 as in Paddle's files, by its bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import paddle
@@ -98,3 +99,34 @@ def test_older_ones_are_deleted(folder):
     remove_older(folder, keep=1, newest=1)
     assert {path.stem for path in folder.glob("[!.]*.pdstate")} == {"1", "2", "7", "best_model"}
     assert not (folder / "0.pdparams").exists()
+
+
+ODD = {
+    "no progress": lambda state: state.pop("progress"),
+    "progress of a number": lambda state: state.update(progress=3),
+    "a missing place": lambda state: state["progress"].pop("epoch"),
+    "a negative epoch": lambda state: state["progress"].update(epoch=-1),
+    "an epoch of text": lambda state: state["progress"].update(epoch="1"),
+    "a broken seed": lambda state: state["progress"].update(seed=None),
+    "a best score of text": lambda state: state["progress"].update(best="0.5"),
+    "a key of a later version": lambda state: state["progress"].update(later=1),
+    "no checksums": lambda state: state.pop("checksums"),
+    "a checksum of another file": lambda state: state["checksums"].update({"/../../x": 1}),
+    "no optimizer": lambda state: state.pop("optimizer"),
+    "half an average": lambda state: state["ema"].pop("step"),
+    "an average of text": lambda state: state["ema"]["state"].update(a="b"),
+    "a scale of text": lambda state: state.update(scaler="x"),
+    "keys that are no text": lambda state: state.update({1: 2}),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_states_with_odd_content(folder, tiny, kind):
+    file = folder / "2.pdstate"
+    state = paddle.load(str(file), return_numpy=True)
+    ODD[kind](state)
+    file.write_bytes(pickle.dumps(state))
+    with pytest.raises(UserError, match=rf"^{file}: (not the state of a checkpoint|refused: it has a key)") as caught:
+        build_trainer(make_run(tiny), resume=folder / "2")
+    assert str(caught.value).isprintable()
+    assert newest_checkpoint(folder) == folder / "1"

@@ -15,7 +15,8 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.utils.safe_pickle import UnsafePickleError, read_pickle
+from ppdet.utils.pickle_machine import UnsafePickleError
+from ppdet.utils.safe_pickle import read_pickle
 
 PROTOCOLS = pytest.mark.parametrize("protocol", [2, 3, 4])
 
