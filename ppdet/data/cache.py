@@ -25,7 +25,7 @@ from ppdet.core.errors import UserError
 
 from . import functional as F
 from .cache_files import delete_unused, locked_folder, opened, write_whole
-from .decode import image_size, read_image
+from .decode import image_size, read_in_time
 from .sample import Record, Sample
 from .transforms import Decode, Transform, with_image
 
@@ -128,7 +128,7 @@ class _Layout:
 
         def fill(number: int) -> None:
             try:
-                image = read_image(self.records[number].im_file, self.records[number].size)
+                image = read_in_time(self.records[number].im_file, self.records[number].size)
             except UserError:
                 return  # the reader comes upon it again, and says so
             size = image.shape[:2]

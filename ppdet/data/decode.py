@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.utils.waiting import call_within, reading_limit
 
 from .image_files import Header, ImageProblem, decode, read_file
 
@@ -35,6 +37,11 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None, reducti
     except ImageProblem as problem:
         raise UserError(f"{path}: {problem}") from None
     return image if straight else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def read_in_time(path: str, annotated_size: tuple[int, int] | None = None) -> np.ndarray:
+    """As `read_image`, outside of a Loader: a file system that does not answer is a UserError as well."""
+    return call_within(reading_limit(), lambda: path, partial(read_image, path, annotated_size))
 
 
 def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:

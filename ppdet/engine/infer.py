@@ -22,7 +22,7 @@ from ppdet.data.datasets import (
     default_categories,
     list_images,
 )
-from ppdet.data.decode import read_image
+from ppdet.data.decode import read_in_time
 from ppdet.data.loader import Loader
 from ppdet.data.sample import Sample
 from ppdet.data.transforms import Decode, with_image
@@ -49,7 +49,7 @@ def infer(run: Run, source: Path | str, output_dir: Path, threshold: float, writ
     listed = list_images(source)
     faults = Faults(source, len(listed))
     # others, as pipes, are named by the attempt to read them
-    files = [file for file in listed if file.is_file() or faults.attempt(read_image, str(file)) is not None]
+    files = [file for file in listed if file.is_file() or faults.attempt(read_in_time, str(file)) is not None]
     if not files:
         return faults.end(0)
     pictures = [_picture(output_dir, file) for file in files]
@@ -61,7 +61,7 @@ def infer(run: Run, source: Path | str, output_dir: Path, threshold: float, writ
     with closing(_loader(run, files)) as loader:
         model = run.load_model()
         for im_id, detections in detect(model, loader.epoch(0), len(files)):
-            image = faults.attempt(read_image, str(files[im_id]))
+            image = faults.attempt(read_in_time, str(files[im_id]))
             if image is None:
                 continue
             found.append((im_id, detections))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.data import decode
 from ppdet.data.decode import read_image
 
 HEIGHT, WIDTH = 40, 60
@@ -130,3 +132,12 @@ def test_progressive_jpeg(tmp_path: Path, picture: np.ndarray) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(cv2.imencode(".jpg", bgr(picture), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes())
     assert read_image(str(path)).shape == (HEIGHT, WIDTH, 3)
+
+
+def test_reading_has_a_time_limit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPDET_READ_SECONDS", "1")
+    never = threading.Event()
+    monkeypatch.setattr(decode, "_read", lambda path, size: never.wait())
+    with pytest.raises(UserError, match=r"x\.png: reading it has taken 1 s"):
+        decode.read_in_time(str(tmp_path / "x.png"))
+    never.set()
