@@ -12,7 +12,15 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss, power, varifocal_loss
+from ppdet.modeling import losses as losses_module
+from ppdet.modeling.losses import (
+    DistributionFocalLoss,
+    GIoULoss,
+    VarifocalLoss,
+    power,
+    update_normalisers,
+    varifocal_loss,
+)
 from tests.modeling.test_boxes import random_boxes
 from tests.references import boxes, losses
 
@@ -110,3 +118,13 @@ def test_power(exponent):
     np.testing.assert_allclose(
         power(paddle.to_tensor(x), exponent).numpy(), x.astype(np.float64) ** exponent, rtol=1e-6
     )
+
+
+def test_divisors_are_sums_over_all_ranks_at_least_one_shared_by_the_ranks(monkeypatch):
+    own = paddle.to_tensor([3.0, 0.2])
+    assert update_normalisers(own).numpy().tolist() == [3, 1]
+    monkeypatch.setattr(losses_module.dist, "get_world_size", lambda: 2)
+    other = paddle.to_tensor([5.0, 0.3])
+    monkeypatch.setattr(losses_module.dist, "all_reduce", lambda sums: sums.set_value(sums + other))
+    assert update_normalisers(own).numpy().tolist() == [4, 0.5]
+    assert own.numpy() == pytest.approx([3, 0.2])
