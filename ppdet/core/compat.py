@@ -17,7 +17,8 @@ IGNORED_KEYS = {
     "custom_black_list": "set amp", "custom_white_list": "set amp",
     "slim": "tools/post_quant.py quantizes an export",
     **dict.fromkeys(("print_flops", "print_params", "print_mem_info", "profiler_options"), "use tools/benchmark.py"),
-    **dict.fromkeys(("use_vdl", "vdl_log_dir", "use_wandb", "wandb"), "the run's metrics.jsonl holds its figures"),
+    **dict.fromkeys(("use_vdl", "vdl_log_dir"), "use the options of tools/train.py, --use_vdl and --vdl_log_dir"),
+    **dict.fromkeys(("use_wandb", "wandb"), "the run's metrics.jsonl holds its figures"),
     "find_unused_parameters": "", "fleet": "", "use_fused_allreduce_gradients": "",
 }  # fmt: skip
 # Switches that existing configs may turn off; turned on they are run keys (devices) or unknown.
