@@ -54,6 +54,8 @@ def fits(value: Any, annotation: Any) -> bool:
 
 def converted(value: Any, annotation: Any) -> Any:
     """A plain copy of `value`, which fits `annotation`, with ints made floats wherever it asks for a float."""
+    if value is None:  # also in place of an optional key that it takes away
+        return None
     annotation = _choice(value, annotation)
     if get_origin(annotation) is Annotated:
         return converted(value, get_args(annotation)[0])
