@@ -28,11 +28,11 @@ class Detections:
 
 
 def from_rows(rows: np.ndarray, labels: Sequence[str], threshold: float) -> Detections:
-    """Rows [m, 6] (class, score, x1, y1, x2, y2) of at least `threshold`. A class without a label gets its number."""
+    """Rows [m, 6] (class, score, x1, y1, x2, y2) of at least `threshold`; each class has a label."""
     rows = rows[rows[:, 1] >= threshold]
     rows = rows[np.argsort(-rows[:, 1], kind="stable")]
     class_ids = rows[:, 0].astype(np.int64)
-    names = tuple(labels[i] if i < len(labels) else f"class {i}" for i in class_ids.tolist())
+    names = tuple(labels[i] for i in class_ids.tolist())
     return Detections(rows[:, 2:].astype(np.float32), rows[:, 1].astype(np.float32), class_ids, names)
 
 

@@ -162,3 +162,29 @@ def test_a_model_of_another_project(tmp_path):
 def test_bad_options(options, message, small):
     with pytest.raises(DeployError, match=message):
         Detector(small, **({"backend": "onnxruntime"} | options))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [(["cat"], "label_list: found 1 names, and the model has a class of number 1"),
+     (["cat", "dog", "cow"], "label_list: found 3 names, and the model has 2 classes")],
+)  # fmt: skip
+def test_labels_that_do_not_fit(labels, message, tmp_path):
+    pytest.importorskip("onnxruntime")
+    model = make_model(tmp_path / "model.onnx", INFER_CFG | {"label_list": labels})
+    with pytest.raises(DeployError, match=f"^{model}: infer_cfg: {message}; expected a name for each class"):
+        Detector(model, "onnxruntime").detect(BRIGHT)
+
+
+@pytest.mark.parametrize("slope", [np.nan, np.inf, 10.0])
+def test_scores_that_are_none(slope, tmp_path):
+    """Of damaged or diverged weights; NaN would be less than any threshold and so nothing would be found."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    file = make_model(tmp_path / "model.onnx")
+    model = onnx.load(file)
+    weight = next(each for each in model.graph.initializer if each.name == "slope")
+    weight.CopyFrom(onnx.numpy_helper.from_array(np.array(slope, np.float32), "slope"))
+    onnx.save(model, file)
+    with pytest.raises(DeployError, match=r"the model gives scores of .*; expected 0 to 1, and finite boxes"):
+        Detector(file, "onnxruntime").detect(BRIGHT)

@@ -34,7 +34,7 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
         "mode": "paddle",
         "draw_threshold": 0.5,
         "metric": run.settings.metric,
-        "use_dynamic_shape": export.dynamic_size,
+        "use_dynamic_shape": export.dynamic_size or -1 in reader.inputs_def["image_shape"][-2:],
         "arch": "PicoDet" if export.raw else "GFL",  # PaddleDetection's runners choose the decoder by it
         "min_subgraph_size": 3,
         "Preprocess": preprocess,

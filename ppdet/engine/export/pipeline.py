@@ -89,8 +89,10 @@ def _kept_checksum(folder: Path, config: dict[str, Any], settings: ExportSetting
 def _input(run: Run) -> tuple[tuple[int, int], NormalizeImage | None]:
     """(height, width; -1: any) of the graph's input, as images come out of TestReader, and how that normalises them."""
     reader, settings = run.builder.build("TestReader"), run.settings.export
-    shape = reader.inputs_def.get("image_shape")
-    if not shape or len(shape) != 4:
+    shape = reader.inputs_def.get("image_shape") or []
+    if len(shape) == 3:  # of older configs
+        shape = [1, *shape]
+    if len(shape) != 4:
         raise UserError("TestReader.inputs_def.image_shape: required for export, as [1, 3, height, width]")
     resizes = [step for step in reader.sample_transforms if isinstance(step, Resize)]
     if not resizes:

@@ -225,6 +225,7 @@ def test_infer_config_says_what_is_done(config, tmp_path):
     resize, normalize, permute, pad = yaml.safe_load((folder / "infer_cfg.yml").read_text())["Preprocess"]
     assert normalize == {"type": "NormalizeImage", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225],
                          "is_scale": True}  # fmt: skip
+    assert resize == {"type": "Resize", "interp": 1, "target_size": [64, 64], "keep_ratio": False}
     assert pad == {"type": "PadStride", "stride": 32}
 
 
