@@ -9,7 +9,7 @@ from tests.tool_fixtures import ROOT
 
 PROGRAM = """
 import os, pathlib, signal, sys
-import paddle, numba, cv2  # as they are
+import zlib, cv2, numba, paddle  # as they are; Paddle 2.6 would give OpenCV a zlib of its own
 for name in ("fcntl", "resource"):
     sys.modules[name] = None
 for module, name in ((os, "fork"), (os, "posix_fallocate"), (os, "sched_getaffinity"), (signal, "pthread_sigmask")):
