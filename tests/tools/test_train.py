@@ -152,6 +152,8 @@ def test_loss_that_explodes(tools: Tools, coco: Workspace, monkeypatch: pytest.M
     # from the second epoch on, by a rate that no config can have
     monkeypatch.setattr(LearningRate, "at", lambda _, step, steps: 0.01 if step < steps else 1e30)
     error = tools.fail("train", "-c", coco.config)
-    assert re.match(r"loss: became (nan|inf|-inf) at step [56], images \d+, \d+; lower LearningRate.base_lr", error)
+    assert re.match(
+        r"loss: became (nan|inf|-inf) at step [56], images \d+\.png, \d+\.png; lower LearningRate.base_lr", error
+    )
     assert files(coco.output) == checkpoint("0") | {"config.yml", "metrics.jsonl"}
     tools.run("eval", "-c", coco.config, "-o", f"weights={coco.output}/0")
