@@ -81,7 +81,10 @@ NONSENSE = (
     "snapshot_epoch=0", "accumulate_steps=0", "keep_last=0", "ema_decay=1.5", "ema_decay=1", "ema_decay=-0.1",
     "ema_decay=.nan", "ema_decay_type=linear", "cycle_epoch=-2", "worker_num=-1", "worker_num=100000", "seed=-1",
     "num_classes=0", "num_classes=-3", "num_classes=7", "norm_type=gn", "export.opset=3", "export.batch_size=-2",
-    "export.nmss=true", "export.format=onx", "eval_size=[64, 64]", "TestReader.fuse_normalize=true",
+    "export.nmss=true", "epoch=010", "LCPAN.in_channels=[1, 2, 3]", "LCPAN.in_strides=[8, 16, 64]",
+    f"{_SAMPLE}=[Decode, RandomFlip, Decode]", f"{_BATCH}.0=Decode",
+    f"{_BATCH}.1.NormalizeImage.mean=[123.675, 116.28, 103.53]",
+    "export.format=onx", "eval_size=[64, 64]", "TestReader.fuse_normalize=true",
     "PicoHeadV2.nms_pre=1000",
 )  # fmt: skip
 _VALUES = (

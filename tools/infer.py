@@ -4,7 +4,6 @@ Status 0: all done; 1: some images could not be read or written; 2: an option or
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -16,12 +15,17 @@ from ppdet.core.cli import add_switch, as_path, base_parser, run
 def parser() -> argparse.ArgumentParser:
     p = base_parser(__doc__)
     source = p.add_mutually_exclusive_group(required=True)
-    source.add_argument("--infer_img", type=os.path.expanduser, metavar="FILE", help="one image")
-    source.add_argument("--infer_dir", type=os.path.expanduser, metavar="DIR", help="all images of a folder")
+    source.add_argument("--infer_img", type=_source, metavar="FILE", help="one image")
+    source.add_argument("--infer_dir", type=_source, metavar="DIR", help="all images of a folder")
     p.add_argument("--output_dir", type=as_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
     add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
     return p
+
+
+def _source(text: str) -> Path | str:
+    """A path, or an address, which a path would spoil."""
+    return text if "://" in text else as_path(text)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -90,6 +90,8 @@ def _source(text: str) -> Path | str:
 
 def _path(text: str) -> Path:
     """`~` is the home folder, also where the shell leaves it, as in --output_dir=~/x."""
+    if not text:  # Path("") is the current folder; a script's variable was empty
+        raise argparse.ArgumentTypeError("expected a path, found nothing")
     return Path(os.path.expanduser(text))
 
 

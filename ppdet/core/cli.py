@@ -35,6 +35,8 @@ def add_switch(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
 
 def as_path(text: str) -> Path:
     """The type of options that are paths: `~` is the home folder, also where the shell leaves it, as in --dir=~/x."""
+    if not text:  # Path("") is the current folder; a script's variable was empty
+        raise argparse.ArgumentTypeError("expected a path, found nothing")
     return Path(os.path.expanduser(text))
 
 

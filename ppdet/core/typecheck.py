@@ -82,15 +82,27 @@ def describe(annotation: Any) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return describe(args[0])
-    if is_union(annotation):
-        return " or ".join(dict.fromkeys(part for choice in args for part in describe(choice).split(" or ")))
-    if origin is Literal:
-        return " or ".join(map(repr, args))
+    if is_union(annotation) or origin is Literal:
+        return " or ".join(dict.fromkeys(_alternatives(annotation)))
     if annotation is None or annotation is type(None):
         return "null"
     if annotation is Any:
         return "any value"
     return _yaml_name(origin or annotation) + (f"[{', '.join(map(describe, args))}]" if args else "")
+
+
+def _alternatives(annotation: Any) -> Iterator[str]:
+    """The descriptions of the members of a union or Literal; of anything else its own."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if is_union(annotation):
+        for choice in args:
+            yield from _alternatives(choice)
+    elif origin is Annotated:
+        yield from _alternatives(args[0])
+    elif origin is Literal:
+        yield from map(repr, args)
+    else:
+        yield describe(annotation)
 
 
 def shown(value: Any) -> str:

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 LONGEST = 2**18  # characters of a config with its bases, each alias written out; the published ones have 5,000
 _DEEPEST = 50
 _LARGEST = 2**63
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _TOO_DEEP = "an alias contains itself or the nesting is too deep; write the values out"
 _PLAIN = (str, int, float, type(None), datetime.date)
 
@@ -54,6 +55,8 @@ class _Loader(yaml.SafeLoader):
         is_float = node.tag.endswith("float")
         if ":" in node.value:
             problem = f"{node.value} would be a number to the base of 60; write it with decimals, or quote the text"
+        elif not is_float and _OCTAL.fullmatch(node.value):
+            problem = f"{node.value} would be a number to the base of 8; write it without the 0, or quote the text"
         elif len(node.value) > 100:
             problem = f"a number of {len(node.value)} characters"
         else:

@@ -88,6 +88,8 @@ class Reader:
             raise UserError(f"{name}.cache_dir: only means something with {name}.cache: disk")
         if not sample_transforms or not isinstance(sample_transforms[0], Decode):
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
+        if any(isinstance(transform, Decode) for transform in (*sample_transforms[1:], *batch_transforms)):
+            raise UserError(f"{name}: has Decode twice, which would undo what comes before the second; remove that one")
 
     def bind(self, dataset: Dataset, seed: int = 0, rank: int = 0, world_size: int = 1) -> Loader:
         """The batches of a loaded dataset on one rank of `world_size`.

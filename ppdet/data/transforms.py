@@ -252,6 +252,11 @@ class NormalizeImage(Transform):
     std: tuple[AboveZero, AboveZero, AboveZero] = (0.229, 0.224, 0.225)
     is_scale: bool = True
 
+    def __post_init__(self) -> None:
+        if self.is_scale and max(self.mean) > 1:
+            raise UserError(f"NormalizeImage.mean: found {list(self.mean)} for pixels of 0 to 1; set is_scale: false, "
+                            "or divide mean and std by 255")  # fmt: skip
+
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         normalized = colour.normalize(self.mean, self.std, self.is_scale)
         return replace(sample, colour=colour.compose(sample.colour, normalized))

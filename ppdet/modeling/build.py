@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ppdet.core.config import Config
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
@@ -18,10 +21,19 @@ def build_model(builder: Builder) -> PicoDet:
     neck = builder.build(
         section["neck"], path="PicoDet.neck", in_channels=backbone.out_channels, in_strides=backbone.out_strides
     )
+    for key, width in (("in_channels", backbone.out_channels), ("in_strides", backbone.out_strides)):
+        _check_own(cfg, type(neck).__name__, key, width)
     head = builder.build(section["head"], path="PicoDet.head")
     _check_fit(neck, head)
     _check_classes(head, cfg.get("num_classes", Settings.num_classes))
     return PicoDet(backbone, neck, head)
+
+
+def _check_own(cfg: Config, name: str, key: str, given: Sequence[int]) -> None:
+    """Raise UserError where a section sets an option that is given to its part, to another value."""
+    found = (cfg.get(name) or {}).get(key)
+    if found is not None and list(found) != list(given):
+        raise UserError(f"{name}.{key}: found {list(found)}, but what it is given has {list(given)}; leave it out")
 
 
 def _check_fit(neck: PathAggregation, head: DenseHead) -> None:

@@ -14,8 +14,8 @@ from ppdet.core.errors import UserError
 from ppdet.utils.ids import FileId, is_id
 
 _ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_LONGEST_WORD = len("-Infinity")  # where one is cut short, its begin is named
+UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_BEGUN = re.compile(r"|-|(-?I|N|n|t|f)\w*|\.|[eE][+-]?|u[0-9a-fA-F]*")  # of a word, a number or an escape
 _LARGEST = 3.4e38  # of float32, which boxes become
 
 
@@ -24,11 +24,14 @@ def read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
         encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
-        return data.decode(encoding)
+        text = data.decode(encoding)
+        if "\0" not in text:  # else UTF-16 without its mark, UTF-32, or no text
+            return text
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not text in UTF-8; save it as UTF-8") from None
+        pass
+    raise UserError(f"{path}: not text in UTF-8; save it as UTF-8")
 
 
 def read_json(path: Path) -> Any:
@@ -39,7 +42,7 @@ def read_json(path: Path) -> Any:
     except RecursionError:
         raise UserError(f"{path}: lists or objects nested too deeply; expected annotations or results") from None
     except json.JSONDecodeError as error:
-        at_end = error.pos >= len(text.rstrip()) - _LONGEST_WORD or error.msg.startswith("Unterminated")
+        at_end = _BEGUN.fullmatch(text[error.pos :].strip()) or error.msg.startswith("Unterminated")
         remedy = "the file is probably cut short, fetch it again" if at_end else "correct it or fetch it again"
         raise UserError(f"{path}: not valid JSON ({error}); {remedy}") from None
     except ValueError:
@@ -86,7 +89,7 @@ class Entry:
             return str(value)
         if not isinstance(value, str) or not value:
             raise self.wrong(key, "a text")
-        if _UNFIT.search(value):
+        if UNFIT.search(value):
             raise self.wrong(key, "a text without control characters and halves of characters (surrogates); correct it")
         return value
 

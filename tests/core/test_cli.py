@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ppdet.core.cli import add_switch, base_parser, run
+from ppdet.core.cli import add_switch, as_path, base_parser, run
 from ppdet.core.errors import UserError
 
 
@@ -23,6 +23,13 @@ def test_overrides_repeat_and_take_several_values() -> None:
     args = base_parser("test").parse_args(["-o", "a=1", "b=2", "-c", "file.yml", "--opt", "c=-3", "-o"])
     assert (args.config, args.opt, args.debug) == ("file.yml", ["a=1", "b=2", "c=-3"], False)
     assert base_parser("test").parse_args(["-c", str(config)]).opt == []
+
+
+def test_paths_are_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert as_path("~/x") == Path("/home/me/x")
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a path, found nothing"):
+        as_path("")
 
 
 def test_missing_config_exits_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,11 @@ NOT_FITTING = [
     ([1], Pair, "k: expected list[float, float], found [1] (list)"),
     ([], Pair, "k: expected list[float, float], found [] (list)"),
     ([1, 2, 3], Pair, "k: expected list[float, float], found [1, 2, 3] (list)"),
+    (
+        [1, 4],
+        tuple[int | None, Literal[3], Literal[-1] | Positive] | tuple[Literal[3], Literal[-1] | Positive],
+        "k: expected list[int or null, 3, -1 or int] or list[3, -1 or int], found [1, 4] (list)",
+    ),
     ([2, 1], Pair, "k: expected numbers in ascending order, found [2, 1]"),
     ([0, 1], Pair, "k.0: expected above 0, found 0"),
     ([3, 3], Annotated[Sequence[int], Ascending()], "k: expected numbers in ascending order, each once, found [3, 3]"),

@@ -42,6 +42,8 @@ def laughs(levels: int, item: str = "[*a{0}, *a{0}]") -> str:
         ("a:\n  b: [1, 0x8000000000000000]", "a.b.1 is a number of 64 bits"),
         ("epoch: 1:30", ":1: not a valid config, 1:30 would be a number to the base of 60; write it with decimals, or"),
         ("epoch: 190:20:30.15", "would be a number to the base of 60"),
+        ("epoch: 010", ":1: not a valid config, 010 would be a number to the base of 8; write it without the 0, or"),
+        ("a: [-0_17]", "-0_17 would be a number to the base of 8"),
         ("epoch: 3\0", "not a valid config, unacceptable character #x0000"),
         ("epoch:\t3\n\tb: 1", "not a valid config, "),
         ('epoch: "\\0"', "epoch is '\\x00', with a character that no text has"),
@@ -68,6 +70,20 @@ def test_text_that_is_no_config(text: str, message: str) -> None:
     assert str(error.value).startswith("f.yml:")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_zeros_that_are_no_octal_numbers() -> None:
+    assert parse("[0, -0, 0.5, 00.5, 0e1, 08, '010', 0x10, 0o17]", "")[0] == [
+        0,
+        0,
+        0.5,
+        0.5,
+        0,
+        "08",
+        "010",
+        16,
+        "0o17",
+    ]
 
 
 def test_what_an_alias_is_for_still_works() -> None:

@@ -15,7 +15,7 @@ from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
 from ppdet.data.reader import Reader, TestReader, TrainReader
-from ppdet.data.transforms import RandomDistort
+from ppdet.data.transforms import Decode, RandomDistort
 
 ReaderFactory = Callable[..., Reader]
 
@@ -95,9 +95,12 @@ def test_image_shape_with_and_without_the_batch() -> None:
         assert Builder(cfg).build("TestReader").inputs_def == {"image_shape": shape}
 
 
-def test_transforms_that_do_not_begin_with_decode() -> None:
+def test_decode_is_the_first_transform_and_no_other() -> None:
     with pytest.raises(UserError, match=r"TrainReader\.sample_transforms: must begin with Decode"):
         TrainReader([RandomDistort()])
+    for lists in (([Decode(), RandomDistort(), Decode()],), ([Decode()], [Decode()])):
+        with pytest.raises(UserError, match=r"TrainReader: has Decode twice"):
+            TrainReader(*lists)
 
 
 def published(shared: Path) -> dict[str, dict]:

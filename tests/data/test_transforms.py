@@ -319,6 +319,10 @@ def test_distort_parity_oddities() -> None:
             {"NormalizeImage": {"mean": [float("nan"), 0, 0]}},
             "NormalizeImage.mean.0: expected a finite number, found nan",
         ),
+        (
+            {"NormalizeImage": {"mean": [123.7, 116, 103]}},
+            "NormalizeImage.mean: found [123.7, 116.0, 103.0] for pixels",
+        ),
         ({"NormalizeImage": {"std": [1, 0, 1]}}, "NormalizeImage.std.1: expected above 0, found 0"),
         (
             {"NormalizeImage": {"std": [1, 1]}},

@@ -358,3 +358,13 @@ def test_options_that_are_paths_know_the_home_folder(monkeypatch):
         args = parser().parse_args(["--model=~/m", f"{option}=~/x", "--output_dir=~/o"])
         found = (args.model, args.image or args.image_dir or args.video_file, args.output_dir)
         assert found == (Path("/home/me/m"), Path("/home/me/x"), Path("/home/me/o"))
+
+
+@pytest.mark.parametrize("option", ["--model", "--image", "--image_dir", "--video_file", "--output_dir"])
+def test_options_that_are_paths_are_not_empty(option, capsys):
+    given = {"--model": "m", "--image": "a.png"} if option in ("--model", "--output_dir") else {"--model": "m"}
+    with pytest.raises(SystemExit) as exit_:
+        parser().parse_args([text for pair in (given | {option: ""}).items() for text in pair])
+    assert exit_.value.code == 2
+    assert f"argument {option}" in (error := capsys.readouterr().err)
+    assert error.endswith("expected a path, found nothing\n")

@@ -27,6 +27,8 @@ from tests.modeling.test_training_edge_cases import CONFIG
         ("PicoHeadV2.prior_prob=0", r"prior_prob: expected above 0, found 0"),
         ("PicoHeadV2.loss_class.use_sigmoid=true", r"use_sigmoid: expected false"),
         ("LCNet.feature_maps=[4, 5, 6]", r"LCNet\.feature_maps"),
+        ("LCPAN.in_channels=[1, 2, 3]", r"LCPAN\.in_channels: found \[1, 2, 3\], but what it is given has .*; leave"),
+        ("LCPAN.in_strides=[8, 16, 64]", r"LCPAN\.in_strides: found \[8, 16, 64\], but .* has \[8, 16, 32\]; leave"),
     ],
 )
 def test_parts_that_do_not_fit(option, message):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import MinusOneOrMore, NotNegative
 from ppdet.utils.ids import FileId
-from ppdet.utils.json_file import read_text
+from ppdet.utils.json_file import UNFIT, read_text
 from ppdet.utils.streams import Stream, generator
 
 from ..sample import Record
@@ -90,6 +92,11 @@ class Dataset(ABC):
         """The annotation file, None where there is none."""
         return self.root / self.anno_path if self.anno_path else None
 
+    @property
+    def class_file(self) -> Path | None:
+        """The file that names the classes, None where there is none."""
+        return self.anno_file
+
     def __len__(self) -> int:
         return len(self.records)
 
@@ -116,7 +123,7 @@ class AnnotatedDataset(Dataset):
 
     def load(self) -> Dataset:
         if self.anno_file is None:
-            raise UserError(f"{self.annotations}: anno_path is not set; {self.remedy}")
+            raise UserError(f"{type(self).__name__}.anno_path: not set ({self.annotations}); {self.remedy}")
         require_file(self.anno_file, self.annotations, self.remedy)
         folder = self.root / self.image_dir
         if not folder.is_dir():
@@ -124,6 +131,8 @@ class AnnotatedDataset(Dataset):
         box_filter = BoxFilter(self.anno_file)
         self.categories, records = self._read(self.anno_file, box_filter)
         box_filter.report()
+        if not records:
+            raise UserError(f"{self.anno_file}: lists no images; {self.remedy}")
         self.records = self._chosen(records)
         if not self.records:
             found = box_filter.summary() or "check the annotations"
@@ -151,15 +160,18 @@ def require_file(path: Path, what: str, remedy: str) -> None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank, without the space around them."""
-    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+    # not by splitlines, for which names can hold line ends
+    return [line.strip() for line in re.split("[\r\n]+", read_text(path)) if line.strip()]
 
 
 def read_names(path: Path) -> list[str]:
     """The class names of a label list, one a line, with accents composed: they look the same in either form."""
     names = [unicodedata.normalize("NFC", line) for line in read_lines(path)]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise UserError(f"{path}: lists the class {name!r} twice; remove one of the lines")
+        if UNFIT.search(name):
+            raise UserError(f"{path}: the class name {name!r} holds control characters; correct it")
     return names
 
 
@@ -168,7 +180,7 @@ def check_num_classes(dataset: Dataset, num_classes: int) -> None:
     found = len(dataset.categories)
     if found and found != num_classes:
         raise UserError(
-            f"num_classes: the config says {num_classes} but {dataset.anno_file or dataset.root} has {found} classes; "
+            f"num_classes: the config says {num_classes} but {dataset.class_file or dataset.root} has {found} classes; "
             f"set num_classes: {found}"
         )
 

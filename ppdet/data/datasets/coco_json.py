@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -91,8 +92,8 @@ def _parse_categories(path: Path, values: list[Any]) -> list[Category]:
             raise entry.wrong("id", f"an id of its own, which {seen[category.id]} has already")
         seen[category.id] = entry.place
         categories.append(category)
-    names = [category.name for category in categories]
-    if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    names = Counter(category.name for category in categories)
+    if repeated := [name for name, count in names.items() if count > 1]:
         logger.warning("%s: more than one of the categories is called %r; they are told apart by their ids only",
                        path, repeated[0])  # fmt: skip
     return categories

@@ -77,6 +77,8 @@ def describe_missing(path: str) -> str:
         advice = "the name has the backslashes of Windows: write / instead, and start at image_dir"
     elif other := next((each for each in names if each.casefold() == name.casefold()), None):
         advice = f"there is {other}: capital and small letters differ"
+    elif re.search(r"\bhttps?:/", path):
+        advice = "the name is an address: fetch the images, and write the names of their files"
     elif _ESCAPE.search(name):
         found += f", nor {unquote(name)}"
     return f"{path}: cannot be read ({found}); {advice}"

@@ -21,8 +21,9 @@ from .voc_xml import Annotation, read_annotation
 logger = logging.getLogger(__name__)
 
 _QUICKLY_READ = 5000  # XML files: a second
+_LONGEST_LINE = 10_000  # characters; two paths have at most 8192
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-_ALL_SUFFIXES = (*_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES))
+_ALL_SUFFIXES = (*_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES), *(f".{s[1:].capitalize()}" for s in _SUFFIXES))
 _TWO_PATHS = re.compile(r"(.+?\.(?:jpe?g|png|bmp|webp|tiff?)|\S+)\s+(.+\.xml)", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.(?:jpe?g|png|bmp|webp|tiff?|xml)$", re.IGNORECASE)
 _FLAG = re.compile(r"(.+?)\s+(?:-1|0|1)")  # of VOC's lists per class, after the name
@@ -57,6 +58,10 @@ class VOCDataSet(AnnotatedDataset):
         return [Category(index, name) for index, name in enumerate(self._read_labels(folders))]
 
     @property
+    def class_file(self) -> Path | None:
+        return self._label_file or self.anno_file
+
+    @property
     def _label_file(self) -> Path | None:
         path = self.root / (self.label_list or "label_list.txt")
         return path if self.label_list or path.is_file() else None
@@ -74,11 +79,14 @@ class VOCDataSet(AnnotatedDataset):
 
     def _read_list(self, anno_file: Path) -> list[tuple[Path, Path]]:
         """(image, XML) of each line of the list."""
+        lines = read_lines(anno_file)
+        if any(line[0] == "{" or len(line) > _LONGEST_LINE for line in lines[:1]):
+            raise UserError(f"{anno_file}: is no list of images, one a line; a COCO file (JSON) needs !COCODataSet")
         files, folder = FileNames(), self.root / self.image_dir
         images = folder if self.image_dir else _folder(self.root, _IMAGE_FOLDERS)
         annotations = _folder(self.root, _XML_FOLDERS, beside=images)
         pairs = []
-        for line in read_lines(anno_file):
+        for line in lines:
             if two := _TWO_PATHS.fullmatch(line):
                 pairs.append((Path(files.find(folder, two[1])), Path(files.find(folder, two[2]))))
                 continue
@@ -118,7 +126,7 @@ class VOCDataSet(AnnotatedDataset):
 
 
 def _xml_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[!.]*.xml"))  # macOS puts a ._a.xml beside a.xml
+    return sorted(folder.glob("[!.]*.[xX][mM][lL]"))  # macOS puts a ._a.xml beside a.xml
 
 
 def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Path:
@@ -132,10 +140,9 @@ def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Pat
 
 def _find_xml(files: FileNames, folder: Path, line: str) -> tuple[str, Path]:
     """(name without extension, XML) of an image that the list has as `line`."""
-    for name in _names(line):
-        xml = files.find(folder, f"{name}.xml")
-        if files.has(xml):
-            break
+    names = _names(line)
+    found = ((name, files.find(folder, f"{name}{suffix}")) for name in names for suffix in (".xml", ".XML"))
+    name, xml = next((pair for pair in found if files.has(pair[1])), (names[-1], f"{folder}/{names[-1]}.xml"))
     return name, Path(xml)
 
 

@@ -176,6 +176,7 @@ def change(content: dict[str, Any], section: str, **values: Any) -> dict[str, An
         (lambda c: "[" * 100_000, "nested too deeply"),
         (lambda c: '{"images": ' + "1" * 5000 + "}", "whole number of thousands of digits"),
         (lambda c: c | {"annotations": []}, "no image has a box"),
+        (lambda c: c | {"images": [], "annotations": []}, "lists no images; check"),
     ],
 )
 def test_broken_files_are_named(tmp_path: Path, content: dict[str, Any], broken: Any, message: str) -> None:

@@ -84,6 +84,7 @@ def test_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("x%20y.png", "no such file, nor x y.png)"),
         ("folder", "it is no regular file"),
         ("none/a.png", "there is no such file"),
+        ("https://example.org/a.png", "the name is an address: fetch the images"),
     ],
 )
 def test_reasons(name: str, reason: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets import VOCDataSet
+from ppdet.data.datasets import VOCDataSet, check_num_classes
 from ppdet.data.datasets.voc_xml import read_annotation
 
 BOX = (10, 20, 30, 40)
@@ -285,7 +285,43 @@ def test_a_label_list_with_a_class_twice(tmp_path: Path) -> None:
         dataset.load()
 
 
+@pytest.mark.parametrize("name", ["car\x1b[31m", "a\x07b", "\u0085"])
+def test_a_label_list_with_control_characters(name: str, tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation("cat"))
+    (tmp_path / "label_list.txt").write_text(f"cat\nx{name}x\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"label_list\.txt: the class name 'x.*x' holds control characters"):
+        dataset.load()
+
+
+def test_the_number_of_classes_is_that_of_the_label_list(tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation("cat"))
+    (tmp_path / "label_list.txt").write_text("cat\ndog\n")
+    with pytest.raises(UserError, match=r"num_classes: the config says 1 but .*/label_list\.txt has 2 classes"):
+        check_num_classes(dataset.load(), 1)
+
+
+@pytest.mark.parametrize(("image", "xml"), [("PNG", "XML"), ("Jpeg", "xml")])
+def test_suffixes_in_capital_letters(image: str, xml: str, tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation("cat"))
+    (tmp_path / "JPEGImages" / "a.png").rename(tmp_path / "JPEGImages" / f"a.{image}")
+    (tmp_path / "Annotations" / "a.xml").rename(tmp_path / "Annotations" / f"a.{xml}")
+    (record,) = dataset.load().records
+    assert record.im_file == str(tmp_path / "JPEGImages" / f"a.{image}")
+    assert len(record.gt_bbox) == 1
+    assert [category.name for category in dataset.categories] == ["cat"]
+
+
+@pytest.mark.parametrize("text", ['{"images": []}', '{\n "images": []\n}', "x" * 10**7])
+def test_a_file_that_is_no_list(text: str, tmp_path: Path) -> None:
+    dataset = plain(tmp_path, a=annotation())
+    (tmp_path / "train.txt").write_text(text)
+    with pytest.raises(UserError, match=r"train\.txt: is no list of images, .*; a COCO file .* needs !COCODataSet$"):
+        dataset.load()
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^VOCDataSet\.anno_path: not set \(the list of images\)"):
+        VOCDataSet(str(tmp_path)).load()
     with pytest.raises(UserError, match=r"train\.txt: there is no such file"):
         VOCDataSet(str(tmp_path), anno_path="train.txt").load()
     dataset = plain(tmp_path, a=annotation())
