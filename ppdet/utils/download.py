@@ -134,10 +134,11 @@ def _fetch(
                 raise TransferError(fault)
             if fault := check and check(part):
                 forget(part)
-                if not whole:  # it may be the beginning of what was to come
-                    raise TransferError(f"the server sent {fault}")
+                if not whole:  # the beginning of what was to come, or pieces of different files
+                    raise TransferError(f"what the server sent is {fault}")
                 raise UserError(
-                    f"{shown(url)}: the server sent {fault}; check the address, or place the file by hand at {target}"
+                    f"{shown(url)}: what the server sent is {fault}; check the address, or place the file by hand at "
+                    f"{target}"
                 )
             part.replace(target)
             forget(part)

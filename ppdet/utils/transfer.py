@@ -42,7 +42,7 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
     timeout  seconds without a byte
     checked  a checksum will be compared: so a server that does not say which content it sends may be asked to go on
 
-    Returns whether the server said how long the file is, so that it is known to be whole.
+    Returns whether `part` is known to be one whole answer: as long as the server said, and not pieced together.
     """
     facts = part.with_name(f".{part.name}.json")  # of the answer that `part` began with
     have, validator = _resumable(part, facts, url, checked)
@@ -55,7 +55,8 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
             _check_kind(response, url)
             start, total = _extent(response, have)
             if start not in (0, have):
-                raise TransferError(f"the server went on at byte {start} instead of {have}")
+                part.unlink(missing_ok=True)
+                raise TransferError(f"the server did not go on at byte {have}")
             if start and validator not in (None, _validator(response.headers)):
                 part.unlink()
                 raise TransferError("the file on the server has changed")
@@ -66,7 +67,7 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and have and error.headers.get("Content-Range") == f"bytes */{have}":
-            return True  # nothing follows `part`: it is the whole file
+            return False  # nothing follows `part`, so that it has the file's length
         if error.code == 416:
             part.unlink(missing_ok=True)
         elif error.code < 500 and error.code not in (408, 429):
@@ -79,7 +80,7 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
         raise TransferError(_words(getattr(error, "reason", error)) or type(error).__name__) from error
     if total is not None and (size := part.stat().st_size) != total:
         raise TransferError(f"got {size} of {total} bytes")
-    return total is not None
+    return total is not None and not start
 
 
 def forget(part: Path) -> None:
@@ -128,11 +129,11 @@ def _check_kind(response: HTTPResponse, url: str) -> None:
 
 
 def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
-    """Where the body starts in the file, and the file's whole length if the server says so."""
+    """Where the body starts in the file (-1: not said), and the file's whole length if the server says so."""
     if response.status == 206:
         match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if match is None:
-            return have, None
+            return -1, None
         return int(match[1]), None if match[2] == "*" else int(match[2])
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if re.fullmatch(r"\d{1,18}", length) else None

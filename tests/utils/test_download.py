@@ -140,6 +140,35 @@ def test_another_content_is_not_appended(site: Site, tmp_path: Path, url: str, h
     assert get(site, tmp_path).read_bytes() == DATA[::-1]
 
 
+@pytest.mark.parametrize(
+    "content_range",
+    [f"bytes 99000-{len(DATA) - 1}/{len(DATA)}", None],
+    ids=["goes on elsewhere", "does not say where"],
+)
+def test_a_server_that_does_not_go_on_where_it_should(site: Site, tmp_path: Path, content_range: str | None) -> None:
+    site.cut_after = [100_000]
+    site.headers = {"Content-Range": content_range}
+    assert get(site, tmp_path).read_bytes() == DATA
+    assert site.requests == [None, "bytes=100000-", None]
+
+
+def test_pieces_that_do_not_fit_are_fetched_again(site: Site, tmp_path: Path) -> None:
+    """The server says that its content is the same, and it is not."""
+    site.cut_after = [100_000]
+    site.headers = {"ETag": '"same"'}
+    site.heeds_if_range = False
+    whole = DATA[::-1]
+
+    def check(path: Path) -> str | None:
+        return None if path.read_bytes() == whole else "a mixture"
+
+    with pytest.raises(UserError, match="got 100000 of"):
+        get(site, tmp_path, attempts=1, check=check)
+    site.data = whole
+    assert get(site, tmp_path, check=check).read_bytes() == whole
+    assert site.requests == [None, "bytes=100000-", None]
+
+
 def test_a_content_without_a_name_is_fetched_from_its_beginning(site: Site, tmp_path: Path) -> None:
     site.names_content, site.cut_after = False, [1000, 2000]
     assert get(site, tmp_path).read_bytes() == DATA
@@ -167,7 +196,9 @@ def test_weights_that_want_to_run_something_are_not_kept(site: Site, tmp_path: P
             return open, (str(tmp_path / "ran"), "w")
 
     site.data = pickle.dumps({"w": Evil()})
-    with pytest.raises(UserError, match=r"the server sent refused: it wants to call \w+\.open, which no weights file"):
+    with pytest.raises(
+        UserError, match=r"the server sent is refused: it wants to call \w+\.open, which no weights file"
+    ):
         resolve_weights(site.url, tmp_path)
     assert not list(tmp_path.glob("*/net*"))
     assert not (tmp_path / "ran").exists()
@@ -356,7 +387,7 @@ def test_unknown_names_and_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("data", "kind"), [(b"<!DOCTYPE html>", "a web page"), (b"", "empty"), (b'{"e": 1}', "JSON")])
 def test_what_is_no_weights_is_refused(site: Site, tmp_path: Path, data: bytes, kind: str) -> None:
     site.data = data
-    with pytest.raises(UserError, match=f"the server sent .*{kind}|{kind}"):
+    with pytest.raises(UserError, match=f"the server sent is .*{kind}|{kind}"):
         resolve_weights(site.url, tmp_path)
     assert [path for path in tmp_path.glob("*/*") if path.name != ".download.lock"] == []
     (tmp_path / "local.pdparams").write_bytes(data)
