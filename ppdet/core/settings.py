@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 
-from ppdet.core.config import Config
+from ppdet.core.config import BASE_KEY, Config
 from ppdet.core.errors import UserError, nearest
 from ppdet.core.ranges import Count, MinusOneOrMore, Positive, Range
 from ppdet.core.typecheck import check_type, converted
@@ -109,8 +109,8 @@ class Settings:
         return _checked(cls, values, prefix="")
 
 
-def _refuse_other_kinds(cfg: Config) -> None:
-    """Raise UserError for two kinds of files that are easily taken for a config."""
+def _refuse_other_kinds(cfg: Config) -> NoReturn:
+    """Raise the UserError about a file that is no config of a detector: two kinds are easily taken for one."""
     remedy = "expected a config as in configs/picodet/"
     if isinstance(overall := cfg.get("Global"), Config) and "model" in overall:
         raise UserError(
@@ -121,6 +121,8 @@ def _refuse_other_kinds(cfg: Config) -> None:
         raise UserError(
             f"Preprocess: this is the infer_cfg of an exported model; {remedy}, the one it was trained with"
         )
+    near = next((f"found {key}; " for key in cfg if key.strip("_").casefold() == "base"), "")
+    raise UserError(f"architecture: required, not given; {near}expected {BASE_KEY}: <a config in configs/picodet/>")
 
 
 def _export_settings(section: Any) -> ExportSettings:

@@ -84,6 +84,8 @@ def build_trainer(
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
     dataset = run.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
+    if not any(len(record.gt_bbox) for record in dataset.records):  # allow_empty lets such a dataset pass
+        raise UserError(f"TrainDataset: no image of {dataset.anno_file} has a box; correct it")
     evaluator = build_evaluator(run, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())

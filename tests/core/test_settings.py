@@ -70,3 +70,7 @@ def test_files_that_are_no_configs() -> None:
         Settings.from_config(Config(paddlex))
     with pytest.raises(UserError, match="^Preprocess: this is the infer_cfg of an exported model; expected a config"):
         Settings.from_config(Config({"arch": "GFL", "Preprocess": [], "label_list": []}))
+    with pytest.raises(UserError, match="^architecture: required, not given; expected _BASE_: <a config in configs/"):
+        Settings.from_config(Config({}))
+    with pytest.raises(UserError, match="^architecture: required, not given; found _base_; expected _BASE_: <"):
+        Settings.from_config(Config({"_base_": "a.yml", "epoch": 1}))

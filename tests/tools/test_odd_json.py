@@ -192,3 +192,9 @@ def test_evaluation_without_anything_to_find_is_warned_of(tools: Tools, coco: Wo
     (coco.root / "bbox.json").write_text("[]")
     _, log = tools.run("eval", "-c", coco.config, "--json_eval", "--output_eval", coco.root)
     assert f"{coco.data}/val.json: no image has an object to be found" in log
+
+
+def test_training_without_any_box_is_refused(tools: Tools, coco: Workspace) -> None:
+    coco.annotate("train", coco.annotations("train") | {"annotations": []})
+    error = tools.fail("train", "-c", coco.config, "-o", "TrainDataset.allow_empty=true")
+    assert error == f"TrainDataset: no image of {coco.data}/train.json has a box; correct it"
