@@ -20,7 +20,7 @@ from .datasets.file_names import describe_missing, missing_files
 from .loader import BatchMaker, Loader, tolerated_failures
 from .reduced import CroppedDecode
 from .sampling import EpochSampler
-from .transforms import Decode, RandomCrop, Resize, Step, Transform
+from .transforms import Decode, RandomCrop, RandomFlip, Resize, Step, Transform
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,20 @@ class Reader:
             raise UserError(f"{name}.cache_dir: only means something with {name}.cache: disk")
         if not sample_transforms or not isinstance(sample_transforms[0], Decode):
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
+        if not self.training:
+            self._check_every_image_counts()
         if any(isinstance(transform, Decode) for transform in (*sample_transforms[1:], *batch_transforms)):
             raise UserError(f"{name}: has Decode twice, which would undo what comes before the second; remove that one")
+
+    def _check_every_image_counts(self) -> None:
+        name = type(self).__name__
+        if self.drop_last:
+            raise UserError(f"{name}.drop_last: found true, which would leave images out; set it to false")
+        for index, transform in enumerate(self.sample_transforms):
+            if isinstance(transform, (RandomCrop, RandomFlip)):
+                kind = type(transform).__name__
+                raise UserError(f"{name}.sample_transforms.{index}: found {kind}, after which boxes are not where they "
+                                "are in the image; it is for TrainReader")  # fmt: skip
 
     def bind(self, dataset: Dataset, seed: int = 0, rank: int = 0, world_size: int = 1) -> Loader:
         """The batches of a loaded dataset on one rank of `world_size`.

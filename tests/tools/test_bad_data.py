@@ -192,4 +192,4 @@ def test_inference_names_an_unreadable_image(tools: Tools, coco: Workspace, weig
 
 def test_annotations_of_no_image(tools: Tools, coco: Workspace) -> None:
     coco.annotate("train", json.loads('{"images": [], "annotations": [], "categories": []}'))
-    assert "no image has a box" in tools.fail("train", "-c", coco.config)
+    assert "train.json: lists no images; check" in tools.fail("train", "-c", coco.config)

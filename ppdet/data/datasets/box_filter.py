@@ -18,6 +18,7 @@ Object = tuple[int, Sequence[float], int]  # class index, xyxy box, 1 where diff
 Size = tuple[int, int]  # height, width
 
 _USUAL_CROWDS = 0.1  # of the annotations; COCO 2017 has 0.012
+_USUAL_REPEATS = 0.001  # of the boxes
 _SMALLEST_SIDE = 1e-5  # pixels; boxes thinner than this are dropped
 
 
@@ -29,6 +30,7 @@ class BoxFilter:
         self.dropped: dict[str, tuple[int, str]] = {}  # by kind: how many, and one of them
         self.crowds = self.annotations = 0
         self.resized: list[str] = []
+        self.repeats, self.repeated = 0, ""  # boxes, and the first image that has one
 
     def drop(self, kind: str, example: str) -> None:
         """Count an object that has no box. kind: follows a number, as in "3 without bbox"."""
@@ -41,6 +43,8 @@ class BoxFilter:
         size = self._checked_size(im_file, size, [box for _, box, _ in boxes])
         kept = [(index, cut, difficult) for index, box, difficult in boxes if (cut := self._cut(box, size, im_file))]
         self.kept += len(kept)
+        if repeats := len(boxes) - len({(index, *box) for index, box, _ in boxes}):
+            self.repeats, self.repeated = self.repeats + repeats, self.repeated or im_file.name
         return make_record(im_file, im_id, size, kept)
 
     def _is_box(self, box: Sequence[float], name: str) -> bool:
@@ -76,7 +80,7 @@ class BoxFilter:
         return [round(float(value), 3) for value in inside]
 
     def summary(self) -> str:
-        """What was left out, in one line; empty where nothing was."""
+        """What was left out or is there twice, in one line; empty where nothing was."""
         parts = []
         if self.dropped:
             total = sum(count for count, _ in self.dropped.values())
@@ -84,16 +88,19 @@ class BoxFilter:
             parts.append(f"dropped {total} boxes: {kinds}")
         if self.clipped:
             parts.append(f"clipped {self.clipped} that reached outside the image")
+        if self.repeats:
+            parts.append(f"kept {self.repeats} that repeat another of the same class and place (e.g. {self.repeated})")
         if self.crowds:
             parts.append(f"left out {self.crowds} of {self.annotations} annotations because of iscrowd or ignore: 1")
         return "; ".join(parts)
 
     def report(self) -> None:
-        """Say what was left out: a warning, unless it is no more crowds than COCO itself has."""
+        """Say what was left out or is there twice: a warning, unless it is no more than COCO itself has."""
         many_crowds = self.crowds > _USUAL_CROWDS * self.annotations
         if summary := self.summary():
             hint = "; single objects, though drawn as masks, need iscrowd: 0" if many_crowds else ""
-            level = logging.WARNING if self.dropped or self.clipped or many_crowds else logging.INFO
+            many = many_crowds or self.repeats > _USUAL_REPEATS * self.kept
+            level = logging.WARNING if self.dropped or self.clipped or many else logging.INFO
             logger.log(level, "%s: %s%s", self.source, summary, hint)
         if self.kept and self.largest <= 1:
             logger.warning("%s: all boxes lie within 0..1, which looks like fractions of the image's size; expected "

@@ -345,7 +345,7 @@ def test_crowds_are_counted_and_many_are_warned_of(
 ) -> None:
     """Some tools mark every object that is drawn as a mask; COCO itself has about one crowd in a hundred."""
     one = content["annotations"][0]
-    content["annotations"] = [one | {"iscrowd": int(i < crowds)} for i in range(40)]
+    content["annotations"] = [one | {"bbox": [i, 20, 30, 40], "iscrowd": int(i < crowds)} for i in range(40)]
     write(tmp_path, content)
     with caplog.at_level(logging.INFO, "ppdet"):
         loaded = dataset(tmp_path).load()
@@ -379,3 +379,18 @@ def test_an_image_under_two_ids_is_warned_of(
     loaded = dataset(tmp_path, allow_empty=True).load()
     assert len(loaded) == 4
     assert "1 images are listed again under another id, e.g. 'nine.jpg' as 9 and 'again'" in caplog.text
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_boxes_that_are_given_twice_are_warned_of(
+    tmp_path: Path, content: dict[str, Any], caplog: pytest.LogCaptureFixture, repeats: int
+) -> None:
+    content["annotations"] += [content["annotations"][0]] * repeats  # as merged exports have them
+    path = write(tmp_path, content)
+    before = sum(len(record.gt_bbox) for record in dataset(tmp_path).load().records)
+    assert f"{path}: kept {repeats} that repeat another of the same class and place (e.g. nine.jpg)" in caplog.text
+    content["annotations"] = content["annotations"][:-repeats]
+    write(tmp_path, content)
+    caplog.clear()
+    assert sum(len(record.gt_bbox) for record in dataset(tmp_path).load().records) == before - repeats
+    assert not caplog.messages
