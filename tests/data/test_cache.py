@@ -92,7 +92,7 @@ def test_a_half_written_file_is_not_left(
     def interrupted(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache_module, "read_image", interrupted)
+    monkeypatch.setattr(cache_module, "read_in_time", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train_reader(cache="disk", cache_dir=str(small.root / "elsewhere")).bind(small)
     assert [path.name for path in (small.root / "elsewhere").iterdir()] == ["lock"]
@@ -104,7 +104,7 @@ def test_what_a_killed_process_left_is_deleted(
     folder = small.root / "cache"
     child = os.fork()
     if not child:
-        cache_module.read_image = lambda *args: os.kill(os.getpid(), signal.SIGKILL)  # in the middle of filling
+        cache_module.read_in_time = lambda *args: os.kill(os.getpid(), signal.SIGKILL)  # in the middle of filling
         train_reader(cache="disk").bind(small)
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])

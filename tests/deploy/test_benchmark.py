@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,17 +52,15 @@ def test_a_batch_that_the_model_cannot_take(tmp_path):
 
 
 def test_ctrl_c(small, tmp_path):
-    pipe = tmp_path / "a.jpg"
-    os.mkfifo(pipe)
-    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", small, "--backend", "onnxruntime", "--image",
-               pipe]  # fmt: skip
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
-            with suppress(OSError):  # nobody reads yet
-                os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-                process.send_signal(signal.SIGINT)  # it waits for an image that does not come
-                break
+    folder = tmp_path / "temporary"  # where the program makes an image once the model is loaded
+    folder.mkdir()
+    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", small, "--backend", "onnxruntime",
+               "--repeats", "100000000"]  # fmt: skip
+    environment = os.environ | {"TMPDIR": str(folder)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        while process.poll() is None and not list(folder.glob("ppdet-*/*")):
             time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60)[1] == "interrupted\n"
     assert process.returncode == 130
 
