@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppdet.core.errors import UserError
@@ -81,3 +81,13 @@ def published_classes(weights: str) -> TrainedClasses | None:
     if name not in PUBLISHED_WEIGHTS:
         return None
     return TrainedClasses(default_categories(80), f"COCO, which {name} was trained on", renamed=True)
+
+
+def warn_of_order(weights: str, categories: Sequence[Category]) -> None:
+    """Log a warning where training starts from weights of the same classes in another order."""
+    trained = stored_classes(weights) or published_classes(weights)
+    try:
+        if trained:
+            replace(trained, renamed=True).check("TrainDataset", categories)
+    except UserError as error:
+        logger.warning("pretrain_weights: classes start as other ones (%s)", error)

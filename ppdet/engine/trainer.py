@@ -20,7 +20,7 @@ from ppdet.engine import distributed
 from ppdet.engine.callbacks import Callback, JsonLines
 from ppdet.engine.checkpoint import Progress, load_checkpoint
 from ppdet.engine.checkpoint_files import best_score, checkpoints_beyond, find_checkpoint, peek_seed, remove_unfinished
-from ppdet.engine.classes import TrainedClasses, stored_classes
+from ppdet.engine.classes import TrainedClasses, stored_classes, warn_of_order
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.device import amp_dtype, supports_sync_bn
 from ppdet.engine.ema import ModelEMA
@@ -96,6 +96,7 @@ def build_trainer(
             "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
         )
     if settings.pretrain_weights and not checkpoint:
+        warn_of_order(settings.pretrain_weights, dataset.categories)
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
     model = _with_sync_bn(model, run)
     if run.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only

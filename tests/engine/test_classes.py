@@ -13,7 +13,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Category, COCODataSet, VOCDataSet, default_categories
 from ppdet.engine.checkpoint import save_checkpoint, save_weights
 from ppdet.engine.checkpoint_files import read_whole
-from ppdet.engine.classes import TrainedClasses, published_classes, stored_classes
+from ppdet.engine.classes import TrainedClasses, published_classes, stored_classes, warn_of_order
 from ppdet.engine.trainer import build_trainer
 from tests.engine.tiny import CLASSES, make_run
 
@@ -73,6 +73,20 @@ def test_a_checkpoint_holds_its_classes(checkpoint: Path, monkeypatch: pytest.Mo
         assert [(category.id, category.name) for category in found.categories] == expected
         assert found.source.endswith("v1.0.pdparams")
     assert tuple(found.names) == CLASSES
+
+
+def test_fine_tuning_from_the_same_classes_in_another_order(
+    checkpoint: Path, tiny: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_trainer(make_run(tiny, f"pretrain_weights={checkpoint}"))
+    warn_of_order(str(checkpoint), listed("new", "classes"))
+    assert "pretrain_weights" not in caplog.text
+    file = tiny.parent / "boxes.json"
+    content = json.loads(file.read_text())
+    content["categories"].reverse()
+    file.write_text(json.dumps(content))
+    build_trainer(make_run(tiny, f"pretrain_weights={checkpoint}"))
+    assert f"pretrain_weights: classes start as other ones (TrainDataset: class 0 is {CLASSES[-1]!r}" in caplog.text
 
 
 def test_changed_classes_are_a_damaged_checkpoint(checkpoint: Path) -> None:
