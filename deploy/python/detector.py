@@ -134,6 +134,8 @@ class Detector:
         feeds = {port.name: self._filled(getattr(prepared, name)) for name, port in self._ports.items()}
         try:
             return self._backend.run(feeds)
+        except DeployError:
+            raise
         except Exception as error:  # each runtime has its own
             raise DeployError(f"{self.file}: {self.backend} cannot run it on {list(prepared.image.shape)} "
                               f"({telling_line(error)}); export the model again") from error  # fmt: skip

@@ -57,11 +57,24 @@ class OpenVino:
             Port(port.any_name, _dimensions(port.partial_shape), port.element_type.to_dtype())
             for port in compiled.inputs
         )
+        self._at_work: set[int] = set()  # threads
+        self._process = os.getpid()
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        request = self._requests.of_thread
-        request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
-        return [request.get_output_tensor(i).data for i in self._outputs]
+        if self._process != os.getpid():
+            if self._at_work:  # it would wait for ever, for locks of threads that are not here
+                raise DeployError(
+                    "openvino: this process was forked while threads used the model; start processes before that, or "
+                    "with another method (spawn)"
+                )
+            self._process = os.getpid()
+        request, thread = self._requests.of_thread, threading.get_ident()
+        self._at_work.add(thread)
+        try:
+            request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
+            return [request.get_output_tensor(i).data for i in self._outputs]
+        finally:
+            self._at_work.discard(thread)
 
 
 class _Requests(threading.local):

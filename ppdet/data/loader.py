@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import traceback
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -142,7 +142,7 @@ class Loader:
     def __len__(self) -> int:
         return len(self._sampler)
 
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from `start_step` on, the same at every call; workers begin before one is asked for.
 
         Raises UserError for an unreadable image (in training: once more than 1 % are), for a worker that died, and for
@@ -161,7 +161,7 @@ class Loader:
             pool.close()
         self._pools.clear()
 
-    def _batches(self, results: Iterator[dict[str, Any]], pool: WorkerPool | None) -> Iterator[Batch]:
+    def _batches(self, results: Iterator[dict[str, Any]], pool: WorkerPool | None) -> Generator[Batch, None, None]:
         finished = False
         try:
             for parts in results:

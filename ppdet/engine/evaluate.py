@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -71,12 +71,14 @@ class Evaluator:
         """The metric's numbers for `model`, on every rank; the model is in evaluation mode afterwards."""
         return self.score(self.detect(model))
 
-    def detect(self, model: PicoDet, batches: Iterable[Batch] | None = None) -> list[ImageDetections]:
+    def detect(self, model: PicoDet, batches: Generator[Batch, None, None] | None = None) -> list[ImageDetections]:
         """The detections of every image, on every rank. batches: an epoch of `loader` that has begun already."""
         start = time.perf_counter()
-        batches = tqdm(self.loader.epoch(0) if batches is None else batches, total=len(self.loader), desc="eval",
-                       unit="batch", leave=False, disable=True if distributed.rank() else None)  # fmt: skip
-        found = list(detect(model, batches, self.images, self.batch_size, self.graphs))
+        # closed here, where a second Ctrl-C meanwhile is an error and not a trace of what is ignored
+        with closing(self.loader.epoch(0) if batches is None else batches) as read:
+            bar = tqdm(read, total=len(self.loader), desc="eval", unit="batch", leave=False,
+                       disable=True if distributed.rank() else None)  # fmt: skip
+            found = list(detect(model, bar, self.images, self.batch_size, self.graphs))
         everything = gather_detections(found)
         seconds = time.perf_counter() - start
         logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds,

@@ -11,6 +11,7 @@ import pytest
 
 from deploy.python import Detections, Detector
 from deploy.python.detections import to_rows
+from deploy.python.errors import DeployError
 from ppdet.engine.export.pipeline import export
 from tests.deploy.conftest import make_model
 from tests.engine.export.test_pipeline import make_weights
@@ -98,3 +99,25 @@ def test_a_forked_child_may_use_it(detector):
         finally:
             os._exit(99)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("forked_while", ["detecting", "idle"])
+def test_openvino_in_a_child_that_was_forked_while_threads_detected(exported, forked_while):
+    """It would wait for ever: the threads that hold OpenVINO's locks are not in the child."""
+    pytest.importorskip("openvino")
+    detector = Detector(exported, "openvino", threads=1)
+    at_work = detector._backend._at_work
+    at_work |= {1} if forked_while == "detecting" else set()
+    child = os.fork()
+    if child == 0:
+        try:
+            detector.detect(images()[0])
+            at_work.add(1)  # a thread of the child
+            detector.detect(images()[0])
+            os._exit(0)
+        except DeployError as error:
+            os._exit(7 if "forked while threads" in str(error) else 98)
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (7 if forked_while == "detecting" else 0)

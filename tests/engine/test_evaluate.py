@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.engine import evaluate
 from ppdet.engine.checkpoint import save_weights
 from ppdet.engine.cpu_tuning import cpu_threads
 from ppdet.engine.evaluate import build_evaluator, evaluate_to_console
@@ -30,6 +31,27 @@ def test_images_without_detections(tiny, metric):
     model = run.build_model()
     assert [(im_id, rows.shape) for im_id, rows in evaluator.detect(model)] == [(im_id, (0, 6)) for im_id in range(6)]
     assert evaluator(model)[evaluator.metric.primary] == 0
+
+
+def test_ctrl_c_while_the_workers_end_is_not_lost(tiny, monkeypatch):
+    """In a generator that is left over Python would print its trace and go on."""
+
+    def read():
+        try:
+            yield from evaluator.loader.epoch(0)
+        finally:
+            raise KeyboardInterrupt
+
+    def fail(model, batches, *others):
+        next(iter(batches))
+        raise ValueError
+        yield
+
+    run = make_run(tiny)
+    evaluator = build_evaluator(run)
+    monkeypatch.setattr(evaluate, "detect", fail)
+    with pytest.raises(KeyboardInterrupt):
+        evaluator.detect(run.build_model(), read())
 
 
 @pytest.mark.parametrize("metric", ["COCO", "VOC"])
