@@ -43,9 +43,9 @@ def test_ctrl_c_while_the_workers_end_is_not_lost(tiny, monkeypatch):
             raise KeyboardInterrupt
 
     def fail(model, batches, *others):
-        next(iter(batches))
-        raise ValueError
-        yield
+        for batch in batches:
+            raise ValueError
+            yield batch
 
     run = make_run(tiny)
     evaluator = build_evaluator(run)
