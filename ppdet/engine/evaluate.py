@@ -74,11 +74,11 @@ class Evaluator:
     def detect(self, model: PicoDet, batches: Generator[Batch, None, None] | None = None) -> list[ImageDetections]:
         """The detections of every image, on every rank. batches: an epoch of `loader` that has begun already."""
         start = time.perf_counter()
-        # closed here, where a second Ctrl-C meanwhile is an error and not a trace of what is ignored
+        # closed here: at its end in a garbage collection Python would print a second Ctrl-C as a trace
         with closing(self.loader.epoch(0) if batches is None else batches) as read:
-            bar = tqdm(read, total=len(self.loader), desc="eval", unit="batch", leave=False,
+            bar = tqdm(total=len(self.loader), desc="eval", unit="batch", leave=False,
                        disable=True if distributed.rank() else None)  # fmt: skip
-            found = list(detect(model, bar, self.images, self.batch_size, self.graphs))
+            found = list(detect(model, _counted(read, bar), self.images, self.batch_size, self.graphs))
         everything = gather_detections(found)
         seconds = time.perf_counter() - start
         logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds,
@@ -88,6 +88,14 @@ class Evaluator:
     def score(self, detections: Iterable[ImageDetections]) -> dict[str, float]:
         """See the function `score`."""
         return score(self.metric, detections)
+
+
+def _counted(batches: Iterable[Batch], bar: tqdm) -> Iterator[Batch]:
+    """The batches; a tqdm as their iterator would close them."""
+    with bar:
+        for batch in batches:
+            yield batch
+            bar.update()
 
 
 def score(metric: Metric, detections: Iterable[ImageDetections]) -> dict[str, float]:
