@@ -63,7 +63,7 @@ def test_interrupt_and_resume(coco: Workspace, tools: Tools) -> None:
 def test_interrupt_before_the_first_step(coco: Workspace) -> None:
     process = start(coco, "-o", "epoch=10000")
     try:
-        read_until(process, "config: ")
+        read_until(process, "device: ")
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=20)
     finally:
