@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from ppdet.core.errors import Interrupted, UserError
+from ppdet.core.errors import UserError
 from ppdet.utils import waiting
 from ppdet.utils.waiting import call_within, reading_limit, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def never(seconds: float) -> bool:
@@ -50,21 +54,28 @@ def test_a_call_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     never_set.set()
 
 
-def test_signals_are_heeded_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_GRACE", 0.1)
-    never_set = threading.Event()
+STOPPED = """
+import signal
+import threading
+from ppdet.core.errors import Interrupted
+from ppdet.utils import waiting
 
-    def stop(number: int, frame: object) -> None:
-        raise Interrupted(number)
+def stop(number, frame):
+    raise Interrupted(number)
 
-    before = signal.signal(signal.SIGALRM, stop)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
-        with pytest.raises(Interrupted):
-            call_within(60.0, lambda: "x.jpg", never_set.wait)
-    finally:
-        signal.signal(signal.SIGALRM, before)
-        never_set.set()
+waiting._GRACE = 0.1
+signal.signal(signal.SIGALRM, stop)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    waiting.call_within(60.0, lambda: "x.jpg", threading.Event().wait)
+except Interrupted:
+    print("interrupted")
+"""
+
+
+def test_signals_are_heeded_meanwhile() -> None:
+    done = subprocess.run([sys.executable, "-c", STOPPED], capture_output=True, text=True, cwd=ROOT, timeout=50)
+    assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n", "", 0)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [(None, 600), ("30", 30), ("0", float("inf"))])
