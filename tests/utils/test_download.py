@@ -310,8 +310,10 @@ def test_url_without_a_file_name(name: str, tmp_path: Path) -> None:
 
 
 def test_processes_that_start_together_fetch_once(site: Site, tmp_path: Path) -> None:
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        paths = pool.starmap(download, [(site.url, tmp_path)] * 4)
+    pool = multiprocessing.get_context("fork").Pool(4)
+    paths = pool.starmap(download, [(site.url, tmp_path)] * 4)
+    pool.close()  # not terminate, which waits for ever where an earlier test left SIGTERM ignored
+    pool.join()
     assert {path.read_bytes() for path in paths} == {DATA}
     assert len(site.requests) == 1
 
