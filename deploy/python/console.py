@@ -1,4 +1,4 @@
-"""Standard output and error that a program can always write to. A copy of ppdet/core/console.py."""
+"""Standard output and error that a program can always write to. ppdet/core has a link to this file."""
 
 from __future__ import annotations
 
