@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs the project into a virtual environment and runs lint and tests:  bash tests/run.sh [pytest options]
-# VENV=<folder> chooses the environment (default .venv), PYTHON=<interpreter> the Python that makes it.
+# VENV=<folder> chooses the environment (default .venv), PYTHON=<interpreter> the Python that makes it, EXTRAS the
+# optional dependencies: EXTRAS=dev,paddle26 PYTHON=python3.10 tests on Paddle 2.6.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/venv.sh
-pip install -q -e ".[dev]"
+pip install -q -e ".[${EXTRAS:-dev}]"
 ruff check .
 ruff format --check .
 mypy
+codespell
 python -m pytest "$@"
