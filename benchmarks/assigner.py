@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clon
 
 from benchmarks.measure import extra_memory_mb, interleaved, report
 from ppdet.modeling.assigners import TaskAlignedAssigner
-from ppdet.modeling.assigners.assignment import Assignment, Targets
+from ppdet.modeling.assigners.common import Assignment, Targets
 from ppdet.modeling.boxes import make_grid
 
 

@@ -170,7 +170,7 @@ def make_evaluation(ours: bool, args: argparse.Namespace) -> Callable[[], Any]:
 
     from ppdet.core.config import load_config
     from ppdet.core.registry import Builder
-    from ppdet.engine.predictor import make_predictor, predict
+    from ppdet.evaluation.predictor import make_predictor, predict
     from ppdet.modeling import build_model
 
     model = build_model(Builder(load_config(args.config)))
@@ -187,7 +187,7 @@ def make_detection(ours: bool, args: argparse.Namespace) -> Callable[[], Any]:
 
     if not ours:
         return plain(args.published, str(args.image), 0, 0.5)
-    from deploy.python import Detector
+    from ppdet.deploy import Detector
 
     detector = Detector(args.model, args.backend, threshold=0.5)
     return lambda: detector.detect(str(args.image))

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks.measure import interleaved, report
-from deploy.python import Detector
+from ppdet.deploy import Detector
 
 MEAN, STD = np.array([0.485, 0.456, 0.406], "float32"), np.array([0.229, 0.224, 0.225], "float32")
 

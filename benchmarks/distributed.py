@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runs from a clone, installed or not
 
 from benchmarks.measure import report
-from tests.engine.ranks import run_ranks
+from tests.support.ranks import run_ranks
 
 
 def images_per_second(world_size: int, jobs: int, folder: Path, args: argparse.Namespace) -> float:

@@ -37,8 +37,8 @@ def plain(args: argparse.Namespace) -> None:
     import ppdet.data  # noqa: F401
     from ppdet.core.config import load_config
     from ppdet.core.registry import Builder
-    from ppdet.engine.weights import load_weights
     from ppdet.modeling import build_model
+    from ppdet.weights.load import load_weights
 
     paddle.set_device("cpu")
     cfg = load_config(args.config, overrides(args))

@@ -27,10 +27,10 @@ sys.path.insert(0, str(ROOT))
 
 from ppdet.core.config import load_config  # noqa: E402
 from ppdet.core.registry import Builder  # noqa: E402
-from ppdet.data import colour  # noqa: E402
 from ppdet.data.datasets import COCODataSet  # noqa: E402
-from ppdet.data.decode import read_image  # noqa: E402
-from ppdet.data.loader import Loader  # noqa: E402
+from ppdet.data.loading.loader import Loader  # noqa: E402
+from ppdet.data.ops import color as colour  # noqa: E402
+from ppdet.data.ops.decode import read_image  # noqa: E402
 from ppdet.utils.streams import Stream, generator  # noqa: E402
 
 SHARED = Path(os.environ.get("PPDET_SHARED", ROOT.parent / "shared"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 REPEATS = 5
-TRAIN = "ppdet.engine.callbacks, ppdet.engine.run, ppdet.engine.train, ppdet.engine.trainer"
+TRAIN = "ppdet.training.callbacks, ppdet.session, ppdet.training.loop, ppdet.training.setup"
 COMMANDS = {
     "import paddle": ["-c", "import paddle"],
     "import paddle, ppdet": ["-c", "import paddle, ppdet"],

@@ -65,16 +65,15 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
     from paddle import nn
 
     import ppdet.data
-    import ppdet.engine.optim
-    import ppdet.engine.optimizer  # noqa: F401
+    import ppdet.optim.optimizer  # noqa: F401
     from benchmarks.assigner import plain
     from ppdet.core.config import load_config
     from ppdet.core.registry import Builder
-    from ppdet.engine.cpu_tuning import cpu_threads, tune_cpu
-    from ppdet.engine.ema import ModelEMA
     from ppdet.modeling import Targets, build_model
-    from ppdet.modeling.cpu import use_cpu_kernels
+    from ppdet.modeling.cpu_training.layers import use_cpu_kernels
     from ppdet.modeling.layers import conv_norm_act
+    from ppdet.optim.ema import ModelEMA
+    from ppdet.runtime.cpu_tuning import cpu_threads, tune_cpu
 
     paddle.set_device("cpu")
     overrides = [] if ours else ["OptimizerBuilder.optimizer.use_multi_tensor=false"]

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ppdet.core.console import guard_output
+from ppdet.deploy.console import guard_output
+from ppdet.doctor.report import doctor
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,8 +27,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands.add_parser("doctor", help=about, description=about)
     parser.parse_args(argv)
-    from ppdet.engine.doctor import doctor  # Paddle only from here on
-
     return doctor()
 
 

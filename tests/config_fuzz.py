@@ -27,7 +27,7 @@ from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
 from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
-from tests.tool_fixtures import ROOT, coco_workspace
+from tests.support.workspaces import ROOT, coco_workspace
 
 _SAMPLE, _BATCH = "TrainReader.sample_transforms", "TrainReader.batch_transforms"
 NONSENSE = (
@@ -145,10 +145,10 @@ def _run(config: Path, overrides: list[str]) -> None:
     import paddle
 
     from ppdet.data.datasets import check_num_classes
-    from ppdet.engine.ema import ModelEMA
-    from ppdet.engine.run import Run, _check_model
     from ppdet.modeling import build_model
     from ppdet.modeling.heads.base import Targets
+    from ppdet.optim.ema import ModelEMA
+    from ppdet.session import Run, _check_model
 
     cfg = load_config(config, overrides)
     builder = Builder(cfg)
@@ -199,7 +199,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", type=int, default=20, help="how many go through tools/train.py as well")
     args = parser.parse_args()
-    import ppdet.engine.run  # noqa: F401  # fills the class table
+    import ppdet.session  # noqa: F401  # fills the class table
 
     with tempfile.TemporaryDirectory() as folder:
         config = coco_workspace(Path(folder)).config

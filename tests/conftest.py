@@ -13,6 +13,8 @@ from typing import Any
 import paddle
 import pytest
 
+from tests.support.tiny import write_config, write_dataset
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
@@ -59,3 +61,10 @@ def _one_thread() -> Iterator[None]:
     """As the golden figures were measured: threads share sums in another way."""
     yield
     paddle.base.core.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A config file that trains XS on six images of 60 x 80 at 64 x 64, into `<its folder>/output/tiny`."""
+    write_dataset(tmp_path)
+    return write_config(tmp_path)

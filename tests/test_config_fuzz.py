@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-import ppdet.engine.run  # noqa: F401  # fills the class table
+import ppdet.session  # noqa: F401  # fills the class table
 from ppdet.core.config import load_config
 from tests.config_fuzz import NONSENSE, fault_of, mutations, outcome, run_as_command
-from tests.tool_fixtures import coco_workspace
+from tests.support.workspaces import coco_workspace
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,7 @@ def test_our_own_learning_rates_belong_to_one_process(name: str) -> None:
 @pytest.fixture(scope="module")
 def _classes() -> None:
     """Fill the class table."""
-    for module in ("ppdet.modeling", "ppdet.data", "ppdet.engine.optim", "ppdet.engine.optimizer"):
+    for module in ("ppdet.modeling", "ppdet.data", "ppdet.optim.schedule", "ppdet.optim.optimizer"):
         importlib.import_module(module)
 
 

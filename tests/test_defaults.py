@@ -7,16 +7,22 @@ import inspect
 
 import pytest
 
-from ppdet.data.batch import BatchRandomResize, PadBatch
-from ppdet.data.transforms import NormalizeImage, RandomCrop, RandomDistort, RandomFlip, Resize
-from ppdet.engine.ema import ModelEMA
-from ppdet.engine.optim import CosineDecay, LinearWarmup, PiecewiseDecay
+from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadBatch
+from ppdet.data.transforms.sample_transforms import (
+    NormalizeImage,
+    RandomCrop,
+    RandomDistort,
+    RandomFlip,
+    Resize,
+)
 from ppdet.modeling.assigners import ATSSAssigner, SimOTAAssigner, TaskAlignedAssigner
 from ppdet.modeling.backbones import ESNet, LCNet
 from ppdet.modeling.heads import PicoFeat, PicoHead, PicoHeadV2
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.necks import CSPPAN, LCPAN
 from ppdet.modeling.nms import MultiClassNMS
+from ppdet.optim.ema import ModelEMA
+from ppdet.optim.schedule import CosineDecay, LinearWarmup, PiecewiseDecay
 
 _HALF_TO_ONE_AND_A_HALF = (0.5, 1.5, 0.5)
 _HEAD = {

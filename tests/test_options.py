@@ -12,7 +12,7 @@ from ppdet.core import registry
 from ppdet.core.ranges import Range
 from ppdet.core.settings import ExportSettings, Settings
 
-for module in ("ppdet.modeling", "ppdet.data", "ppdet.engine.optim", "ppdet.engine.optimizer"):
+for module in ("ppdet.modeling", "ppdet.data", "ppdet.optim.schedule", "ppdet.optim.optimizer"):
     importlib.import_module(module)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DEVICE = ROOT / "ppdet" / "engine" / "device.py"
+DEVICE = ROOT / "ppdet" / "runtime" / "device.py"
 SOURCES = sorted(path for folder in ("ppdet", "tools") for path in (ROOT / folder).rglob("*.py"))
 DOUBLE = {"float64", "double", "DoubleTensor", "complex128"}
 # What only device.py may ask or say.
@@ -40,7 +40,7 @@ def broken_rules(source: str) -> list[str]:
     """`<line>: <word>` of each breach in a file other than device.py.
 
     float64 is fine in files that never touch Paddle: NumPy and numba keep it in the host's memory. The runtime check is
-    tests/engine/test_no_float64.py.
+    tests/training/test_no_float64.py.
     """
     tree = ast.parse(source)
     forbidden = DEVICE_WORDS | (DOUBLE if imports_paddle(tree) else set())

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
 from ppdet.core.cli import as_path
-from ppdet.core.console import guard_output
+from ppdet.deploy.console import guard_output
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,10 +28,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from deploy.python import DeployError, Detector
-    from deploy.python.benchmark import Way, made_up_image, measure, table
-    from deploy.python.images import list_images
-    from deploy.python.outputs import write_json
+    from ppdet.deploy import DeployError, Detector
+    from ppdet.deploy.benchmark import Way, made_up_image, measure, table
+    from ppdet.deploy.images import list_images
+    from ppdet.deploy.outputs import write_json
 
     if args.repeats < 1:
         raise DeployError(f"--repeats: found {args.repeats}; expected 1 or more")
@@ -51,7 +51,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     guard_output()
     args = parser().parse_args()
-    from deploy.python.errors import DeployError, say
+    from ppdet.deploy.errors import DeployError, say
 
     try:
         main(args)

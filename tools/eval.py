@@ -20,8 +20,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ppdet.engine.evaluate import evaluate_to_console
-    from ppdet.engine.run import prepare
+    from ppdet.evaluation.evaluator import evaluate_to_console
+    from ppdet.session import prepare
 
     evaluate_to_console(prepare(args), args.classwise, args.output_eval, args.json_eval)
 

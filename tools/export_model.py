@@ -36,8 +36,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ppdet.engine.export.pipeline import export
-    from ppdet.engine.run import prepare
+    from ppdet.export.export import export
+    from ppdet.session import prepare
 
     given = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
     export(prepare(args, [f"export.{name}={value}" for name, value in given.items()]), args.output_dir)

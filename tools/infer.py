@@ -29,8 +29,8 @@ def _source(text: str) -> Path | str:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ppdet.engine.infer import infer
-    from ppdet.engine.run import prepare
+    from ppdet.evaluation.infer import infer
+    from ppdet.session import prepare
 
     source = args.infer_img or args.infer_dir
     if not infer(prepare(args), source, args.output_dir, args.draw_threshold, args.save_results):

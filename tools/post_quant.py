@@ -23,8 +23,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ppdet.engine.quantize.pipeline import QuantizeSettings, quantize
-    from ppdet.engine.run import prepare
+    from ppdet.quantization.quantize import QuantizeSettings, quantize
+    from ppdet.session import prepare
 
     formats = [name.strip() for name in args.format.split(",")]
     settings = QuantizeSettings(formats, args.calib_images, args.tolerance)

@@ -33,11 +33,11 @@ def _auto_or_path(text: str) -> Path | Literal["auto"]:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ppdet.engine.callbacks import VisualDL
-    from ppdet.engine.run import prepare
-    from ppdet.engine.run_folder import only_training
-    from ppdet.engine.train import fit
-    from ppdet.engine.trainer import build_trainer
+    from ppdet.session import prepare
+    from ppdet.training.callbacks import VisualDL
+    from ppdet.training.loop import fit
+    from ppdet.training.run_folder import only_training
+    from ppdet.training.setup import build_trainer
 
     flags = (
         ["amp=true"] * args.amp + ["to_static=true"] * args.to_static + [f"seed={args.seed}"] * (args.seed is not None)

@@ -27,7 +27,7 @@ from scenes import NAMES, Object, make_scene
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # so that the script runs without an installed ppdet
 
-from ppdet.core.console import guard_output  # noqa: E402
+from ppdet.deploy.console import guard_output  # noqa: E402
 
 CATEGORY_IDS = (3, 7, 11, 12, 20, 21, 34, 48, 50, 77)  # with gaps and not from 0, as in real sets
 MANIFEST = "demo_manifest.json"

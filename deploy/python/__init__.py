@@ -1,7 +1,5 @@
-"""Runs exported PicoDet models: `from deploy.python import Detector`. Needs numpy, opencv and one runtime."""
+"""The Detector under the name that it had before it was part of the package."""
 
-from .detections import Detections
-from .detector import Detector
-from .errors import DeployError
+from ppdet.deploy import DeployError, Detections, Detector
 
 __all__ = ["DeployError", "Detections", "Detector"]

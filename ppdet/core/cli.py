@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ppdet.core.config import load_config
-from ppdet.core.console import guard_output
 from ppdet.core.errors import Interrupted, UserError, out_of_memory, printable
+from ppdet.deploy.console import guard_output
 
 
 def base_parser(description: str) -> argparse.ArgumentParser:

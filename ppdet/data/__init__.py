@@ -1,6 +1,8 @@
 """Datasets, transforms and readers. Importing the package registers every class that a config can name."""
 
-from . import batch, datasets, reader, transforms
-from .sample import Batch, Record, Sample
+from ppdet.data import datasets
+from ppdet.data.loading import reader
+from ppdet.data.structures import Batch, Record, Sample
+from ppdet.data.transforms import batch_transforms, sample_transforms
 
-__all__ = ["Batch", "Record", "Sample", "batch", "datasets", "reader", "transforms"]
+__all__ = ["Batch", "Record", "Sample", "batch_transforms", "datasets", "reader", "sample_transforms"]

@@ -6,8 +6,8 @@ from ppdet.core.errors import UserError
 from ppdet.metrics.base import Metric
 from ppdet.metrics.coco import CocoMetric, format_summary
 from ppdet.metrics.inputs import Dataset
-from ppdet.metrics.tables import format_table
 from ppdet.metrics.voc import VocMetric
+from ppdet.utils.tables import format_table
 
 __all__ = ["CocoMetric", "Metric", "VocMetric", "build_metric", "format_summary", "format_table"]
 

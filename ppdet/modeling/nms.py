@@ -13,7 +13,7 @@ from paddle.base.layer_helper import LayerHelper
 
 from ppdet.core.ranges import INT_MAX, Fraction, Range
 from ppdet.core.registry import register
-from ppdet.utils.kernels import has_kernel, place_kind
+from ppdet.runtime.operator_support import has_kernel, place_kind
 
 logger = logging.getLogger(__name__)
 _Limit = Literal[-1] | Annotated[int, Range(1, INT_MAX)]  # -1: none

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,16 @@ from ppdet.core.errors import UserError
 
 # of folders that are full, over their quota, read only, missing, or somebody else's
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.ENOENT, errno.EACCES, errno.EPERM)
+
+
+def with_suffix(path: Path, suffix: str) -> Path:
+    """`path` with `suffix` appended; unlike Path.with_suffix, an existing suffix stays."""
+    return path.with_name(path.name + suffix)
+
+
+def checksum(file: Path) -> int:
+    """CRC-32 of the contents."""
+    return zlib.crc32(file.read_bytes())
 
 
 @contextmanager

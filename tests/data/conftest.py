@@ -10,12 +10,20 @@ import cv2
 import numpy as np
 import pytest
 
-from ppdet.data.batch import BatchRandomResize, PadGT
 from ppdet.data.datasets import Dataset
 from ppdet.data.datasets.base import Category
 from ppdet.data.datasets.box_filter import make_record
-from ppdet.data.reader import EvalReader, Reader, TrainReader
-from ppdet.data.transforms import Decode, NormalizeImage, Permute, RandomCrop, RandomDistort, RandomFlip, Resize
+from ppdet.data.loading.reader import EvalReader, Reader, TrainReader
+from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadGT
+from ppdet.data.transforms.sample_transforms import (
+    Decode,
+    NormalizeImage,
+    Permute,
+    RandomCrop,
+    RandomDistort,
+    RandomFlip,
+    Resize,
+)
 
 
 class SmallDataset(Dataset):

@@ -79,9 +79,9 @@ def export_published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             importlib.import_module(module)
         except (ImportError, ValueError) as error:  # paddle2onnx raises ValueError beside another line of Paddle
             pytest.skip(f"{module} is needed for the export: {error}")
-    from ppdet.engine.export.pipeline import export
-    from tests.engine.tiny import make_run
+    from ppdet.export.export import export
     from tests.golden import CONFIGS
+    from tests.support.tiny import make_run
 
     def write(formats: str, *overrides: str) -> Path:
         data = shared / "data" / "coco_tiny"

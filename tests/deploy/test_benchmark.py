@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.python import DeployError, Detector
-from deploy.python.benchmark import STAGES, Way, made_up_image, measure, table
+from ppdet.deploy import DeployError, Detector
+from ppdet.deploy.benchmark import STAGES, Way, made_up_image, measure, table
 from tests.deploy.conftest import make_model
 
 ROOT = Path(__file__).resolve().parents[2]

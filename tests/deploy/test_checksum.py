@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import yaml
 
-from deploy.python import DeployError, Detector
-from deploy.python.checksum import checksum
-from ppdet.engine.checkpoint import save_weights
-from ppdet.engine.export.formats import FORMATS
-from ppdet.engine.export.pipeline import export
-from tests.engine.tiny import make_run, write_config, write_dataset
+from ppdet.deploy import DeployError, Detector
+from ppdet.deploy.checksum import checksum
+from ppdet.export.export import export
+from ppdet.export.formats import FORMATS
+from ppdet.training.checkpoint import save_weights
+from tests.support.tiny import make_run, write_config, write_dataset
 
 IMAGE = np.full((60, 80, 3), 99, np.uint8)
 FILES = {"model.json": "paddle", "model.pdmodel": "paddle", "model.pdiparams": "paddle", "model.onnx": "onnxruntime",

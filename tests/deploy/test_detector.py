@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.python import DeployError, Detector
+from ppdet.deploy import DeployError, Detector
 from tests.deploy.conftest import INFER_CFG, make_model
 
 BACKENDS = ("onnxruntime", "openvino")

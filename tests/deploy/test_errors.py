@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.python.errors import printable, say
 from ppdet.core import errors
+from ppdet.deploy.errors import printable, say
 
 
 def test_a_file_name_gives_the_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.python.errors import DeployError
-from deploy.python.images import decode_image, list_images, read_image, three_channels
+from ppdet.deploy.errors import DeployError
+from ppdet.deploy.images import decode_image, list_images, read_image, three_channels
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from deploy.python import DeployError
-from deploy.python.config_file import read_mapping
-from deploy.python.model_config import parse_config
+from ppdet.deploy import DeployError
+from ppdet.deploy.config_file import read_mapping
+from ppdet.deploy.model_config import parse_config
 from tests.deploy.conftest import INFER_CFG
 
 RESIZE, NORMALIZE = INFER_CFG["Preprocess"][:2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.python import DeployError, Detector
+from ppdet.deploy import DeployError, Detector
 
 BACKENDS = ("onnxruntime", "openvino")
 IMAGE = np.full((100, 200, 3), 250, np.uint8)

@@ -8,9 +8,9 @@ import numpy as np
 import paddle
 import pytest
 
-from deploy.python.errors import DeployError
-from deploy.python.model_config import parse_config
-from deploy.python.postprocess import detections, nms
+from ppdet.deploy.errors import DeployError
+from ppdet.deploy.model_config import parse_config
+from ppdet.deploy.postprocess import detections, nms
 from ppdet.modeling.nms import MultiClassNMS
 from tests.deploy.conftest import INFER_CFG
 

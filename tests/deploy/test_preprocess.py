@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.python.images import read_image
-from deploy.python.model_config import parse_config
-from deploy.python.preprocess import Preprocessor
 from ppdet.core.config import load_config
 from ppdet.core.registry import Builder
 from ppdet.data.datasets import COCODataSet
+from ppdet.deploy.images import read_image
+from ppdet.deploy.model_config import parse_config
+from ppdet.deploy.preprocess import Preprocessor
 from tests.deploy.conftest import INFER_CFG
 from tests.golden import CONFIGS
 

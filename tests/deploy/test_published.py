@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.python import Detections, Detector
-from deploy.python.detections import to_rows
 from ppdet.data.datasets import COCODataSet
 from ppdet.data.datasets.coco_classes import COCO_CATEGORIES
+from ppdet.deploy import Detections, Detector
+from ppdet.deploy.detections import to_rows
 from ppdet.metrics.coco import CocoMetric
 from tests.deploy.test_paddledetection import DEFAULT, PADDLEX
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deploy.python import Detections, Detector
-from deploy.python.detections import to_rows
-from deploy.python.errors import DeployError
-from ppdet.engine.export.pipeline import export
+from ppdet.deploy import Detections, Detector
+from ppdet.deploy.detections import to_rows
+from ppdet.deploy.errors import DeployError
+from ppdet.export.export import export
 from tests.deploy.conftest import make_model
-from tests.engine.export.test_pipeline import make_weights
-from tests.engine.tiny import make_run, write_config, write_dataset
+from tests.export.test_export import make_weights
+from tests.support.tiny import make_run, write_config, write_dataset
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
 

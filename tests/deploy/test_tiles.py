@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from deploy.python.errors import DeployError
-from deploy.python.tiles import cut, merge, windows
+from ppdet.deploy.errors import DeployError
+from ppdet.deploy.tiles import cut, merge, windows
 
 
 @pytest.mark.parametrize("size", [(1000, 1300), (640, 640), (641, 2000), (100, 80), (640, 100)])

@@ -11,12 +11,11 @@ import numpy as np
 import paddle
 
 import ppdet.data
-import ppdet.engine.optim
-import ppdet.engine.optimizer  # noqa: F401  # with ppdet.data: fills the class table
+import ppdet.optim.optimizer  # noqa: F401  # with ppdet.data: fills the class table
 from ppdet.core.config import load_config
 from ppdet.core.registry import Builder
-from ppdet.engine.published_names import from_published
 from ppdet.modeling import PicoDet, Targets, build_model
+from ppdet.weights.published_names import from_published
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "picodet"
 LCNET = [f"picodet_{size}_coco_lcnet" for size in

@@ -15,9 +15,9 @@ from paddle import nn
 
 from ppdet.core.config import load_config
 from ppdet.core.registry import Builder
-from ppdet.engine.optimizer import OptimizerBuilder
-from ppdet.engine.published_names import published_name
 from ppdet.modeling import PicoDet, Targets, build_model
+from ppdet.optim.optimizer import OptimizerBuilder
+from ppdet.weights.published_names import published_name
 from tests.golden.published import CONFIGS
 
 MODELS = {

@@ -11,7 +11,8 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.modeling.assigners import ATSSAssigner, SimOTAAssigner, TaskAlignedAssigner, assignment
+from ppdet.modeling.assigners import ATSSAssigner, SimOTAAssigner, TaskAlignedAssigner
+from ppdet.modeling.assigners import common as assignment
 from ppdet.modeling.boxes import Grid, make_grid
 from tests.modeling.test_training_edge_cases import make_targets
 from tests.references import assigners as reference

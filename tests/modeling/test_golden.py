@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.engine.published_names import published_name, to_published
+from ppdet.weights.published_names import published_name, to_published
 from tests.golden import ESNET, LCNET, SATURATED, Golden, relative_difference
 
 PHASES = [(name, epoch) for name in LCNET for epoch in (0, 1000)]  # ATSS and TAL; the legacy head has one phase

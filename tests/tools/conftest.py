@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tool_fixtures import Tools, Workspace, coco_workspace, random_weights, voc_workspace
+from tests.support.workspaces import Tools, Workspace, coco_workspace, random_weights, voc_workspace
 
 
 @pytest.fixture

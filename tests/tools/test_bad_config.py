@@ -9,7 +9,7 @@ import yaml
 
 from ppdet.core.cli import run
 from ppdet.core.config import load_config
-from tests.tool_fixtures import Tools, Workspace, load_tool
+from tests.support.workspaces import Tools, Workspace, load_tool
 
 TOOLS = ["train", "eval", "infer", "export_model"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.tool_fixtures import Tools, Workspace, coco_workspace
+from tests.support.workspaces import Tools, Workspace, coco_workspace
 
 QUICK = ["-o", "epoch=1"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.tool_fixtures import Tools, Workspace
+from tests.support.workspaces import Tools, Workspace
 
 
 def arguments(name: str, coco: Workspace) -> list[object]:
@@ -92,7 +92,8 @@ def test_weights_that_run_code(name: str, tools: Tools, coco: Workspace) -> None
 @pytest.mark.parametrize("suffix", [".pdstate", ".pdopt", ".pdema"])
 def test_checkpoints_that_run_code(suffix: str, tools: Tools, coco: Workspace) -> None:
     """With checksums that are right."""
-    from ppdet.engine.checkpoint_files import checksum, state_checksum
+    from ppdet.training.checkpoint_folder import state_checksum
+    from ppdet.utils.files import checksum
     from ppdet.utils.weight_files import read_arrays
 
     tools.run("train", "-c", coco.config, "-o", "epoch=1")

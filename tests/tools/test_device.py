@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tool_fixtures import Tools, Workspace
+from tests.support.workspaces import Tools, Workspace
 
 
 def test_a_device_that_is_not_there(tools: Tools, coco: Workspace) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tool_fixtures import ROOT, Workspace, coco_workspace
-from tests.tools.processes import command, command_with, read_until, started, trainers
+from tests.support.processes import command, command_with, read_until, started, trainers
+from tests.support.workspaces import ROOT, Workspace, coco_workspace
 
 
 def launch(coco: Workspace, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -86,8 +86,9 @@ FAULT = """
 from pathlib import Path
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
-from ppdet.data.loader import Loader
-from ppdet.engine import run as engine_run, evaluate
+from ppdet.data.loading.loader import Loader
+from ppdet import session
+from ppdet.evaluation import evaluator
 def fault(at):
     if distributed.rank() == {victim} and at == {at!r}:
         if at == "memory":
@@ -96,8 +97,8 @@ def fault(at):
 def before(owner, name, at):
     function = getattr(owner, name)
     setattr(owner, name, lambda *args, **options: (fault(at), function(*args, **options))[1])
-before(engine_run, "_check_model", "config")
-before(engine_run.Run, "load_dataset", "dataset")
+before(session, "_check_model", "config")
+before(session.Run, "load_dataset", "dataset")
 before(train, "_log", "memory")
 before(evaluate, "_filled", "evaluation")
 notes = Loader._note_failures
@@ -138,7 +139,7 @@ def test_an_error_of_one_rank_ends_all_with_status_2(tmp_path: Path, at: str, vi
 
 
 PAUSE = """
-from ppdet.data.loader import Loader
+from ppdet.data.loading.loader import Loader
 epoch, save, check = Loader.epoch, train.save_checkpoint, train._check_finite
 def batches(self, number, start_step=0):
     for batch in epoch(self, number, start_step):

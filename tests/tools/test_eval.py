@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.tool_fixtures import Tools, Workspace
+from tests.support.workspaces import Tools, Workspace
 
 
 def test_classwise_and_json(tools: Tools, coco: Workspace, weights: Path) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from ppdet.data.decode import read_image
-from tests.tool_fixtures import Tools, Workspace, build_model
+from ppdet.data.ops.decode import read_image
+from tests.support.workspaces import Tools, Workspace, build_model
 
 
 def test_exported_model_runs(tools: Tools, coco: Workspace, weights: Path) -> None:
     import cv2
     import paddle
 
-    from ppdet.engine.export.paddle_format import run_inference
-    from ppdet.engine.weights import load_weights
+    from ppdet.export.paddle_format import run_inference
+    from ppdet.weights.load import load_weights
 
     _, log = tools.run("export_model", "-c", coco.config, "-o", f"weights={weights}",
                        "--output_dir", coco.root / "exported")  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tool_fixtures import ROOT, load_tool
+from tests.support.workspaces import ROOT, load_tool
 
 TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
 REQUIRED = {"benchmark": ["--model", "x"]}  # of a tool that runs exported models, without a config

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.tool_fixtures import Tools, Workspace, draw_scene
+from tests.support.workspaces import Tools, Workspace, draw_scene
 
 
 def size(path: Path) -> tuple[int, ...]:

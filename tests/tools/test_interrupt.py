@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from tests.tool_fixtures import ROOT, Tools, Workspace
+from tests.support.workspaces import ROOT, Tools, Workspace
 
 CHECKPOINT = {f"interrupted{suffix}" for suffix in (".pdparams", ".pdema", ".pdopt", ".pdstate")}
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.engine.infer import class_categories
-from tests.engine.tiny import make_run
-from tests.tool_fixtures import Tools, Workspace
+from ppdet.session import class_categories
+from tests.support.tiny import make_run
+from tests.support.workspaces import Tools, Workspace
 
 Content = dict[str, Any]
 Change = Callable[[Content], Any]

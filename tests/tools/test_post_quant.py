@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tool_fixtures import ROOT, Tools, Workspace
+from tests.support.workspaces import ROOT, Tools, Workspace
 
 PUBLISHED = {
     "picodet_xs_320_coco_lcnet": ("picodet_xs_320_coco_lcnet.yml", 0.2602),
@@ -20,7 +20,7 @@ PUBLISHED = {
 @pytest.fixture
 def _three_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search looks at three convolutions only: at all of them it takes half a minute."""
-    from ppdet.engine.quantize import pipeline
+    from ppdet.quantization import quantize as pipeline
 
     all_of = pipeline.convolutions
     monkeypatch.setattr(pipeline, "convolutions", lambda model: all_of(model)[-3:])

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ppdet.engine.checkpoint_files import newest_checkpoint, read_whole
-from ppdet.engine.weights import read_arrays
-from tests.tool_fixtures import ROOT, Workspace, coco_workspace
-from tests.tools.processes import command, command_with, descendants, read_until, started, trainers
+from ppdet.training.checkpoint_folder import newest_checkpoint, read_whole
+from ppdet.weights.load import read_arrays
+from tests.support.processes import command, command_with, descendants, read_until, started, trainers
+from tests.support.workspaces import ROOT, Workspace, coco_workspace
 
 SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from ppdet.core.config import load_config
-from ppdet.engine.optim import LearningRate
-from tests.tool_fixtures import Tools, Workspace, coco_workspace
+from ppdet.optim.schedule import LearningRate
+from tests.support.workspaces import Tools, Workspace, coco_workspace
 
 LOSSES = {"loss", "loss_vfl", "loss_bbox", "loss_dfl"}
 CHECKPOINT = {".pdparams", ".pdema", ".pdopt", ".pdstate"}

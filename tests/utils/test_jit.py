@@ -33,8 +33,8 @@ ALL_LOOPS = """
 import zlib
 import numba
 import numpy as np
-from ppdet.data import kernels as reading
-from ppdet.modeling import cpu_kernels as training
+from ppdet.data.ops import numba_kernels as reading
+from ppdet.modeling.cpu_training import numba_kernels as training
 
 numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
 rng = np.random.default_rng(0)

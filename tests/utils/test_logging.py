@@ -12,8 +12,8 @@ def test_one_line_even_when_set_up_twice(capsys: pytest.CaptureFixture[str]) -> 
     setup_logging()
     setup_logging()
     assert sum(isinstance(h, TqdmHandler) for h in logging.root.handlers) == 1
-    logging.getLogger("ppdet.engine.train").info("epoch %d", 3)
-    logging.getLogger("ppdet.engine.train").debug("not shown")
+    logging.getLogger("ppdet.training.loop").info("epoch %d", 3)
+    logging.getLogger("ppdet.training.loop").debug("not shown")
     logging.getLogger("other").info("not shown")
     out, err = capsys.readouterr()
     assert out == ""

@@ -1,9 +1,9 @@
 """Datasets: COCO JSON, Pascal VOC XML, and plain folders of images."""
 
-from .base import AnnotatedDataset, Category, Dataset, check_num_classes, default_categories
-from .coco import COCODataSet
-from .folder import IMAGE_SUFFIXES, ImageFolder, list_images
-from .voc import VOCDataSet
+from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, check_num_classes, default_categories
+from ppdet.data.datasets.coco import COCODataSet
+from ppdet.data.datasets.folder import IMAGE_SUFFIXES, ImageFolder, list_images
+from ppdet.data.datasets.voc import VOCDataSet
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -15,13 +15,12 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import MinusOneOrMore, NotNegative
+from ppdet.data.datasets.box_filter import BoxFilter
+from ppdet.data.datasets.coco_classes import COCO_CATEGORIES
+from ppdet.data.structures import Record
 from ppdet.utils.ids import FileId
 from ppdet.utils.json_file import UNFIT, read_text
 from ppdet.utils.streams import Stream, generator
-
-from ..sample import Record
-from .box_filter import BoxFilter
-from .coco_classes import COCO_CATEGORIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..decode import image_size
-from ..sample import Record
+from ppdet.data.ops.decode import image_size
+from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from ppdet.core.registry import register
-
-from ..sample import Record
-from .base import AnnotatedDataset, Category, GroundTruth
-from .box_filter import BoxFilter, Object
-from .coco_json import Annotation, CocoFile, Image, read_categories, read_coco
-from .file_names import FileNames
+from ppdet.data.datasets.base import AnnotatedDataset, Category, GroundTruth
+from ppdet.data.datasets.box_filter import BoxFilter, Object
+from ppdet.data.datasets.coco_json import Annotation, CocoFile, Image, read_categories, read_coco
+from ppdet.data.datasets.file_names import FileNames
+from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 

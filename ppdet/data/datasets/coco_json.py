@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets.base import Category
 from ppdet.utils.ids import FileId, IdIndex, sort_key
 from ppdet.utils.json_file import Entry, entries, finite_number, read_json
-
-from .base import Category
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-
-from .base import Category, Dataset, read_names
-from .box_filter import make_record
-from .coco_json import read_categories
+from ppdet.data.datasets.base import Category, Dataset, read_names
+from ppdet.data.datasets.box_filter import make_record
+from ppdet.data.datasets.coco_json import read_categories
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-
-from ..sample import Record
-from .base import AnnotatedDataset, Category, read_lines, read_names, require_file
-from .box_filter import BoxFilter
-from .file_names import FileNames
-from .voc_xml import Annotation, read_annotation
+from ppdet.data.datasets.base import AnnotatedDataset, Category, read_lines, read_names, require_file
+from ppdet.data.datasets.box_filter import BoxFilter
+from ppdet.data.datasets.file_names import FileNames
+from ppdet.data.datasets.voc_xml import Annotation, read_annotation
+from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 

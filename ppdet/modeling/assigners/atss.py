@@ -9,7 +9,7 @@ import paddle.nn.functional as F
 
 from ppdet.core.ranges import Positive, Range
 from ppdet.core.registry import Shared, register
-from ppdet.modeling.assigners.assignment import (
+from ppdet.modeling.assigners.common import (
     Assignment,
     Targets,
     assign_in_chunks,

@@ -8,7 +8,7 @@ import paddle
 
 from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
-from ppdet.modeling.assigners.assignment import Assignment, Targets, assign_in_chunks, gather_assignment, keep_best_gt
+from ppdet.modeling.assigners.common import Assignment, Targets, assign_in_chunks, gather_assignment, keep_best_gt
 from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
 from ppdet.modeling.boxes import Grid, box_centers, giou, pairwise_iou, points_in_boxes
 from ppdet.modeling.losses import varifocal_loss

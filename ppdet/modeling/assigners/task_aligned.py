@@ -8,7 +8,7 @@ import paddle
 
 from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
-from ppdet.modeling.assigners.assignment import (
+from ppdet.modeling.assigners.common import (
     Assignment,
     Targets,
     assign_in_chunks,

@@ -11,7 +11,7 @@ import paddle.nn.functional as F
 from paddle import ParamAttr, nn
 from paddle.nn.initializer import Constant, Normal
 
-from ppdet.modeling.assigners.assignment import Targets
+from ppdet.modeling.assigners.common import Targets
 from ppdet.modeling.boxes import Grid, box_to_distance, distance_to_box, make_grid
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.layers import height_width

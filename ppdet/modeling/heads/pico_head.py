@@ -12,7 +12,7 @@ from ppdet.core.errors import UserError
 from ppdet.core.ranges import Ascending, Channels, Fraction, Inside, Length, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import SimOTAAssigner
-from ppdet.modeling.assigners.assignment import Targets
+from ppdet.modeling.assigners.common import Targets
 from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss

@@ -14,7 +14,7 @@ from ppdet.core.errors import UserError
 from ppdet.core.ranges import AboveZero, Ascending, Channels, Count, Fraction, Inside, Length, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
-from ppdet.modeling.assigners.assignment import Assignment, Targets
+from ppdet.modeling.assigners.common import Assignment, Targets
 from ppdet.modeling.boxes import Grid
 from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
 from ppdet.modeling.heads.pico_feat import PicoFeat

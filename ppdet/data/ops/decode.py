@@ -1,0 +1,64 @@
+"""Read an image file the way its annotations saw it: RGB, uint8, upright."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ppdet.core.errors import UserError
+from ppdet.deploy.image_files import Header, ImageProblem, decode, read_file
+from ppdet.utils.waiting import call_within, reading_limit
+
+_MODES = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_STRAIGHT_TO_RGB = getattr(cv2, "IMREAD_COLOR_RGB", 0)  # OpenCV 4.11 and later; of JPEGs, where it is known to work
+
+
+def read_image(path: str, annotated_size: tuple[int, int] | None = None, reduction: int = 1) -> np.ndarray:
+    """The image at `path`, [h, w, 3] RGB uint8, whatever it was stored as (grey, with alpha, 16 bit).
+
+    The EXIF orientation is applied, unless `annotated_size` (height, width) shows that the boxes were drawn on the
+    unrotated pixels. reduction 2, 4, 8: a JPEG comes with its sides divided by that, rounded up, for less work. Raises
+    UserError naming the file where it is missing, empty, cut short, too large or not an image.
+    """
+    try:
+        data, header = _read(path, annotated_size)
+        is_jpeg = header.kind == "JPEG"
+        straight = _STRAIGHT_TO_RGB if is_jpeg and reduction == 1 else 0
+        image = decode(data, header, straight or _MODES[reduction if is_jpeg else 1])
+    except ImageProblem as problem:
+        raise UserError(f"{path}: {problem}") from None
+    return image if straight else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def read_in_time(path: str, annotated_size: tuple[int, int] | None = None) -> np.ndarray:
+    """As `read_image`, outside of a Loader: a file system that does not answer is a UserError as well."""
+    return call_within(reading_limit(), lambda: path, partial(read_image, path, annotated_size))
+
+
+def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    """(height, width) of what `read_image` gives, by the file's header; None where it is not an image."""
+    try:
+        return _read(path, annotated_size)[1].upright_size
+    except ImageProblem:
+        return None
+
+
+def _read(path: str | Path, annotated_size: tuple[int, int] | None) -> tuple[bytes, Header]:
+    """The file's contents and header, which says 1 where the boxes were drawn on the unrotated pixels."""
+    data, header = read_file(path)
+    if annotated_size == header.size != header.upright_size:
+        header = header._replace(orientation=1)
+    return data, header
+
+
+def reduced_size(size: tuple[int, int], reduction: int) -> tuple[int, int]:
+    """(height, width) of a JPEG of `size` decoded at 1 / reduction."""
+    return -(-size[0] // reduction), -(-size[1] // reduction)

@@ -1,0 +1,1 @@
+"""Random and fixed changes of samples and batches, as configs name them."""

@@ -1,0 +1,29 @@
+"""What every runtime offers: named inputs and a way to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a model; None in `shape`: any size, or not known before it runs."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: np.dtype
+
+
+class Backend(Protocol):
+    """A loaded model. `infer_cfg` is the JSON text that it carries, if any."""
+
+    inputs: tuple[Port, ...]
+    infer_cfg: str | None
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs in the model's order; they may be lent until the next call."""
+        ...

@@ -1,0 +1,99 @@
+"""Which file of a model runs on which runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cpus import allowed_cores
+from ..errors import DeployError, telling_line
+from . import runtimes
+from .base import Backend
+
+
+@dataclass(frozen=True)
+class _Kind:
+    module: str  # what has to be installed
+    package: str  # how it is called there
+    suffixes: tuple[str, ...]  # of the files it runs, the better first
+
+
+# The fastest first: docs/deploy.md has the measurements.
+KINDS = {
+    "openvino": _Kind("openvino", "openvino", (".xml", ".onnx")),
+    "onnxruntime": _Kind("onnxruntime", "onnxruntime", (".onnx",)),
+    "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
+}
+_INT8 = "_int8"  # ends the names that tools/post_quant.py gives, beside the model that it was made of
+SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
+
+
+def load(model_path: str | Path, backend: str, threads: int) -> tuple[Backend, str, Path]:
+    """The model, the name of its backend and the file. Raises DeployError in one line for whatever does not fit."""
+    name, file = choose(Path(model_path), backend)
+    make: dict[str, Callable[[Path, int], Backend]] = {
+        "openvino": runtimes.OpenVino,
+        "onnxruntime": runtimes.OnnxRuntime,
+        "paddle": runtimes.PaddleInference,
+    }
+    try:
+        return make[name](file, threads), name, file
+    except DeployError:
+        raise
+    except Exception as error:  # each runtime has its own, down to RuntimeError
+        raise DeployError(
+            f"{file}: {name} cannot load it ({telling_line(error)}); is it a model file, and whole?"
+        ) from error
+
+
+def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
+    """(backend, file): the one asked for, or the fastest that is installed and has a file."""
+    if backend not in ("auto", *KINDS):
+        raise DeployError(f"backend: found {backend}; expected auto, {', '.join(KINDS)}")
+    if not model_path.exists():
+        raise DeployError(f"{model_path}: there is no such file or folder; tools/export_model.py writes it")
+    if model_path.is_file() and model_path.suffix not in SUFFIXES:
+        raise DeployError(f"{model_path}: not a model file; expected {', '.join(SUFFIXES)} or the folder of an export")
+    kinds = KINDS if backend == "auto" else {backend: KINDS[backend]}
+    for name, kind in kinds.items():
+        if importlib.util.find_spec(kind.module) and (file := _file(model_path, kind.suffixes)):
+            return name, file
+    if absent := {name: kind.package for name, kind in kinds.items() if _file(model_path, kind.suffixes)}:
+        raise DeployError(f"backend {' or '.join(absent)}: not installed; pip install {' or '.join(absent.values())}, "
+                          'or in a clone pip install ".[deploy]"')  # fmt: skip
+    wanted = dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes)
+    if int8 := sorted(file.name for suffix in wanted for file in model_path.glob(f"*{_INT8}{suffix}")):
+        raise DeployError(f"{model_path}: only INT8 models that {backend} runs ({', '.join(int8)}); name the file")
+    raise DeployError(f"{model_path}: nothing that {backend} runs ({', '.join(wanted)}); choose another backend or "
+                      "file, or export in that format")  # fmt: skip
+
+
+def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
+    """`path` itself, or of a folder model.*, or else the only file with such a suffix; INT8 only where it is named."""
+    if path.is_file():
+        return path if path.suffix in suffixes else None
+    for suffix in suffixes:
+        if (model := path / f"model{suffix}").is_file():
+            return model
+    for suffix in suffixes:
+        found = sorted(file for file in path.glob(f"*{suffix}") if _is_model(file))
+        if len(found) > 1:
+            names = ", ".join(file.name for file in found)
+            raise DeployError(f"{path}: has several models ({names}); name the file")
+        if found:
+            return found[0]
+    return None
+
+
+def _is_model(file: Path) -> bool:
+    """Not INT8, nor some other JSON, as int8_report.json is."""
+    if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
+        return False
+    return not file.stem.endswith(_INT8)
+
+
+def default_threads() -> int:
+    """The processor cores that this process may use, at least 1."""
+    return max(1, int(allowed_cores()))

@@ -1,0 +1,138 @@
+"""One small class per runtime; each imports its library when the first model is loaded. Threads may share a model."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeployError
+from .base import Port
+from .paddle_ports import read_ports
+
+_ERRORS_ONLY = 3  # ONNX Runtime's log level; some published files make it warn at every run
+
+
+class OnnxRuntime:
+    """Backend for .onnx."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = _ERRORS_ONLY
+        self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.inputs = tuple(
+            Port(each.name, _sizes(each.shape), np.dtype("uint8" if each.type == "tensor(uint8)" else "float32"))
+            for each in self._session.get_inputs()
+        )
+        self.infer_cfg: str | None = self._session.get_modelmeta().custom_metadata_map.get("infer_cfg")
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        outputs: list[np.ndarray] = self._session.run(self._outputs, dict(feeds))
+        return outputs
+
+
+class OpenVino:
+    """Backend for .xml with .bin, and for .onnx."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        import openvino
+
+        if file.suffix == ".xml" and not file.with_suffix(".bin").is_file():
+            raise DeployError(f"{file}: {file.with_suffix('.bin').name} is not beside it; copy both files")
+        core = openvino.Core()
+        model = core.read_model(str(file))
+        self.infer_cfg: str | None = _rt_info(model)
+        # float32 is said because CPUs with bfloat16 would otherwise round to it, and the scores would differ
+        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        compiled = core.compile_model(model, "CPU", settings)
+        self._requests, self._outputs = _Requests(compiled), range(len(compiled.outputs))
+        self.inputs = tuple(
+            Port(port.any_name, _dimensions(port.partial_shape), port.element_type.to_dtype())
+            for port in compiled.inputs
+        )
+        self._at_work: set[int] = set()  # threads
+        self._process = os.getpid()
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        if self._process != os.getpid():
+            if self._at_work:  # it would wait for ever, for locks of threads that are not here
+                raise DeployError(
+                    "openvino: this process was forked while threads used the model; start processes before that, or "
+                    "with another method (spawn)"
+                )
+            self._process = os.getpid()
+        request, thread = self._requests.of_thread, threading.get_ident()
+        self._at_work.add(thread)
+        try:
+            request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
+            return [request.get_output_tensor(i).data for i in self._outputs]
+        finally:
+            self._at_work.discard(thread)
+
+
+class _Requests(threading.local):
+    """Each thread has an inference request of its own, which holds its inputs and outputs."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.of_thread = compiled.create_infer_request()
+
+
+class PaddleInference:
+    """Backend for model.json or model.pdmodel with model.pdiparams. Threads take turns: there is one set of inputs."""
+
+    infer_cfg: str | None = None
+
+    def __init__(self, file: Path, threads: int) -> None:
+        parameters = file.with_suffix(".pdiparams")
+        if not parameters.is_file():
+            raise DeployError(f"{file}: {parameters.name} is not beside it; copy both files")
+        from paddle import inference
+
+        ports = read_ports(file)
+        config = inference.Config(str(file), str(parameters))
+        config.disable_gpu()
+        config.disable_glog_info()
+        config.enable_mkldnn()
+        config.set_cpu_math_library_num_threads(threads)
+        if file.suffix == ".pdmodel":  # the new format, of Paddle 3, comes without this pass
+            config.enable_memory_optim()
+        self._predictor = inference.create_predictor(config)
+        names = self._predictor.get_input_names()
+        self.inputs = tuple(ports[name] for name in names)
+        self._handles = {name: self._predictor.get_input_handle(name) for name in names}
+        self._outputs = [self._predictor.get_output_handle(name) for name in self._predictor.get_output_names()]
+        self._turn, self._process = threading.Lock(), os.getpid()
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        if self._process != os.getpid():  # forked, perhaps while a thread that is not here held the lock
+            self._turn, self._process = threading.Lock(), os.getpid()
+        with self._turn:
+            for name, handle in self._handles.items():
+                handle.copy_from_cpu(feeds[name])
+            self._predictor.run()
+            return [output.copy_to_cpu() for output in self._outputs]
+
+
+def _sizes(shape: list[Any]) -> tuple[int | None, ...]:
+    return tuple(side if isinstance(side, int) and side > 0 else None for side in shape)
+
+
+def _dimensions(shape: Any) -> tuple[int | None, ...]:
+    return tuple(side.get_length() if side.is_static else None for side in shape)
+
+
+def _rt_info(model: Any) -> str | None:
+    """From an .xml, or from the metadata of an .onnx, which OpenVINO keeps under `framework`."""
+    for path in (["infer_cfg"], ["framework", "infer_cfg"]):
+        if model.has_rt_info(path):
+            value = model.get_rt_info(path)
+            return str(value.astype(str) if hasattr(value, "astype") else value)
+    return None

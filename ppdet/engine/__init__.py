@@ -1,1 +1,0 @@
-"""Training, evaluation, inference, export, and what they stand on: devices, ranks, checkpoints."""

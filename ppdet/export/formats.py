@@ -1,0 +1,74 @@
+"""The formats, each a way to write a graph and a way to run what was written."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import paddle
+
+from ppdet.core.errors import UserError
+from ppdet.export.graph import ExportModel
+from ppdet.export.onnx_format import save_onnx
+from ppdet.export.openvino_format import save_openvino
+from ppdet.export.paddle_format import run_inference, save_graph
+from ppdet.export.runners import Runner, onnx_runner, openvino_runner
+from ppdet.runtime.cpu_tuning import cpu_threads
+
+
+class Format(NamedTuple):
+    """names: patterns of the files it writes.
+    write(graph, size, config, folder): model.* for images of `size` (height, width); config: infer_cfg.yml's content.
+    run(folder, inputs): the outputs of what was written, on the CPU.
+    """
+
+    names: tuple[str, ...]
+    needs: tuple[str, ...]  # modules of the `deploy` extra
+    write: Callable[[ExportModel, Sequence[int], dict[str, Any], Path], None]
+    run: Callable[[Path, Sequence[np.ndarray]], list[np.ndarray]]
+
+    def files(self, folder: Path) -> list[Path]:
+        return [path for name in self.names for path in folder.glob(name)]
+
+
+def _write_paddle(graph: ExportModel, size: Sequence[int], config: dict[str, Any], folder: Path) -> None:
+    save_graph(graph.fused() if graph.settings.fuse_conv_bn else graph, size, folder)
+
+
+def _run(runner: Runner, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return runner(dict(zip(("image", "scale_factor"), inputs, strict=False)))
+
+
+FORMATS = {
+    "paddle": Format(("model.json", "model.pd*"), (), _write_paddle, run_inference),
+    "onnx": Format(
+        ("model.onnx",),
+        ("onnx", "onnxruntime", "paddle2onnx"),
+        lambda graph, size, config, folder: save_onnx(graph, size, config, folder / "model.onnx"),
+        lambda folder, inputs: _run(onnx_runner(folder / "model.onnx", cpu_threads()), inputs),
+    ),
+    "openvino": Format(
+        ("model.xml", "model.bin"),
+        ("openvino", "onnx", "onnxruntime", "paddle2onnx"),
+        lambda graph, size, config, folder: save_openvino(graph, size, config, folder / "model.xml"),
+        lambda folder, inputs: _run(openvino_runner(folder / "model.xml", cpu_threads()), inputs),
+    ),
+}
+
+
+def require(option: str, name: str, modules: Sequence[str]) -> None:
+    """Raise UserError where one of the modules that `option` with the format `name` needs cannot be imported."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except (ImportError, ValueError) as error:  # paddle2onnx raises ValueError beside another line of Paddle
+            raise UserError(f"{option}: {name} needs {module} ({error}); {_remedy(module)}") from error
+
+
+def _remedy(module: str) -> str:
+    if module == "paddle2onnx":  # each line of Paddle has its own
+        return f'pip install "paddle2onnx=={"1.3.1" if paddle.__version__.startswith("2.") else "2.1.0"}"'
+    return 'pip install ".[deploy]"'

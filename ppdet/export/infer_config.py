@@ -1,0 +1,57 @@
+"""`infer_cfg.yml`: what a runner needs to know besides the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ppdet.data.transforms.batch_transforms import PadBatch
+from ppdet.data.transforms.sample_transforms import NormalizeImage, Resize
+from ppdet.modeling import PicoDet
+from ppdet.session import Run, class_categories
+
+
+def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
+    """In the published layout, and how this graph differs from the published kind (see ExportSettings)."""
+    export = run.settings.export
+    reader = run.builder.build("TestReader")
+    left_out = {"Decode", "NormalizeImage"} if export.fuse_normalize else {"Decode"}
+    preprocess = []
+    transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
+    for (name, options), built in zip(transforms, reader.sample_transforms, strict=True):
+        # as it is done here, whatever was left to its defaults, which differ between runners
+        if isinstance(built, NormalizeImage):
+            options = {"mean": list(built.mean), "std": list(built.std), "is_scale": built.is_scale}
+        elif isinstance(built, Resize):
+            options = {"interp": built.interp, "target_size": list(built.sizes[0]), "keep_ratio": built.keep_ratio}
+        if name not in left_out:
+            preprocess.append({"type": name, **options})
+    strides = [step.pad_to_stride for step in reader.batch_transforms if isinstance(step, PadBatch)]
+    preprocess += [{"type": "PadStride", "stride": stride} for stride in strides if stride > 1]
+    nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
+    return {
+        "mode": "paddle",
+        "draw_threshold": 0.5,
+        "metric": run.settings.metric,
+        "use_dynamic_shape": export.dynamic_size or -1 in reader.inputs_def["image_shape"][-2:],
+        "arch": "PicoDet" if export.raw else "GFL",  # PaddleDetection's runners choose the decoder by it
+        "min_subgraph_size": 3,
+        "Preprocess": preprocess,
+        "label_list": [category.name for category in class_categories(run)],
+        "num_classes": run.settings.num_classes,
+        # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
+        "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
+        "fpn_stride": list(model.head.fpn_stride),
+        "cell_offset": model.head.cell_offset,
+        "boxes": "input" if export.raw else export.boxes,
+    }
+
+
+def _named(transform: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Class and options of a transform in any of the config's three ways."""
+    if isinstance(transform, str):
+        return transform, {}
+    if "name" in transform:
+        return transform["name"], {key: value for key, value in transform.items() if key != "name"}
+    ((name, options),) = transform.items()
+    return name, options or {}

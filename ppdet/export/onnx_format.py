@@ -1,0 +1,114 @@
+"""ONNX: Paddle's graph through paddle2onnx, tidied, with NMS of standard operators and all that a runner needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ppdet.core.errors import UserError
+from ppdet.export.checksum import save_onnx_model
+from ppdet.export.graph import ExportModel
+from ppdet.export.onnx_nms import append_nms
+from ppdet.export.onnx_rewrites import store_half, tidy
+from ppdet.export.paddle_format import program_file, save_graph
+from ppdet.export.runners import session_options
+from ppdet.utils.files import temporary_folder
+
+
+def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], path: Path) -> None:
+    """Write `model` for images of `size` (height, width), with `config` (infer_cfg.yml's content) as metadata."""
+    import onnx
+
+    settings = model.settings
+    without_nms = model.fused().with_settings(nms=False)
+    with temporary_folder() as temp:
+        converted = _convert(without_nms, size, temp)
+        _name_interface(converted.graph, without_nms.output_names)
+        graph_model = _optimised(converted, temp)
+    tidy(graph_model.graph, settings.opset)
+    if settings.nms and not settings.raw:
+        append_nms(graph_model.graph, model.model.head.nms.attrs)
+    if settings.fp16:
+        store_half(graph_model.graph)
+    graph_model.producer_name = "ppdet"
+    onnx.checker.check_model(graph_model, full_check=True)
+    save_onnx_model(graph_model, config, path)
+
+
+def operators(path: Path) -> dict[str, int]:
+    """How many nodes of each operator the model at `path` has, by name."""
+    import onnx
+
+    return dict(sorted(Counter(node.op_type for node in onnx.load(str(path)).graph.node).items()))
+
+
+def _convert(model: ExportModel, size: Sequence[int], folder: Path) -> Any:
+    import onnx
+    import paddle2onnx
+
+    save_graph(model, size, folder)
+    target = folder / "converted.onnx"
+    with _output_kept(folder / "log") as log:
+        paddle2onnx.export(
+            str(program_file(folder)), str(folder / "model.pdiparams"), str(target), opset_version=model.settings.opset
+        )
+    if not target.is_file():
+        reason = (log.read_text(errors="replace").strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(f"export.format: paddle2onnx could not convert the graph ({reason})")
+    return onnx.load(str(target))
+
+
+@contextlib.contextmanager
+def _output_kept(path: Path) -> Iterator[Path]:
+    """What C++ and Python print on standard output and error goes into the file `path`."""
+    sys.stdout.flush(), sys.stderr.flush()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    with path.open("wb") as file:
+        for number, _ in kept:
+            os.dup2(file.fileno(), number)
+        try:
+            yield path
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            for number, copy in kept:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _name_interface(graph: Any, outputs: Sequence[str]) -> None:
+    """Give the outputs `outputs` as names and the open dimensions of both ends one name."""
+    for output, name in zip(graph.output, outputs, strict=True):
+        for node in graph.node:
+            for i, old in enumerate(node.output):
+                if old == output.name:
+                    node.output[i] = name
+            for i, old in enumerate(node.input):
+                if old == output.name:
+                    node.input[i] = name
+        output.name = name
+    for value in (*graph.input, *graph.output):
+        if value.type.tensor_type.shape.dim[0].dim_value <= 0:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    del graph.value_info[:]
+
+
+def _optimised(model: Any, folder: Path) -> Any:
+    """The model after ONNX Runtime's basic optimisations: constants folded, dead nodes and Identity gone."""
+    import onnx
+    import onnxruntime
+
+    options = session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    optimised = onnx.load(options.optimized_model_filepath)
+    used = {node.domain for node in optimised.graph.node}
+    foreign = [entry for entry in optimised.opset_import if entry.domain not in used]
+    for entry in foreign:
+        optimised.opset_import.remove(entry)
+    return optimised

@@ -1,0 +1,89 @@
+"""Paddle Inference: writing a graph and running it on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.static import InputSpec
+
+from ppdet.export.graph import ExportModel
+from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.utils.files import require_space
+
+_PROGRAM_BYTES = 1 << 20  # more than any graph without its weights
+
+
+def save_graph(model: ExportModel, size: Sequence[int], folder: Path) -> None:
+    """Write `model` (in evaluation mode) for images of `size` (height, width; -1: any) as model.*"""
+    write_graph(recorded(model, size), folder)
+
+
+def recorded(model: ExportModel, size: Sequence[int]) -> nn.Layer:
+    """`model` (in evaluation mode) with the description that `write_graph` records it by, once."""
+    model.eval()
+    batch = model.settings.batch_size if model.settings.batch_size > 0 else None
+    specs = [InputSpec([batch, 3, *(side if side > 0 else None for side in size)], model.settings.input_dtype, "image")]
+    if model.takes_scale_factor:
+        specs.append(InputSpec([batch, 2], "float32", "scale_factor"))
+    return paddle.jit.to_static(model, input_spec=specs, full_graph=True)
+
+
+def write_graph(model: nn.Layer, folder: Path) -> None:
+    """Write the graph of a `recorded` model, with the weights that it has now, as model.*"""
+    # Paddle does not notice where a file is cut short
+    require_space(folder, _PROGRAM_BYTES + sum(4 * value.size for value in model.parameters()))
+    with _no_call_stacks():
+        paddle.jit.save(model, f"{folder}/model")
+
+
+def load_graph(folder: Path) -> Any:
+    """Paddle Inference's predictor for the model in `folder`, on the CPU."""
+    from paddle import inference
+
+    program = program_file(folder)
+    config = inference.Config(str(program), str(folder / "model.pdiparams"))
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.enable_mkldnn()
+    config.set_cpu_math_library_num_threads(cpu_threads())
+    if program.suffix == ".pdmodel":  # the new format, of Paddle 3, comes without this pass
+        config.enable_memory_optim()
+    return inference.create_predictor(config)
+
+
+def program_file(folder: Path) -> Path:
+    """`model.json` of Paddle 3 or `model.pdmodel` of Paddle 2."""
+    return next(file for name in ("model.json", "model.pdmodel") if (file := folder / name).is_file())
+
+
+def run_graph(graph: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    for name, value in zip(graph.get_input_names(), inputs, strict=True):
+        graph.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(value))
+    graph.run()
+    return [graph.get_output_handle(name).copy_to_cpu() for name in graph.get_output_names()]
+
+
+def run_inference(folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Outputs of the Paddle Inference model in `folder` on the CPU."""
+    return run_graph(load_graph(folder), inputs)
+
+
+@contextlib.contextmanager
+def _no_call_stacks() -> Iterator[None]:
+    """Paddle stores the Python call stack of every operator it records, which is half the time of tracing."""
+    limit = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = 0
+    try:
+        yield
+    finally:
+        if limit is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = limit

@@ -1,0 +1,125 @@
+"""Training on CPUs: convolution, norm and activation through compiled loops (numba) where Paddle's kernels are slow.
+
+Paddle unfolds every depthwise channel into a matrix of kernel_size^2 rows, and runs norm and activation, forward and
+backward, on one core. `use_cpu_kernels` gives the ConvNormActs of a model another way to compute the same thing in
+training; evaluation and export stay on Paddle's operators. docs/performance.md has the figures.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from types import ModuleType
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddle.autograd import PyLayer
+
+from ppdet.modeling.layers import ConvNormAct, conv_norm_act
+from ppdet.utils.lazy import optional_module
+
+
+def _kernels() -> ModuleType | None:
+    """The compiled loops, or None without numba, which takes a second to import."""
+    return optional_module("ppdet.modeling.cpu_training.numba_kernels")
+
+
+def _view(x: paddle.Tensor) -> np.ndarray:
+    """The memory of a contiguous float32 CPU tensor as an array; valid as long as the tensor is."""
+    memory = (ctypes.c_float * x.size).from_address(x.data_ptr())
+    return np.frombuffer(memory, np.float32).reshape(x.shape)
+
+
+def _contiguous(x: paddle.Tensor) -> paddle.Tensor:
+    return x if x.is_contiguous() else x.contiguous()
+
+
+class _Depthwise(PyLayer):
+    @staticmethod
+    def forward(ctx, x: paddle.Tensor, weight: paddle.Tensor, stride: int) -> paddle.Tensor:
+        x = _contiguous(x)
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        batch, channels, height, width = x.shape
+        out = paddle.empty([batch, channels, (height - 1) // stride + 1, (width - 1) // stride + 1])
+        _kernels().correlate(_view(x), _view(weight)[:, 0], _view(out), 1, stride)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        x, weight = ctx.saved_tensor()
+        grad = _contiguous(grad)
+        grad_x, grad_weight = paddle.empty_like(x), paddle.empty_like(weight)
+        flipped = np.ascontiguousarray(_view(weight)[:, 0, ::-1, ::-1])
+        _kernels().correlate(_view(grad), flipped, _view(grad_x), ctx.stride, 1)
+        _kernels().weight_gradient(_view(x), _view(grad), _view(grad_weight)[:, 0], ctx.stride)
+        return grad_x, grad_weight
+
+
+class _NormAct(PyLayer):
+    """Batch norm in training and the activation after it; the running statistics are updated on the way."""
+
+    @staticmethod
+    def forward(
+        ctx, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, norm: nn.BatchNorm2D, hard_swish: bool
+    ) -> paddle.Tensor:
+        x = _contiguous(x)
+        mean, variance = np.empty((2, x.shape[1]), np.float32)
+        _kernels().batch_statistics(_planes(x), mean, variance)
+        for running, new in ((norm._mean, mean), (norm._variance, variance)):
+            old = _view(running)
+            old *= norm._momentum
+            old += np.float32(1 - norm._momentum) * new
+        inverse_std = 1 / np.sqrt(variance + np.float32(norm._epsilon))
+        scale = _view(weight) * inverse_std
+        out = paddle.empty_like(x)
+        _kernels().norm_act(_planes(x), scale, _view(bias) - scale * mean, hard_swish, _planes(out))
+        ctx.save_for_backward(x, weight, bias)
+        ctx.statistics, ctx.hard_swish = (mean, inverse_std), hard_swish
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
+        x, weight, bias = ctx.saved_tensor()
+        grads = [paddle.empty_like(tensor) for tensor in (x, weight, bias)]
+        _kernels().norm_act_gradient(
+            _planes(x), _planes(_contiguous(grad)), *ctx.statistics, _view(weight), _view(bias), ctx.hard_swish,
+            _planes(grads[0]), _view(grads[1]), _view(grads[2]),
+        )  # fmt: skip
+        return tuple(grads)
+
+
+def _planes(x: paddle.Tensor) -> np.ndarray:
+    return _view(x).reshape(*x.shape[:2], -1)
+
+
+def _fast_conv_norm_act(layer: ConvNormAct, x: paddle.Tensor) -> paddle.Tensor:
+    """What ConvNormAct computes, to rounding."""
+    if not layer.training or layer.act not in (None, F.hardswish):
+        return conv_norm_act(layer, x)
+    conv = layer.conv
+    if 1 < conv._groups == conv._in_channels == conv._out_channels:
+        x = _Depthwise.apply(x, conv.weight, conv._stride[0])
+    elif conv._out_channels == 1 < conv._kernel_size[0]:  # one filter per channel here as well, and their sum
+        weight = conv.weight.reshape([-1, 1, *conv._kernel_size])  # a transposed gradient escapes DataParallel
+        x = _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
+    else:
+        x = conv(x)
+    return _NormAct.apply(x, layer.norm.weight, layer.norm.bias, layer.norm, layer.act is F.hardswish)
+
+
+def use_cpu_kernels(model: nn.Layer, threads: int = 0) -> None:
+    """Let every ConvNormAct of `model` compute through the loops when it trains; without numba nothing changes.
+
+    The values differ by rounding (1e-6 relative). threads: 0 leaves the number to numba.
+    """
+    if _kernels() is None:
+        return
+    if threads:
+        import numba
+
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    for layer in model.sublayers():
+        if isinstance(layer, ConvNormAct):
+            layer.compute = _fast_conv_norm_act

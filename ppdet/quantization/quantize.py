@@ -1,0 +1,118 @@
+"""Post-training quantisation from a config and weights to INT8 files and a report."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ppdet.core.errors import UserError
+from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.export.checksum import save_onnx_model
+from ppdet.export.export import export
+from ppdet.export.formats import require
+from ppdet.export.openvino_format import convert_onnx
+from ppdet.export.runners import Feed
+from ppdet.quantization.calibration import Inputs, calibration_feeds, calibration_set
+from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
+from ppdet.quantization.report import Report, make_report
+from ppdet.quantization.sensitivity import sensitivities, tolerant
+from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.session import Run
+from ppdet.utils.files import temporary_folder
+from ppdet.utils.staging import staged
+
+logger = logging.getLogger(__name__)
+
+_SEARCH_FEEDS = 6  # of the calibration images; more change the order of the layers little and cost time each
+_MODULES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "onnxruntime", "openvino")}
+
+
+@dataclass(frozen=True)
+class QuantizeSettings:
+    """formats: onnx, openvino. images: to calibrate with. tolerance: the change that one layer may cause alone.
+
+    Raises UserError where a value is not possible or a package is missing.
+    """
+
+    formats: Sequence[str] = ("onnx",)
+    images: int = 50
+    tolerance: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in self.formats:
+            if name not in _MODULES:
+                raise UserError(f"--format: found {name!r}; expected onnx, openvino, or both with a comma")
+            require("--format", name, _MODULES[name])
+        if self.images < 1:
+            raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
+        if not self.tolerance >= 0:
+            raise UserError(f"--tolerance: found {self.tolerance}; expected 0 or more")
+
+
+def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
+    """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`; a float export that is there stays.
+
+    Convolutions are quantised; all else (activations, sigmoids and their products, decoding, NMS) stays in float, and
+    so do the convolutions that alone change the outputs by more than the tolerance.
+
+    Raises:
+        UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
+    """
+    if run.settings.export.raw:
+        raise UserError(
+            "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"
+        )
+    import onnx
+
+    # what cannot be read, or lists other classes, is found before the long part
+    evaluator = build_evaluator(run, run.trained_classes())
+    calibration = calibration_set(run, settings.images)
+    export_settings = replace(run.settings.export, format="onnx", fp16=False, dynamic_size=False)
+    exported = replace(run, settings=replace(run.settings, export=export_settings))
+    folder = output_dir / run.settings.filename
+    with staged(folder) as temp:
+        float_file = export(exported, temp) / "model.onnx"
+        model = with_shapes(onnx.load(str(float_file)))
+        inputs = Inputs.of(run, model)
+        feeds = calibration_feeds(run, calibration, inputs)
+        ranges = measure_ranges(model, feeds)
+        chosen, floats = _choose(model, ranges, feeds, settings.tolerance)
+        files = _write(model, ranges, chosen, settings.formats, temp)
+        report = make_report(run, evaluator, inputs, feeds[0], float_file, files, floats)
+        (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
+    print(report)
+    return report
+
+
+def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float) -> tuple[list[str], dict[str, float]]:
+    """The convolutions that go to INT8, and those that stay in float with their sensitivities."""
+    candidates = convolutions(model)
+    found = sensitivities(model, ranges, candidates, feeds[:_SEARCH_FEEDS], cpu_threads())
+    chosen = tolerant(found, tolerance)
+    floats = {name: change for name, change in found.items() if name not in chosen}
+    named = ", ".join(f"{name} {change:.2g}" for name, change in floats.items()) or "none"
+    logger.info("%d of %d convolutions on maps go to INT8; in float, since each alone changes the outputs by more "
+                "than %g: %s", len(chosen), len(candidates), tolerance, named)  # fmt: skip
+    return chosen, floats
+
+
+def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[str], folder: Path) -> list[Path]:
+    """The INT8 files in `folder`, a path for each of the formats."""
+    import onnx
+
+    config = json.loads(next(prop.value for prop in model.metadata_props if prop.key == "infer_cfg"))
+    files = []
+    if "onnx" in formats:
+        files.append(folder / "model_int8.onnx")
+        save_onnx_model(quantized(model, ranges, chosen), config, files[-1])
+    if "openvino" in formats:
+        files.append(folder / "model_int8.xml")
+        with temporary_folder() as temp:
+            source = temp / "model.onnx"
+            onnx.save(quantized(model, ranges, chosen, outputs=False), str(source))
+            convert_onnx(source, config, files[-1])
+    return files

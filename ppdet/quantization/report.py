@@ -1,0 +1,97 @@
+"""What quantisation brought and what it cost: scores, sizes and times of the float and the INT8 files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppdet.evaluation.evaluator import Evaluator
+from ppdet.export.runners import Feed, onnx_runner, openvino_runner
+from ppdet.metrics import format_table
+from ppdet.quantization.calibration import Inputs
+from ppdet.quantization.measure import latencies, megabytes, score_models
+from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.session import Run
+
+logger = logging.getLogger(__name__)
+
+_LARGE_LOSS = 0.01  # of AP
+_RUNTIMES = {".onnx": ("ONNX Runtime", onnx_runner), ".xml": ("OpenVINO", openvino_runner)}
+
+
+class Row(NamedTuple):
+    """A file in a runtime. `ms`: one run on one thread, the median of interleaved repeats."""
+
+    file: str
+    runtime: str
+    score: float
+    size_mb: float
+    ms: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """rows: float and INT8 in turn for each runtime. floats: the convolutions left in float and why: their sensitivity.
+
+    metric: what `score` is, as in "AP".
+    """
+
+    metric: str
+    rows: Sequence[Row]
+    floats: Mapping[str, float]
+
+    @property
+    def loss(self) -> float:
+        """The largest loss of score in any runtime."""
+        return max(before.score - after.score for before, after in zip(self.rows[::2], self.rows[1::2], strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a JSON file."""
+        rows = [row._asdict() for row in self.rows]
+        return {"metric": self.metric, "rows": rows, "in_float": dict(self.floats)}
+
+    def __str__(self) -> str:
+        rows = [_Line(r.file, r.runtime, f"{r.score:.4f}", f"{r.size_mb:.2f}", f"{r.ms:.2f}") for r in self.rows]
+        return f"{format_table(rows)}\nscore: {self.metric}; ms: one run on one thread"
+
+
+class _Line(NamedTuple):
+    """A Row as text."""
+
+    file: str
+    runtime: str
+    score: str
+    size_mb: str
+    ms: str
+
+
+def make_report(
+    run: Run,
+    evaluator: Evaluator,
+    inputs: Inputs,
+    feed: Feed,
+    float_file: Path,
+    int8_files: Sequence[Path],
+    floats: Mapping[str, float],
+) -> Report:
+    """Score all files on the evaluator's dataset, and time them on `feed`."""
+    scoring, timed = {}, {}
+    for file in int8_files:
+        runtime, open_file = _RUNTIMES[file.suffix]
+        for each in (float_file, file):
+            scoring[each.name, runtime] = open_file(each, cpu_threads())
+            timed[each.name, runtime] = open_file(each, 1)
+    head = run.build_model().head
+    scores = score_models(evaluator, inputs, scoring, run.settings.export, head.nms)
+    times = latencies(timed, feed)
+    metric = next(iter(next(iter(scores.values()))))
+    sizes = {file.name: megabytes(file) for file in (float_file, *int8_files)}
+    rows = [Row(*key, scores[key][metric], sizes[key[0]], times[key]) for key in scoring]
+    report = Report(metric, rows, floats)
+    if report.loss > _LARGE_LOSS:
+        logger.warning("INT8 loses %.4f %s; a smaller --tolerance leaves more layers in float, more --calib_images "
+                       "measure the ranges better", report.loss, metric)  # fmt: skip
+    return report

@@ -1,0 +1,62 @@
+"""Settings that let Paddle's CPU kernels run at the processor's speed; docs/performance.md has what each brings."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from pathlib import Path
+
+from paddle.base import core
+
+from ppdet.deploy.cpus import allowed_cores
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEEP = 2**30  # bytes; what is freed stays with the process up to here
+_AVX2, _AVX512 = "5", "7"  # the code paths of Intel's MKL that Paddle brings
+
+
+def tune_cpu() -> None:
+    """All cores for matrix products, MKL's fast code on AMD processors, and memory that is not returned at every step.
+
+    The command line adds what has to be set before libraries start: see `core.cli.run`.
+    """
+    core.set_num_threads(cpu_threads())
+    code_path = mkl_code_path(_cpuinfo())
+    if code_path:
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", code_path)  # MKL reads it at its first product
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc
+        if mallopt:
+            mallopt(_M_MMAP_THRESHOLD, _KEEP)
+            mallopt(_M_TRIM_THRESHOLD, _KEEP)
+
+
+@functools.cache
+def cpu_threads() -> int:
+    """Threads for one computation: MKL_NUM_THREADS, or the allowed cores divided by the ranks of this machine."""
+    chosen, ranks = _positive("MKL_NUM_THREADS"), _positive("PADDLE_LOCAL_SIZE")
+    return chosen or max(1, int(allowed_cores() / (ranks or 1)))
+
+
+def _positive(variable: str) -> int | None:
+    """The number in an environment variable; None where there is none, or not a positive one."""
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def mkl_code_path(cpuinfo: str) -> str | None:
+    """MKL_DEBUG_CPU_TYPE for a processor that MKL would not use well by itself: one that is not Intel's."""
+    line = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
+    flags = set(line.partition(":")[2].split())
+    if "AuthenticAMD" not in cpuinfo or not {"avx2", "fma"} <= flags:
+        return None
+    return _AVX512 if {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags else _AVX2
+
+
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux
+        return ""

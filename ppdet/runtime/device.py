@@ -1,0 +1,163 @@
+"""Devices: the only file that knows which kinds there are and what each can do.
+
+A kind is "cpu", "gpu" (CUDA builds, Iluvatar's corex wheel among them), "xpu", or the type of a plug-in of Paddle:
+"iluvatar_gpu", "npu", … A device is a kind with a card: "gpu:0". float64 never reaches a device: some lack it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+import paddle
+from paddle.base import core
+
+from ppdet.core.errors import UserError
+from ppdet.core.settings import Settings
+from ppdet.runtime.cpu_tuning import tune_cpu
+from ppdet.runtime.operator_support import has_kernel
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
+
+_SWITCHES = ("xpu", "mlu", "npu")  # published `use_*` keys besides use_gpu
+
+
+def available_devices() -> list[str]:
+    """The devices here, best first, as `paddle.device.set_device` takes them; "cpu" is always last."""
+    found = [f"gpu:{i}" for i in range(paddle.device.cuda.device_count())] if paddle.is_compiled_with_cuda() else []
+    if paddle.is_compiled_with_xpu():
+        found += [f"xpu:{i}" for i in range(core.get_xpu_device_count())]
+    # Paddle leaves the number out where a type has one card
+    plugged = [d if ":" in d else f"{d}:0" for d in paddle.device.get_available_custom_device() or []]
+    return [*found, *plugged, "cpu"]
+
+
+def build_kind() -> str:
+    """`CPU build with plug-in iluvatar_gpu, commit 76884955`: what this Paddle was made for."""
+    made_for = "XPU" if paddle.is_compiled_with_xpu() else "CPU"
+    if paddle.is_compiled_with_cuda():
+        made_for = f"CUDA {paddle.version.cuda()}"
+    plugins = paddle.device.get_all_custom_device_type() or []
+    extra = f" with plug-in {', '.join(plugins)}" if plugins else ""
+    return f"{made_for} build{extra}, commit {paddle.version.commit[:8]}"
+
+
+def choose_device(settings: Settings, devices: Sequence[str], processes: int = 1) -> str:
+    """What to hand to `paddle.device.set_device`: a kind, whose card the launcher chooses, or a kind with a card.
+
+    `device: auto` takes the best of `devices` that the `use_*` keys allow. processes: how many the launcher started.
+    """
+    wanted = settings.device
+    if wanted == "auto":
+        wanted = next((kind for kind in _SWITCHES if getattr(settings, f"use_{kind}")), "auto")
+    if wanted == "auto":
+        return devices[0].split(":")[0] if settings.use_gpu else "cpu"
+    kind = wanted.split(":")[0]
+    if wanted not in devices and wanted not in (device.split(":")[0] for device in devices):
+        variable = visible_devices_variable(kind)
+        hidden = f" ({variable}={os.environ[variable]})" if variable in os.environ else ""
+        raise UserError(f"device: {wanted!r} is not there; available: {', '.join(devices)}{hidden}")
+    if ":" in wanted and processes > 1:
+        raise UserError(f"device: {wanted!r} is one card but the launcher started {processes} processes; set {kind}")
+    return wanted
+
+
+def select_device(settings: Settings) -> str:
+    """Make the device that the config asks for Paddle's default, and return its kind."""
+    processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    chosen = choose_device(settings, available_devices(), processes)
+    if processes > 1:
+        check_backend(chosen, launched_backend())
+    if chosen == "cpu" and settings.device == "auto" and settings.use_gpu:
+        logger.info("device: no accelerator found, running on the CPU")
+    paddle.device.set_device(chosen)
+    if chosen == "cpu":
+        tune_cpu()
+    return chosen.split(":")[0]
+
+
+def collective_backend(kind: str) -> str:
+    """The library that carries Paddle's collectives between devices of this kind."""
+    return {"cpu": "gloo", "gpu": "nccl", "xpu": "bkcl"}.get(kind, "xccl")
+
+
+def launched_backend() -> str:
+    """The library for the collectives of the processes that Paddle's launcher started, which have not met yet.
+
+    Where the launcher takes CUDA_VISIBLE_DEVICES for cards that a CPU build cannot see, it names none.
+    """
+    named = os.environ.get("PADDLE_DISTRI_BACKEND", "auto")
+    return collective_backend(available_devices()[0].split(":")[0]) if named == "auto" else named
+
+
+def check_backend(device: str, backend: str) -> None:
+    """Raise UserError where `backend` has been started to talk between other devices than `device`."""
+    if device == "cpu" and backend != "gloo":
+        raise UserError(f"device: 'cpu', but the launcher started these processes for cards ({backend}); put "
+                        "PADDLE_DISTRI_BACKEND=gloo before its command; with a plug-in start a single one")  # fmt: skip
+    if device != "cpu" and backend == "gloo":
+        raise UserError(f"device: {device!r}, but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu")
+
+
+def visible_devices_variable(kind: str) -> str:
+    """The environment variable that says which cards of this kind a process, or Paddle's launcher, may use."""
+    return "CUDA_VISIBLE_DEVICES" if kind == "gpu" else f"{kind.upper()}_VISIBLE_DEVICES"
+
+
+def amp_dtype(kind: str) -> Literal["float16", "bfloat16"] | None:
+    """The type of mixed precision on this kind of device, None where it has none worth using."""
+    if kind == "cpu":  # training there stays in float32, whatever Paddle says of bfloat16
+        return None
+    if paddle.amp.is_float16_supported():
+        return "float16"
+    return "bfloat16" if paddle.amp.is_bfloat16_supported() else None
+
+
+def supports_amp(kind: str) -> bool:
+    """Whether mixed precision in float16 runs on this kind of device."""
+    return amp_dtype(kind) == "float16"
+
+
+def supports_sync_bn(kind: str) -> bool:
+    """Whether norm statistics can be shared over ranks; Paddle has no such CPU kernel."""
+    return kind == "gpu" or all(has_kernel(name, kind) for name in ("sync_batch_norm", "sync_batch_norm_grad"))
+
+
+def peak_memory_mb(kind: str) -> float:
+    """Peak memory in MB: the device's allocations where Paddle counts them, else the resident set of this process.
+
+    NaN where nobody counts.
+    """
+    counter = paddle.device.cuda if kind == "gpu" else paddle.device
+    if kind != "cpu" and hasattr(counter, "max_memory_allocated"):
+        try:
+            return counter.max_memory_allocated() / 2**20
+        except (ValueError, RuntimeError):  # this build does not count for this kind
+            pass
+    if resource is None:
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes on Linux, bytes on macOS
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def describe_device(device: str) -> str:
+    """`gpu:0: NVIDIA H200, 140 GB`, as far as Paddle knows."""
+    kind, _, card = device.partition(":")
+    if kind == "cpu":
+        return device
+    try:
+        if kind == "gpu":
+            properties = paddle.device.cuda.get_device_properties(int(card))
+        else:
+            properties = paddle.device.get_device_properties(device)
+        return f"{device}: {properties.name}, {properties.total_memory / 2**30:.0f} GB"
+    except Exception as error:  # whatever a plug-in throws; the name is a courtesy
+        return f"{device}: no description ({type(error).__name__})"

@@ -1,0 +1,171 @@
+"""What every tool does first: read the config, check it, choose the device, and build the parts it needs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddle.utils import unique_name
+
+# the imports fill the class table that configs name
+import ppdet.data
+import ppdet.optim.optimizer  # noqa: F401
+from ppdet.core.compat import refuse_overrides
+from ppdet.core.config import Config, load_config, values_set_together
+from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
+from ppdet.core.settings import Settings
+from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder, check_num_classes, default_categories
+from ppdet.modeling import PicoDet, build_model
+from ppdet.runtime import distributed
+from ppdet.runtime.device import select_device
+from ppdet.runtime.signals import end_on_sigterm
+from ppdet.utils.download import resolve_weights
+from ppdet.utils.logging import setup_logging
+from ppdet.weights.load import load_weights
+from ppdet.weights.trained_classes import TrainedClasses, published_classes, stored_classes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checked config and the device it runs on."""
+
+    cfg: Config
+    settings: Settings
+    builder: Builder
+    device: str
+    published_rate: tuple[float, int] | None = None  # base_lr and the batch size that it stands beside in the files
+
+    @property
+    def output_dir(self) -> Path:
+        """<save_dir>/<filename>, where the run's files go."""
+        return Path(self.settings.save_dir) / self.settings.filename
+
+    def build_model(self) -> PicoDet:
+        """The detector with fresh weights. Its parameters have the same names in every process and every call."""
+        with unique_name.guard():
+            return build_model(self.builder)
+
+    def load_model(self) -> PicoDet:
+        """The detector with the config's `weights`, in evaluation mode."""
+        if not self.settings.weights:
+            raise UserError("weights: required, not given; add -o weights=<file, name or URL>")
+        model = self.build_model()
+        load_weights(model, resolve_weights(self.settings.weights))
+        model.eval()
+        return model
+
+    def build_dataset(self, slot: str) -> Dataset:
+        """The dataset of a config slot ("TrainDataset", "EvalDataset", "TestDataset"), not read yet."""
+        if slot not in self.cfg:
+            raise UserError(f"{slot}: required, not given")
+        dataset = self.builder.build(self.cfg[slot], path=slot)
+        if not isinstance(dataset, Dataset):
+            raise UserError(f"{slot}: expected a dataset, found the class {type(dataset).__name__}")
+        return dataset
+
+    def load_dataset(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
+        """The dataset of a config slot, read and checked against num_classes and the classes that were trained."""
+        dataset = self.build_dataset(slot)
+        if trained:
+            dataset.expected_classes = trained.names
+        dataset.load()
+        check_num_classes(dataset, self.settings.num_classes)
+        if trained:
+            trained.check(slot, dataset.categories)
+        return dataset
+
+    def load_annotated(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
+        """As `load_dataset`, of a slot whose images need boxes."""
+        if not isinstance(dataset := self.build_dataset(slot), AnnotatedDataset):
+            raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give a COCODataSet or a VOCDataSet")
+        return self.load_dataset(slot, trained)
+
+    def trained_classes(self) -> TrainedClasses | None:
+        """The classes that the config's `weights` were trained on; None where nothing tells.
+
+        Checkpoints hold them. For other weights they are TrainDataset's, where it can be read, and quickly.
+        """
+        weights = self.settings.weights or ""
+        found = stored_classes(weights) or published_classes(weights) or self._training_set_classes()
+        return found if found and len(found.categories) == self.settings.num_classes else None
+
+    def _training_set_classes(self) -> TrainedClasses | None:
+        if "TrainDataset" not in self.cfg:
+            return None
+        try:
+            categories = self.build_dataset("TrainDataset").peek_categories()
+        except UserError as error:
+            logger.debug("TrainDataset: its classes cannot be compared (%s)", error)
+            return None
+        return TrainedClasses(categories, "TrainDataset") if categories else None
+
+
+def class_categories(run: Run) -> list[Category]:
+    """The classes as TestDataset names them, else the training, else EvalDataset, else COCO's names or numbers."""
+    dataset: Dataset = test_dataset(run).with_images(["-"]).load()
+    categories, trained = dataset.categories, run.trained_classes()
+    if trained and not categories:
+        return list(trained.categories)
+    if not categories and "EvalDataset" in run.cfg:
+        try:
+            dataset = run.build_dataset("EvalDataset").load()
+            categories = dataset.categories
+        except UserError as error:
+            logger.info("class names: none in TestDataset, and EvalDataset cannot be read (%s)", error)
+    if not categories:
+        return default_categories(run.settings.num_classes)
+    check_num_classes(dataset, run.settings.num_classes)
+    if trained:
+        trained.check("TestDataset", categories)
+    return categories
+
+
+def test_dataset(run: Run) -> ImageFolder:
+    dataset = run.build_dataset("TestDataset")
+    if not isinstance(dataset, ImageFolder):
+        raise UserError(f"TestDataset: found {type(dataset).__name__}; expected ImageFolder")
+    return dataset
+
+
+def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
+    """Everything up to the point where the tools differ. `extra`: overrides that a tool's own flags stand for."""
+    distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
+    end_on_sigterm()
+    setup_logging(rank=distributed.rank(), debug=args.debug)
+    with distributed.together():
+        return _checked_run(args, extra)
+
+
+def _checked_run(args: argparse.Namespace, extra: Sequence[str]) -> Run:
+    device = [f"device={args.device}"] if args.device else []
+    cfg = load_config(args.config, [*args.opt, *device, *extra])
+    builder = Builder(cfg)
+    ignored = builder.check()
+    refuse_overrides(ignored, args.opt)
+    if ignored:
+        logger.debug("config: no effect here: %s", ", ".join(ignored))
+    settings = Settings.from_config(cfg)
+    _check_model(cfg, settings)
+    return Run(cfg, settings, builder, select_device(settings), _published_rate(args.config))
+
+
+def _published_rate(config: str) -> tuple[float, int] | None:
+    """The learning rate and batch size that a file, published maybe, sets together, whatever overrides them."""
+    rate, batch_size = values_set_together(config, ("LearningRate.base_lr", "TrainReader.batch_size")) or (None, None)
+    return (rate, batch_size) if isinstance(rate, (int, float)) and isinstance(batch_size, int) else None
+
+
+def _check_model(cfg: Config, settings: Settings) -> None:
+    """Raise UserError where `architecture` and its section do not describe a detector."""
+    if settings.architecture != PicoDet.__name__:
+        raise UserError(f"architecture: found {settings.architecture!r}; expected {PicoDet.__name__}")
+    section = cfg.get(PicoDet.__name__) or {}
+    for part in ("backbone", "neck", "head"):
+        if part not in section:
+            raise UserError(f"{PicoDet.__name__}.{part}: required, not given")

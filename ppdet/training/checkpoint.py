@@ -1,0 +1,170 @@
+"""Checkpoints in the published layout, plus one file with all that an exact continuation needs.
+
+<name>.pdparams  weights under published names; the averaged ones where EMA is on
+<name>.pdema     the raw weights, where EMA is on
+<name>.pdopt     optimizer state and `last_epoch`
+<name>.pdstate   the rest: place in training, seed, EMA state, best score, ids and names of the classes, and the
+                 checksums of the other files
+
+All are written and flushed under temporary names first, and `.pdstate` takes its own last: when one cannot be written,
+an older checkpoint of the same name stays as it was, and one that was cut off between two renames does not pass for
+whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppdet.core.errors import UserError
+from ppdet.data.datasets import Category
+from ppdet.modeling import PicoDet
+from ppdet.optim.ema import ModelEMA
+from ppdet.training.checkpoint_folder import read_whole, state_checksum
+from ppdet.utils.files import atomic_path, checksum, with_suffix
+from ppdet.weights.load import read_arrays
+from ppdet.weights.published_names import from_published, to_published
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A place in training, and what the randomness from there on follows from.
+
+    epoch  the epoch that continues here; step  its first step that is still to do; updates  optimizer steps so far
+    seed   of the run; best  the best score so far, None before the first evaluation
+    batch  images per step over all ranks, 0: not known (a checkpoint of an earlier version)
+
+    An epoch whose steps are all done but which has not been evaluated and counted yet has step = steps per epoch.
+    """
+
+    epoch: int
+    step: int
+    updates: int
+    seed: int
+    best: float | None = None
+    batch: int = 0
+
+    def with_batch(self, batch: int, steps: int) -> Progress:
+        """The same place for `batch` images per step and `steps` steps per epoch: on another number of ranks, say.
+
+        All ranks together take the epoch's images in one order, so the images done are its beginning; those of a step
+        that began before this place and ends after it are seen twice.
+        """
+        if self.batch in (0, batch):
+            return replace(self, batch=batch)
+        step = min(self.step * self.batch // batch, steps)
+        return replace(self, step=step, updates=self.epoch * steps + step, batch=batch)
+
+
+def save_weights(path: Path, model: PicoDet, state: Mapping[str, paddle.Tensor]) -> None:
+    """Write `state` (a state dict of `model`) as `<path>.pdparams` under its published names."""
+    with atomic_path(with_suffix(path, ".pdparams")) as temp:
+        paddle.save(_published(model, state), str(temp))
+
+
+def save_checkpoint(
+    path: Path,
+    model: PicoDet,
+    optimizer: paddle.optimizer.Optimizer,
+    ema: ModelEMA | None,
+    progress: Progress,
+    scaler: paddle.amp.GradScaler | None = None,
+    categories: Sequence[Category] = (),
+) -> None:
+    """Write the files of the checkpoint `path` (without extension), all of them or none."""
+    raw = _published(model, model.state_dict())
+    contents = {".pdparams": _published(model, ema.averaged()) if ema and ema.step else raw}
+    if ema:
+        contents[".pdema"] = raw
+    contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}
+    state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
+    if categories:
+        state["classes"] = [[category.id, category.name] for category in categories]
+    if ema:
+        state["ema"] = {"step": ema.step, "state": ema.state()}
+    if scaler:
+        state["scaler"] = scaler.state_dict()  # empty where it does nothing
+    with ExitStack() as stack:  # left in reverse order
+        last = stack.enter_context(atomic_path(with_suffix(path, ".pdstate")))
+        for suffix, content in contents.items():
+            temp = stack.enter_context(atomic_path(with_suffix(path, suffix)))
+            _write(content, temp)
+            state["checksums"][suffix] = checksum(temp)
+        state["checksums"][".pdstate"] = state_checksum(state)
+        _write(state, last)
+
+
+def load_checkpoint(
+    path: Path,
+    model: PicoDet,
+    optimizer: paddle.optimizer.Optimizer,
+    ema: ModelEMA | None,
+    scaler: paddle.amp.GradScaler | None = None,
+) -> Progress:
+    """Continue from the checkpoint `path` (without extension).
+
+    Raises UserError where it is not whole or belongs to another model or other settings.
+    """
+    state = read_whole(path)
+    if (ema is None) == ("ema" in state):
+        raise UserError(f"use_ema: is {ema is not None} here, but {path} was saved with {'ema' in state}")
+    if type(optimizer).__name__ != state["optimizer"]:
+        kinds = f"is {type(optimizer).__name__} here, but {path} was saved with {state['optimizer']}"
+        raise UserError(f"OptimizerBuilder.optimizer.type: {kinds}")
+    arrays = from_published(model, read_arrays(with_suffix(path, ".pdema" if ema else ".pdparams")))
+    expected = model.state_dict()
+    fault = f"{path}: a checkpoint of another model; resume with the config that it was trained with"
+    if not all(_fits(arrays.get(name), value) for name, value in expected.items()):
+        raise UserError(fault)
+    if ema and not all(_fits(state["ema"]["state"].get(name), value) for name, value in expected.items()):
+        raise UserError(fault)
+    for name, value in expected.items():
+        value.set_value(arrays[name])
+    _set_slots(optimizer, with_suffix(path, ".pdopt"))
+    if ema:
+        ema.load(**state["ema"])
+    if scaler and scaler.is_enable() and state.get("scaler"):
+        scaler.load_state_dict(state["scaler"])
+    progress = Progress(**state["progress"])
+    logger.info("%s: resuming at epoch %d, step %d", path, progress.epoch, progress.step)
+    return progress
+
+
+def _fits(found: Any, expected: paddle.Tensor) -> bool:
+    """Whether an entry of a file can be the value of the tensor `expected`."""
+    return isinstance(found, np.ndarray) and found.shape == tuple(expected.shape) and found.dtype == np.float32
+
+
+def _set_slots(optimizer: paddle.optimizer.Optimizer, file: Path) -> None:
+    slots = {name: value for name, value in read_arrays(file).items() if name != "last_epoch"}
+    tensors = {
+        name: paddle.to_tensor(value) if isinstance(value, np.ndarray) else value for name, value in slots.items()
+    }
+    try:
+        optimizer.set_state_dict(tensors)
+    # Paddle checks with assertions, and its C++ side with errors of its own
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        words = " ".join(str(error).split())[:100]
+        raise UserError(f"{file}: not the state of this optimizer ({words}); resume from another checkpoint") from error
+
+
+def _published(model: PicoDet, state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:
+    # assign: of a view of the average's vector (flat.py), numpy() alone would copy the whole vector
+    return to_published(model, {name: paddle.assign(value).numpy() for name, value in state.items()})
+
+
+def _write(content: Any, file: Path) -> None:
+    """Save and flush, so that nothing but renames is left to be done once all files are there."""
+    paddle.save(content, str(file))
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,109 @@
+"""One run per output folder: nobody else writes there meanwhile, and what is no part of the run is moved aside."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import yaml
+
+from ppdet.core.config import Config
+from ppdet.core.errors import UserError
+from ppdet.runtime import distributed
+from ppdet.training.checkpoint import Progress
+from ppdet.training.checkpoint_folder import checkpoints_beyond
+from ppdet.utils.files import atomic_write
+from ppdet.utils.folder_lock import folder_lock
+
+logger = logging.getLogger(__name__)
+
+METRICS = "metrics.jsonl"
+_CONFIG = "config.yml"
+
+
+@contextmanager
+def only_training(output_dir: Path) -> Iterator[None]:
+    """While entered, no other training may write to `output_dir`; to be entered by all ranks before `build_trainer`.
+
+    Raises UserError on all of them where another run is at work there.
+    """
+    with ExitStack() as stack:
+        error = None
+        if distributed.rank() == 0:
+            try:
+                stack.enter_context(folder_lock(output_dir, "give another -o filename=…"))
+            except UserError as e:
+                error = e
+        distributed.raise_together(error)
+        yield
+
+
+def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, saved: Progress | None = None) -> None:
+    """Make `output_dir` that of the run that begins, or continues with `checkpoint` at the place `saved`; a collective.
+
+    The checkpoints of an earlier run, and those beyond the place where this one continues, would be mistaken for its
+    own. They are moved to `earlier-1` or the next such folder. The log of a continued run is cut at that place.
+    """
+    error = None
+    if distributed.rank() == 0:
+        try:
+            _leave_only_ours(output_dir, checkpoint, saved)
+            with atomic_write(output_dir / _CONFIG) as file:
+                yaml.safe_dump(cfg.to_dict(), file, sort_keys=True)
+        except UserError as e:
+            error = e
+        except OSError as e:
+            error = UserError(f"{output_dir}: cannot be written ({e.strerror}); check the folder")
+    distributed.raise_together(error)
+
+
+def _leave_only_ours(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:
+    continued = checkpoint is not None and checkpoint.parent.resolve() == output_dir.resolve()
+    stems = checkpoints_beyond(output_dir, checkpoint if continued else None)
+    metrics = output_dir / METRICS
+    logged = metrics.is_file() and metrics.stat().st_size > 0
+    if stems or (logged and not continued):
+        target = _move_aside(output_dir, stems, with_log=not continued)
+        if continued and logged:
+            shutil.copy2(metrics, target / METRICS)
+        logger.warning("%s: the files of an earlier run there are now in %s; -r continues a run", output_dir, target)
+    if continued and logged and saved:
+        _cut_log(metrics, saved)
+
+
+def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
+    number = 1
+    while (target := folder / f"earlier-{number}").exists():
+        number += 1
+    target.mkdir()
+    for file in sorted(folder.iterdir()):
+        is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (
+            with_log and file.name in (METRICS, _CONFIG)
+        )
+        if is_ours and file.is_file():
+            file.rename(target / file.name)
+    return target
+
+
+def _cut_log(metrics: Path, saved: Progress) -> None:
+    """Drop the records of steps that the run does again, and a last line that was cut short."""
+    lines = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+    kept = len(lines)
+    while kept and not _is_done(lines[kept - 1], saved):
+        kept -= 1
+    with atomic_write(metrics) as file:
+        file.writelines(line + "\n" for line in lines[:kept])
+
+
+def _is_done(line: str, saved: Progress) -> bool:
+    """Whether a record is from before `saved`. An epoch is evaluated when all its steps are done, and then counted."""
+    try:
+        record = json.loads(line)
+        epoch, step = int(record["epoch"]) - 1, int(record.get("step", 0))
+        return epoch < saved.epoch or (record["kind"] == "train" and (epoch, step) <= (saved.epoch, saved.step))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False

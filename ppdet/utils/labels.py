@@ -1,1 +1,0 @@
-../../deploy/python/labels.py

@@ -1,0 +1,115 @@
+"""Reading weight files into a model: whole detectors, detectors of another number of classes, ImageNet backbones."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ppdet.core.errors import UserError
+from ppdet.modeling import PicoDet
+from ppdet.utils.weight_files import read_arrays
+from ppdet.weights.published_names import from_published, published_name
+
+logger = logging.getLogger(__name__)
+
+Arrays = dict[str, np.ndarray]
+
+_CLASSIFIER = re.compile(r"^head\.head_cls\.\d+\.")  # the only layers whose shape follows from num_classes
+_BFLOAT16 = np.dtype(np.uint16)  # Paddle writes its bits as such
+_LISTED = 8  # differences that an error message names before it counts the rest
+
+
+def load_weights(model: PicoDet, path: Path) -> None:
+    """Load a detector for evaluation, inference or export: every tensor must be there with its shape.
+
+    Raises UserError with the list of differences otherwise, and where a tensor is not finite.
+    """
+    arrays = _parameters(model, path)
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    problems = _differences(expected, arrays)
+    if problems:
+        raise UserError(f"{path}: these are weights of another model: {_enumerate(problems)}; check -c and num_classes")
+    _assign(model, path, arrays)
+    logger.info("%s: loaded, all %d tensors match", path, len(expected))
+
+
+def load_pretrained(model: PicoDet, path: Path) -> None:
+    """Load what training starts from: a detector (of any number of classes) or a backbone trained on ImageNet.
+
+    Raises UserError where the file is neither, and where a tensor that is used is not finite.
+    """
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    arrays = _parameters(model, path)
+    if not any(name in arrays for name in expected):
+        _load_backbone(model, path, arrays)
+        return
+    classifier = {name for name in expected if _CLASSIFIER.match(name)}
+    renewed = {name for name in classifier if name in arrays and arrays[name].shape != expected[name]}
+    if renewed:
+        renewed = classifier
+        arrays = {name: value for name, value in arrays.items() if name not in classifier}
+    problems = _differences({name: shape for name, shape in expected.items() if name not in renewed}, arrays)
+    if problems:
+        raise UserError(f"{path}: does not fit this model: {_enumerate(problems)}; check pretrain_weights")
+    _assign(model, path, arrays)
+    logger.info("%s: loaded %d of %d tensors%s", path, len(expected) - len(renewed), len(expected),
+                f"; num_classes differs, so the {len(renewed)} of the classification layers start anew"
+                if renewed else "")  # fmt: skip
+
+
+def _parameters(model: PicoDet, path: Path) -> Arrays:
+    published = {name: value for name, value in read_arrays(path).items() if isinstance(value, np.ndarray)}
+    return from_published(model, published)
+
+
+def _load_backbone(model: PicoDet, path: Path, arrays: Arrays) -> None:
+    """ImageNet files name their tensors without `backbone.`; entries of the classifier are left over."""
+    ours = {published_name(f"backbone.{n}").removeprefix("backbone."): n for n in model.backbone.state_dict()}
+    matched = {f"backbone.{ours[name]}": value for name, value in arrays.items() if name in ours}
+    expected = {f"backbone.{name}": tuple(value.shape) for name, value in model.backbone.state_dict().items()}
+    problems = _differences(expected, matched)
+    if problems:
+        raise UserError(f"{path}: fits neither this model nor its backbone: {_enumerate(problems)}")
+    _assign(model, path, matched)
+    left_over = len(arrays) - len(matched)
+    logger.info("%s: loaded the backbone, %d tensors; %d of the file not used", path, len(matched), left_over)
+
+
+def _differences(expected: dict[str, tuple[int, ...]], arrays: Arrays) -> list[str]:
+    problems = [f"{published_name(name)} missing" for name in expected if name not in arrays]
+    for name, shape in expected.items():
+        if name not in arrays:
+            continue
+        if arrays[name].shape != shape:
+            problems.append(f"{published_name(name)} {list(arrays[name].shape)} instead of {list(shape)}")
+        elif arrays[name].dtype.kind != "f" and arrays[name].dtype != _BFLOAT16:
+            problems.append(f"{published_name(name)} {arrays[name].dtype} instead of floating-point numbers")
+    return problems
+
+
+def _enumerate(problems: list[str]) -> str:
+    rest = len(problems) - _LISTED
+    return ", ".join(problems[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _assign(model: PicoDet, path: Path, arrays: Arrays) -> None:
+    """Set the tensors of `model` that are in `arrays`; all or, where one holds impossible values, none."""
+    state = model.state_dict()
+    values = {name: _as_float32(value) for name, value in arrays.items() if name in state}
+    for name, value in values.items():
+        if not np.isfinite(value).all():
+            raise UserError(f"{path}: {published_name(name)} holds NaN or infinite values; take an earlier checkpoint")
+        if name.endswith("_variance") and value.min() < 0:
+            raise UserError(f"{path}: {published_name(name)} holds negative variances; take an earlier checkpoint")
+    for name, value in values.items():
+        state[name].set_value(value)
+
+
+def _as_float32(value: np.ndarray) -> np.ndarray:
+    if value.dtype == _BFLOAT16:
+        return (value.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore"):  # float64 that is too large becomes infinite, which is an error
+        return value.astype(np.float32)

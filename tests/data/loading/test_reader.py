@@ -1,0 +1,164 @@
+"""Readers: their checks, and that published configs build them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ppdet.core.config import Config, load_config
+from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
+from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
+from ppdet.data.loading.reader import Reader, TestReader, TrainReader
+from ppdet.data.transforms.sample_transforms import Decode, RandomDistort
+
+ReaderFactory = Callable[..., Reader]
+
+
+def test_fewer_images_than_a_batch(small: Dataset, train_reader: ReaderFactory) -> None:
+    with pytest.raises(
+        UserError, match=r"has 14 images but a batch needs 16; set TrainReader.batch_size to 14 or less"
+    ):
+        train_reader(batch_size=16).bind(small)
+    with pytest.raises(UserError, match=r"a batch needs 4 on each of 4 devices; set TrainReader.batch_size to 3"):
+        train_reader().bind(small, world_size=4)
+    assert len(train_reader(batch_size=16, drop_last=False).bind(small)) == 1
+
+
+def test_a_dataset_without_images(tmp_path: Path, train_reader: ReaderFactory) -> None:
+    with pytest.raises(UserError, match="has no images"):
+        train_reader().bind(COCODataSet(str(tmp_path)))
+
+
+def test_missing_images_are_found_before_the_first_batch(
+    small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = [record.im_file for record in small.records]
+    Path(files[3]).unlink()
+    with pytest.raises(UserError, match=rf"^{files[3]}: cannot be read \(there is no such file\); check [a-z_ ]+$"):
+        eval_reader().bind(small)
+    train_reader().bind(small)  # one is put up with, and named once
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{files[3]}: cannot be read (there is no such file)")
+    assert warning.endswith("(image left out; 1 of 14 are unreadable so far)")
+    Path(files[7]).unlink()
+    with pytest.raises(UserError, match=rf"^{files[3]}: .*\(2 of 14 images are missing\)$"):
+        eval_reader().bind(small)
+    with pytest.raises(UserError, match=rf"^{files[3]}: .*\(2 of 14 images are unreadable, more than 1 %\)$"):
+        train_reader().bind(small)
+
+
+def test_some_of_the_missing_images_are_named(
+    small: Dataset, train_reader: ReaderFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    small.records = [small.records[i % 14] for i in range(200)]
+    for index in (20, 60):
+        small.records[index] = replace(small.records[index], im_file=f"{small.root}/gone{index}.jpg")
+    loader = train_reader(batch_size=100).bind(small)
+    assert sum(len(batch.im_id) for batch in loader.epoch(0)) == 200
+    (warning,) = caplog.messages
+    assert warning.startswith(f"{small.root}/gone20.jpg: cannot be read (there is no such file)")
+    assert warning.endswith(f"(images left out, also {small.root}/gone60.jpg; 2 of 200 are unreadable so far)")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "EvalReader.batch_size: expected at least 1, found 0"),
+        ({"worker_num": -1}, "EvalReader.worker_num: expected at least 0, found -1"),
+        ({"cache": "tape"}, "EvalReader.cache: expected 'ram' or 'disk' or null, found 'tape' (str)"),
+        (
+            {"inputs_def": {"image_shap": [1, 3, 8, 8]}},
+            "EvalReader.inputs_def.image_shap: no option; did you mean 'image_",
+        ),
+        (
+            {"inputs_def": {"image_shape": [1, 3, 8, 0]}},
+            "EvalReader.inputs_def.image_shape.3: expected at least 1, found 0",
+        ),
+        ({"inputs_def": {"image_shape": [1, 1, 8, 8]}}, "EvalReader.inputs_def.image_shape: expected list"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Builder(Config({"EvalReader": {"sample_transforms": ["Decode"]} | options})).build("EvalReader")
+    assert str(error.value).startswith(message)
+
+
+def test_image_shape_with_and_without_the_batch() -> None:
+    for shape in ([1, 3, 320, 416], [None, 3, -1, -1], [-1, 3, 64, 64], [3, 320, 320]):
+        cfg = Config({"TestReader": {"sample_transforms": ["Decode"], "inputs_def": {"image_shape": shape}}})
+        assert Builder(cfg).build("TestReader").inputs_def == {"image_shape": shape}
+
+
+def test_decode_is_the_first_transform_and_no_other() -> None:
+    with pytest.raises(UserError, match=r"TrainReader\.sample_transforms: must begin with Decode"):
+        TrainReader([RandomDistort()])
+    for lists in (([Decode(), RandomDistort(), Decode()],), ([Decode()], [Decode()])):
+        with pytest.raises(UserError, match=r"TrainReader: has Decode twice"):
+            TrainReader(*lists)
+
+
+def published(shared: Path) -> dict[str, dict]:
+    return json.loads((shared / "spec" / "CONFIGS.json").read_text())
+
+
+def test_every_published_config_builds_its_readers_and_datasets(shared: Path, tmp_path: Path) -> None:
+    for config in published(shared).values():
+        keys = ("TrainReader", "EvalReader", "TestReader", "TrainDataset", "EvalDataset", "TestDataset", "worker_num")
+        path = tmp_path / "config.yml"
+        path.write_text(json.dumps({key: config[key] for key in keys}))  # JSON is YAML
+        cfg = load_config(path)
+        builder = Builder(cfg)
+        train, evaluation, test = (builder.build(name) for name in keys[:3])
+        assert isinstance(train, TrainReader)
+        assert isinstance(test, TestReader)
+        assert (train.batch_size, train.worker_num) == (config["TrainReader"]["batch_size"], config["worker_num"])
+        assert [type(transform).__name__ for transform in train.sample_transforms + train.batch_transforms] == [
+            name
+            for transform in config["TrainReader"]["sample_transforms"] + config["TrainReader"]["batch_transforms"]
+            for name in transform
+        ]
+        assert (train.shuffle, evaluation.shuffle, evaluation.drop_last) == (True, False, False)
+        assert test.inputs_def["image_shape"] == config["TestReader"]["inputs_def"]["image_shape"]
+        assert isinstance(builder.build(cfg["TrainDataset"], "TrainDataset"), COCODataSet)
+        assert isinstance(builder.build(cfg["TestDataset"], "TestDataset"), ImageFolder)
+
+
+def test_an_epoch_of_published_transforms_on_real_images(shared: Path, tmp_path: Path) -> None:
+    config = published(shared)["picodet_s_320_coco_lcnet.yml"]
+    (tmp_path / "config.yml").write_text(json.dumps({key: config[key] for key in ("TrainReader", "worker_num")}))
+    cfg = load_config(tmp_path / "config.yml", ["TrainReader.batch_size=16", "worker_num=0"])
+    root = shared / "data" / "coco_tiny"
+    dataset = COCODataSet(str(root), "train2017", "annotations/instances_train2017.json").load()
+    batches = list(Builder(cfg).build("TrainReader").bind(dataset).epoch(0))
+    assert len(batches) == 3
+    for batch in batches:
+        height, width = batch.image.shape[2:]
+        assert height == width
+        assert height in (256, 288, 320, 352, 384)
+        boxes = batch.gt_bbox.numpy()[batch.pad_gt_mask.numpy()[..., 0] > 0]
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        assert boxes.min() >= 0
+        assert boxes.max() <= height
+        assert abs(float(batch.image.mean())) < 1
+
+
+@pytest.mark.parametrize("reader", ["EvalReader", "TestReader"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"drop_last": True}, "{}.drop_last: found true, which would leave images out"),
+        ({"sample_transforms": ["Decode", "RandomFlip"]}, "{}.sample_transforms.1: found RandomFlip, after which"),
+        ({"sample_transforms": ["Decode", {"Resize": {"target_size": 8}}, "RandomCrop"]},
+         "{}.sample_transforms.2: found RandomCrop, after which boxes"),
+    ],
+)  # fmt: skip
+def test_outside_training_every_image_counts_as_it_is(reader: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Builder(Config({reader: {"sample_transforms": ["Decode"]} | options})).build(reader)
+    assert str(error.value).startswith(message.format(reader))

@@ -1,0 +1,151 @@
+"""The doctor's findings for machines of all kinds, and its report on this one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ppdet.__main__ import main
+from ppdet.doctor import report as doctor
+from ppdet.doctor import self_tests as doctor_tests
+from ppdet.doctor.report import Finding
+
+ROOT = Path(__file__).resolve().parents[2]
+GB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("versions", "errors", "advice"),
+    [
+        ({"paddle": "3.3.1", "numpy": "2.4.6"}, {}, []),
+        ({"paddle": "2.6.2", "numpy": "1.26.4"}, {}, []),
+        ({"paddle": "2.6.2", "numpy": "2.0.0"}, {}, ['Paddle 2.6 needs NumPy 1: pip install "numpy<2"']),
+        (
+            {"paddle": "3.3.1"},
+            {"cv2": "ImportError: libGL.so.1"},
+            ["cv2: install it, pip install opencv-python-headless"],
+        ),
+    ],
+)
+def test_packages(versions: dict[str, str], errors: dict[str, str], advice: list[str]) -> None:
+    found = doctor.check_packages(versions, errors)
+    assert (list(found.advice), found.broken) == (advice, bool(advice))
+    assert all(any(name in line for line in found.lines) for name in {**versions, **errors})
+
+
+@pytest.mark.parametrize(
+    ("devices", "monitors", "advised"),
+    [
+        (["cpu"], [], []),
+        (["gpu:0: NVIDIA H200, 140 GB", "cpu"], ["nvidia-smi"], []),
+        (["cpu"], ["nvidia-smi"], ["nvidia-smi is here but Paddle sees no card: install the CUDA build"]),
+        (["cpu"], ["ixsmi"], ["ixsmi is here but Paddle sees no card: see docs/iluvatar.md"]),
+    ],
+)
+def test_devices(devices: list[str], monitors: list[str], advised: list[str]) -> None:
+    found = doctor.check_devices("CPU build", devices, monitors, "gloo")
+    assert [sentence.split(", ")[0] for sentence in found.advice] == advised
+    assert not found.broken  # training on the CPU works
+    assert set(devices) < set(found.lines)
+
+
+@pytest.mark.parametrize(("free", "advised"), [(64 * 2**20, True), (8 * GB, False), (None, False)])
+def test_small_shared_memory(free: int | None, advised: bool) -> None:
+    found = doctor.check_memory(64 * GB, 32 * GB, free and 2 * free, free)
+    assert any("--shm-size=1g" in sentence for sentence in found.advice) == advised
+    assert any("/dev/shm" in line for line in found.lines) == (free is not None)
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed", "advised"), [(None, 2, []), ("2", 2, []), ("8", 2.5, ["set 2"]), ("4", 0.5, ["set 1"])]
+)
+def test_oversubscribed_threads(setting: str | None, allowed: float, advised: list[str]) -> None:
+    found = doctor.check_threads({"MKL_NUM_THREADS": setting} if setting else {}, 8, allowed)
+    assert [sentence.split(": ")[1].split(",")[0] for sentence in found.advice] == advised
+
+
+def test_environment_shows_no_other_variable() -> None:
+    found = doctor.check_environment({"CUDA_VISIBLE_DEVICES": "", "MKL_NUM_THREADS": "1", "MY_PASSWORD": "secret"})
+    assert list(found.lines) == ["CUDA_VISIBLE_DEVICES=", "MKL_NUM_THREADS=1"]
+    assert list(found.advice) == ["CUDA_VISIBLE_DEVICES is empty, which hides every card"]
+
+
+def test_report() -> None:
+    fine, ill = Finding("Memory", ["RAM 1 GB"]), Finding("Software", ["paddle 2"], ["mend it"], broken=True)
+    assert doctor.report([fine]) == "Memory\n  RAM 1 GB\n\nnothing is broken"
+    assert doctor.report([fine, ill]).endswith("Advice\n  - mend it\n\nbroken: Software")
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise SystemExit('no route')", "process 0 of 2 ended with status 1: no route"),
+        ("import time; time.sleep(60)", "2 processes did not finish in 1 s"),
+    ],
+)
+def test_failing_all_reduce(program: str, message: str) -> None:
+    with pytest.raises(RuntimeError, match=message):
+        doctor_tests.all_reduce(timeout=1 if "sleep" in program else 60, program=program)
+
+
+def test_a_failing_self_test_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def failing() -> Sequence[str]:
+        raise RuntimeError("matmul on gpu is off by 0.5")
+
+    monkeypatch.setattr(doctor_tests, "matmul", failing)
+    monkeypatch.setattr(doctor_tests, "all_reduce", lambda: ["fine"])
+    assert main(["doctor"]) == 1
+    report = capsys.readouterr().out
+    assert "failed: RuntimeError: matmul on gpu is off by 0.5" in report
+    assert report.endswith("broken: Self-test: matmul\n")
+
+
+def test_without_paddle(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(doctor, "_import_packages", lambda: ({"numpy": "1.26"}, {"paddle": "ImportError: libcudart"}))
+    assert main(["doctor"]) == 1
+    report = capsys.readouterr().out
+    assert "paddle cannot be imported: ImportError: libcudart" in report
+    assert "paddle: install it, pip install paddlepaddle" in report
+
+
+def start(*argv: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ppdet", *argv]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_this_machine() -> None:
+    done = start("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("Python 3.", "paddle ", "numpy ", "RAM ", "/dev/shm ", "cpu", "GFLOP/s", "2 processes through gloo"):
+        assert word in done.stdout
+    assert done.stdout.endswith("nothing is broken\n")
+
+
+def test_help_needs_no_paddle() -> None:
+    code = "import sys; from ppdet.__main__ import main\ntry: main(['--help'])\nfinally: print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert "doctor" in done.stdout
+    assert "'argparse'" in done.stdout
+    assert "'paddle'" not in done.stdout
+    assert "'numpy'" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["foo"], "error: argument command: invalid choice: 'foo'"),
+        ([], "error: the following arguments are required: command"),
+        (["doctor", "--fast"], "error: unrecognized arguments: --fast"),
+    ],
+)
+def test_bad_usage(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(argv)
+    assert exit_.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(message)
+    assert said.count("\n") == 1

@@ -1,0 +1,88 @@
+"""Our exports run in PaddleDetection's `deploy/python/infer.py`: its rules give the boxes that `Detector` gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+import yaml
+
+from ppdet.deploy import Detector
+from ppdet.deploy.detections import to_rows
+from ppdet.export.export import export
+from ppdet.export.paddle_format import load_graph, run_graph
+from ppdet.training.checkpoint import save_weights
+from tests.export.test_export import make_weights
+from tests.export.test_published import published_run
+from tests.support import upstream
+from tests.support.tiny import make_run, write_config, write_dataset
+
+KINDS = {
+    "default": ([], "GFL"),
+    "raw": (["export.post_process=false"], "PicoDet"),
+    "benchmark": (["export.benchmark=true"], "PicoDet"),
+    "fuse_normalize": (["export.fuse_normalize=true"], "GFL"),
+    "keep_ratio": (
+        [
+            "export.dynamic_size=true",
+            "TestReader.sample_transforms.1.Resize.keep_ratio=true",
+            "TestReader.batch_transforms=[{PadBatch: {pad_to_stride: 32}}]",
+        ],
+        "GFL",
+    ),
+}
+
+
+def runner(folder: Path) -> upstream.Run:
+    """Paddle Inference, fed by name."""
+    graph = load_graph(folder)
+    return lambda feed: run_graph(graph, [feed[name] for name in graph.get_input_names()])
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    """Weights whose scores are about 0.5, above what the decoder of raw outputs there asks for."""
+    folder = tmp_path_factory.mktemp("upstream")
+    write_dataset(folder)
+    path = write_config(folder)
+    make_weights(make_run(path), folder / "weights")
+    model = make_run(path, f"weights={folder}/weights.pdparams").load_model()
+    for layer in model.head.head_cls:
+        layer.bias.set_value(paddle.zeros_like(layer.bias))
+    save_weights(folder / "weights", model, model.state_dict())
+    with path.open("a") as file:
+        file.write(f"weights: {folder}/weights.pdparams\n")
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_boxes_are_those_of_the_detector(config, tmp_path, kind):
+    overrides, arch = KINDS[kind]
+    folder = export(make_run(config, *overrides), tmp_path)
+    assert yaml.safe_load((folder / "infer_cfg.yml").read_text())["arch"] == arch
+    picture = config.parent / "images" / "1.png"
+    assert compared(folder, picture, threshold=0.41) > 5
+
+
+@pytest.mark.parametrize("kind", ["default", "raw"])
+def test_published_weights(shared, tmp_path, kind):
+    folder = export(published_run(shared, "xs_320_lcnet", *KINDS[kind][0]), tmp_path)
+    picture = shared / "data" / "coco_tiny" / "val2017" / "000000017627.jpg"
+    assert compared(folder, picture, threshold=0.5) > 3
+
+
+def compared(folder: Path, picture: Path, threshold: float) -> int:
+    """The number of objects that both find in the picture."""
+    rows = upstream.detect(folder, runner(folder), picture)
+    rows = rows[rows[:, 1] >= threshold]
+    found = to_rows(Detector(folder, "paddle", threads=1).detect(picture, threshold))
+    height, width = cv2.imread(str(picture)).shape[:2]
+    for each in (rows, found):  # the decoder of raw outputs there cuts boxes at the image
+        each[:, 2:] = each[:, 2:].clip(0, [width, height] * 2)
+    rows, found = (each[np.lexsort((-each[:, 1], each[:, 0]))] for each in (rows, found))
+    np.testing.assert_array_equal(rows[:, 0], found[:, 0])
+    np.testing.assert_allclose(rows[:, 1:], found[:, 1:], atol=2e-3)
+    return len(rows)

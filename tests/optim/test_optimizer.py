@@ -1,0 +1,154 @@
+"""Every optimizer, regularizer and clip that a config can name, built through the config and stepped once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from paddle import ParamAttr, nn
+from paddle.regularizer import L2Decay
+
+from ppdet.core.config import Config
+from ppdet.core.errors import UserError
+from ppdet.core.registry import Builder
+from ppdet.optim.optimizer import OptimizerBuilder
+
+
+def build(**options: Any) -> OptimizerBuilder:
+    return Builder(Config({"OptimizerBuilder": options})).build("OptimizerBuilder")
+
+
+class Two(nn.Layer):
+    """A weight that decays and one, as in norms, that does not; both 2 at the start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        two = nn.initializer.Constant(2.0)
+        self.plain = self.create_parameter([2], ParamAttr(initializer=two))
+        self.norm = self.create_parameter([2], ParamAttr(initializer=two, regularizer=L2Decay(0.0)))
+
+
+def stepped(builder: OptimizerBuilder, gradient: float = 0.0, rate: float = 0.5) -> tuple[float, float]:
+    """The two weights after one step with `gradient` for both."""
+    model = Two()
+    optimizer = builder(rate, model)
+    (gradient * (model.plain.sum() + model.norm.sum())).backward()
+    optimizer.step()
+    return float(model.plain.numpy()[0]), float(model.norm.numpy()[0])
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"type": "SGD"},
+        {"type": "Momentum", "momentum": 0, "use_nesterov": True},
+        {"type": "Adam", "beta1": 0.5, "epsilon": 1, "lazy_mode": False},
+        {"type": "AdamW", "weight_decay": 0},
+        {"type": "Adamax", "beta2": 0.9},
+        {"type": "Adagrad", "initial_accumulator_value": 1},
+        {"type": "Adadelta", "rho": 0.9},
+        {"type": "RMSProp", "rho": 0.5, "momentum": 0.5, "centered": True},
+    ],
+    ids=lambda options: options["type"],
+)
+def test_every_type_goes_down_the_gradient(optimizer: dict[str, Any]) -> None:
+    builder = build(optimizer=optimizer, regularizer={"type": "L2", "factor": 0}, clip_grad_by_norm=100)
+    for weight in stepped(builder, gradient=1.0, rate=1):  # ints wherever there may be one
+        assert weight < 2
+
+
+def test_sgd_with_weight_decay_and_without() -> None:
+    sgd = {"type": "SGD"}
+    # w - rate * (gradient + factor * w), and the sign of w for L1
+    assert stepped(build(optimizer=sgd, regularizer={"type": "L2", "factor": 0.1})) == pytest.approx((1.9, 2))
+    assert stepped(build(optimizer=sgd, regularizer={"type": "L1", "factor": 0.1})) == pytest.approx((1.95, 2))
+    for nothing in (None, False, "None"):
+        assert stepped(build(optimizer=sgd, regularizer=nothing)) == (2, 2)
+
+
+def test_momentum_with_weight_decay() -> None:
+    """velocity = 0.9 * velocity + gradient + decay * weight; weight -= rate * velocity."""
+    builder = build(optimizer={"type": "Momentum", "momentum": 0.9}, regularizer={"type": "L2", "factor": 0.1})
+    model, weight, velocity = Two(), 2.0, 0.0
+    optimizer = builder(0.0, model)
+    for gradient, rate in ((1.0, 0.1), (-3.0, 0.2), (0.5, 0.05)):
+        optimizer.set_lr(rate)
+        (gradient * model.plain.sum()).backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        velocity = 0.9 * velocity + gradient + 0.1 * weight
+        weight -= rate * velocity
+        assert model.plain.numpy() == pytest.approx([weight, weight], rel=1e-6)
+
+
+def test_frozen_parameters_stay() -> None:
+    model = Two()
+    model.plain.stop_gradient = True
+    optimizer = build(optimizer={"type": "SGD"}, regularizer={"type": "L2", "factor": 0.1})(0.5, model)
+    (model.plain.sum() + model.norm.sum()).backward()
+    optimizer.step()
+    assert model.plain.numpy().tolist() == [2, 2]
+    assert model.norm.numpy() == pytest.approx([1.5, 1.5])
+
+
+def test_adamw_decays_by_its_own_option(caplog: pytest.LogCaptureFixture) -> None:
+    assert stepped(build(optimizer={"type": "AdamW", "weight_decay": 0.1})) == pytest.approx((1.9, 2))
+    assert stepped(build(optimizer={"type": "AdamW"})) == pytest.approx((1.99, 2))
+    assert caplog.messages == []
+    assert stepped(build(optimizer={"type": "AdamW"}, regularizer={"type": "L2", "factor": 0.1}))[0] == pytest.approx(
+        1.99
+    )
+    assert caplog.messages == ["OptimizerBuilder.regularizer: not used; AdamW decays by its weight_decay, 0.01"]
+
+
+def test_clips() -> None:
+    sgd = {"type": "SGD"}
+    by_norm, by_value = build(optimizer=sgd, clip_grad_by_norm=1), build(optimizer=sgd, clip_grad_by_value=0.25)
+    assert stepped(by_norm, gradient=3.0) == pytest.approx((1.75, 1.75))  # four gradients of 1 / 2
+    assert stepped(by_value, gradient=3.0) == pytest.approx((1.875, 1.875))
+    with pytest.raises(UserError, match=r"^OptimizerBuilder\.clip_grad_by_value: clip_grad_by_norm is set as well"):
+        build(optimizer=sgd, clip_grad_by_norm=1, clip_grad_by_value=1)
+
+
+def test_null_takes_away_what_a_base_set() -> None:
+    builder = build(optimizer={"type": "AdamW", "momentum": None}, regularizer=None)
+    assert np.isfinite(stepped(builder)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": {"type": "Momentum", "momentum": 5}}, "optimizer.momentum: expected below 1, found 5"),
+        ({"optimizer": {"type": "Momentum", "momentun": 0}}, "optimizer.momentun: no option of Momentum; did you mean"),
+        (
+            {"optimizer": {"type": "AdamW", "momentum": 0.9}},
+            "optimizer.momentum: no option of AdamW; the nearest known",
+        ),
+        ({"optimizer": {"type": "Adam", "beta1": 1}}, "optimizer.beta1: expected below 1, found 1"),
+        ({"optimizer": {"type": "adamw"}}, "optimizer.type: expected one of SGD, Momentum, Adam, AdamW, Adamax, Ada"),
+        ({"optimizer": {"momentum": 0.9}}, "optimizer.type: required, not given; expected one of SGD, "),
+        (
+            {"optimizer": {"type": "SGD"}, "regularizer": {"type": "L2", "factr": 1}},
+            "regularizer.factr: no option of L2",
+        ),
+        ({"optimizer": {"type": "SGD"}, "regularizer": {"type": "L2"}}, "regularizer.factor: required, not given"),
+        (
+            {"optimizer": {"type": "SGD"}, "regularizer": {"type": "L3", "factor": 1}},
+            "regularizer.type: expected one of",
+        ),
+        (
+            {"optimizer": {"type": "SGD"}, "regularizer": {"type": "L2", "factor": -1}},
+            "regularizer.factor: expected at least 0, found -1",
+        ),
+        ({"optimizer": {"type": "SGD"}, "clip_grad_by_norm": 0}, "clip_grad_by_norm: expected above 0, found 0"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        build(**options)
+    assert str(error.value).startswith(f"OptimizerBuilder.{message}")
+
+
+def test_an_int_is_a_learning_rate() -> None:
+    assert build(optimizer={"type": "SGD"})(1, Two()).get_lr() == 1.0

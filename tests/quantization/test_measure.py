@@ -1,0 +1,64 @@
+"""Detections in pixels of the original image, latencies, sizes and the report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ppdet.core.settings import ExportSettings
+from ppdet.modeling.nms import MultiClassNMS
+from ppdet.quantization.measure import _to_original, detections, latencies, megabytes
+from ppdet.quantization.report import Report, Row
+
+ROWS = np.array([[1, 0.9, 8, 16, 32, 64]], np.float32)
+HALVED = np.array([0.5, 0.25], np.float32)  # y, x
+
+
+@pytest.mark.parametrize(
+    ("unit", "given", "expected"),
+    [
+        ("image", [8, 16, 32, 64], [8, 16, 32, 64]),
+        ("input", [8, 16, 32, 64], [32, 32, 128, 128]),
+        ("normalized", [0.125, 0.5, 0.5, 1], [32, 32, 128, 64]),
+    ],
+)
+def test_boxes_of_every_unit(unit, given, expected):
+    rows = np.array([[1, 0.9, *given]], np.float32)
+    found = _to_original(rows, unit, HALVED, (32, 64))
+    np.testing.assert_allclose(found, [[1, 0.9, *expected]])
+
+
+def test_rows_are_split_by_image():
+    settings, nms = ExportSettings(), MultiClassNMS()
+    found = detections([np.repeat(ROWS, 3, axis=0), np.array([1, 0, 2], np.int32)], settings, nms)
+    assert [len(rows) for rows in found] == [1, 0, 2]
+
+
+def test_boxes_without_nms_get_it_here():
+    boxes = np.array([[[0, 0, 10, 10], [0, 0, 10, 10.5], [20, 20, 30, 30]]], np.float32)
+    scores = np.array([[[0.9, 0.8, 0.7]]], np.float32)
+    (rows,) = detections([boxes, scores], ExportSettings(nms=False), MultiClassNMS())
+    np.testing.assert_allclose(rows[:, 1], [0.9, 0.7])
+
+
+def test_latencies_are_medians_of_runs_in_turn():
+    calls = []
+    found = latencies({"a": lambda _: calls.append("a"), "b": lambda _: calls.append("b")}, {}, repeats=3, warm_up=1)
+    assert calls == ["a", "b"] * 4
+    assert found.keys() == {"a", "b"}
+    assert all(0 <= value < 100 for value in found.values())
+
+
+def test_an_xml_weighs_as_much_as_both_of_its_files(tmp_path):
+    (tmp_path / "model.xml").write_bytes(bytes(1000))
+    (tmp_path / "model.bin").write_bytes(bytes(500_000))
+    assert megabytes(tmp_path / "model.xml") == pytest.approx(0.501)
+
+
+def test_the_report_gives_the_largest_loss():
+    rows = [Row("f", "A", 0.30, 2, 3), Row("i", "A", 0.29, 1, 2), Row("f", "B", 0.30, 2, 3), Row("i", "B", 0.27, 1, 2)]
+    report = Report("AP", rows, {"Conv.0": 0.5})
+    assert report.loss == pytest.approx(0.03)
+    assert report.as_dict()["in_float"] == {"Conv.0": 0.5}
+    assert "0.2700" in str(report)
+    assert str(report).splitlines()[0].split() == ["file", "runtime", "score", "size_mb", "ms"]

@@ -1,0 +1,236 @@
+"""Choosing devices, with a stand-in for the plug-in of an accelerator that this machine does not have."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import paddle
+import pytest
+from paddle.base import core, framework
+
+from ppdet.core.errors import UserError
+from ppdet.core.settings import Settings
+from ppdet.modeling import nms
+from ppdet.runtime import device
+from ppdet.runtime import operator_support as kernels
+
+GPUS = ["gpu:0", "gpu:1", "cpu"]
+CARDS = ["iluvatar_gpu:0", "iluvatar_gpu:1", "cpu"]
+
+
+def settings(**keys: Any) -> Settings:
+    return Settings(architecture="PicoDet", epoch=1, **keys)
+
+
+@dataclass
+class Plugin:
+    """What Paddle's Python side was asked to do with the pretended cards."""
+
+    cards: list[str] = field(default_factory=lambda: ["iluvatar_gpu:0", "iluvatar_gpu:1"])
+    operators: dict[str, list[str]] = field(default_factory=dict)
+    places: list[tuple[str, int]] = field(default_factory=list)  # type and card of every place made
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugin]:
+    """Paddle as it looks with Iluvatar's plug-in: no CUDA build, a custom device type, float16, kernels of its own."""
+    made = Plugin()
+    monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: False)
+    monkeypatch.setattr(paddle.device, "get_available_custom_device", lambda: made.cards)
+    monkeypatch.setattr(core, "get_all_custom_device_type", lambda: ["iluvatar_gpu"])
+    monkeypatch.setattr(core, "CustomPlace", lambda kind, card: made.places.append((kind, card)))
+    monkeypatch.setattr(framework, "_set_expected_place", lambda place: None)
+    monkeypatch.setattr(paddle.amp, "is_float16_supported", lambda: True)
+    monkeypatch.setattr(kernels, "_registry", lambda: made.operators)
+    kernels.has_kernel.cache_clear()
+    nms._runs_on_cpu.cache_clear()
+    yield made
+    kernels.has_kernel.cache_clear()
+    nms._runs_on_cpu.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("keys", "devices", "chosen"),
+    [
+        ({}, GPUS, "gpu"),
+        ({}, [*GPUS[:2], *CARDS], "gpu"),
+        ({}, CARDS, "iluvatar_gpu"),
+        ({}, ["cpu"], "cpu"),
+        ({"use_gpu": False}, GPUS, "cpu"),
+        ({"device": "cpu"}, GPUS, "cpu"),
+        ({"device": "gpu"}, GPUS, "gpu"),
+        ({"device": "gpu:1"}, GPUS, "gpu:1"),
+        ({"device": "iluvatar_gpu"}, [*GPUS[:2], *CARDS], "iluvatar_gpu"),
+        ({"use_npu": True}, ["gpu:0", "npu:0", "cpu"], "npu"),
+        ({"use_xpu": True}, ["gpu:0", "xpu:0", "cpu"], "xpu"),
+        ({"use_mlu": True, "device": "cpu"}, ["gpu:0", "mlu:0", "cpu"], "cpu"),
+    ],
+)
+def test_choice(keys: dict[str, Any], devices: list[str], chosen: str) -> None:
+    assert device.choose_device(settings(**keys), devices) == chosen
+
+
+@pytest.mark.parametrize(
+    ("keys", "processes", "message"),
+    [
+        ({"device": "npu"}, 1, r"device: 'npu' is not there; available: gpu:0, gpu:1, cpu"),
+        ({"device": "gpu:2"}, 1, r"device: 'gpu:2' is not there; available: gpu:0, gpu:1, cpu"),
+        ({"use_npu": True}, 1, r"device: 'npu' is not there"),
+        ({"device": "gpu:1"}, 2, r"device: 'gpu:1' is one card but the launcher started 2 processes; set gpu"),
+    ],
+)
+def test_what_is_not_there(keys: dict[str, Any], processes: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(UserError, match=message):
+        device.choose_device(settings(**keys), GPUS, processes)
+
+
+def test_hidden_cards_are_pointed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with pytest.raises(
+        UserError, match=r"device: 'gpu:1' is not there; available: gpu:0, cpu \(CUDA_VISIBLE_DEVICES=1\)"
+    ):
+        device.choose_device(settings(device="gpu:1"), ["gpu:0", "cpu"])
+
+
+def test_no_accelerator_is_said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "available_devices", lambda: ["cpu"])
+    with caplog.at_level(logging.INFO):
+        assert device.select_device(settings()) == "cpu"
+    assert [record.getMessage() for record in caplog.records] == ["device: no accelerator found, running on the CPU"]
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        assert device.select_device(settings(use_gpu=False)) == "cpu"
+    assert not caplog.records
+
+
+def test_a_plugged_in_card_is_chosen_by_itself(plugin: Plugin) -> None:
+    assert device.available_devices() == CARDS
+    assert device.select_device(settings()) == "iluvatar_gpu"
+    assert plugin.places == [("iluvatar_gpu", 0)]
+
+
+def test_a_single_card_has_a_number_too(plugin: Plugin) -> None:
+    plugin.cards = ["iluvatar_gpu"]  # as Paddle writes it
+    assert device.available_devices() == ["iluvatar_gpu:0", "cpu"]
+    assert device.select_device(settings(device="iluvatar_gpu:0")) == "iluvatar_gpu"
+
+
+def test_the_launcher_chooses_the_card(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    monkeypatch.setenv("FLAGS_selected_iluvatar_gpus", "1")
+    device.select_device(settings())
+    device.select_device(settings(device="iluvatar_gpu"))
+    assert plugin.places == [("iluvatar_gpu", 1)] * 2
+    with pytest.raises(UserError, match="the launcher started 2 processes"):
+        device.select_device(settings(device="iluvatar_gpu:0"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend", "message"),
+    [
+        ("cpu", "nccl", r"device: 'cpu', but the launcher started these processes for cards \(nccl\); put PADDLE"),
+        ("cpu", "xccl", r"device: 'cpu', but .* \(xccl\)"),
+        ("gpu", "gloo", r"device: 'gpu', but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu"),
+    ],
+)
+def test_collectives_of_another_kind_of_device(kind: str, backend: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        device.check_backend(kind, backend)
+    for fits in (("cpu", "gloo"), ("gpu", "nccl"), ("xpu", "flagcx"), ("iluvatar_gpu", "xccl")):
+        device.check_backend(*fits)
+
+
+def test_the_cpu_under_a_launcher_for_cards(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "xccl")
+    with pytest.raises(UserError, match="device: 'cpu', but"):
+        device.select_device(settings(device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "named", "backend"),
+    [(["cpu"], None, "gloo"), (GPUS, None, "nccl"), (CARDS, "xccl", "xccl"), (GPUS, "gloo", "gloo")],
+)
+def test_backend_of_the_launcher(devices: list[str], named: str | None, backend: str,
+                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(device, "available_devices", lambda: devices)
+    monkeypatch.delenv("PADDLE_DISTRI_BACKEND", raising=False)
+    if named:
+        monkeypatch.setenv("PADDLE_DISTRI_BACKEND", named)
+    assert device.launched_backend() == backend
+
+
+def test_what_a_plugged_in_card_can_do(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device.collective_backend("iluvatar_gpu") == "xccl"
+    assert device.visible_devices_variable("iluvatar_gpu") == "ILUVATAR_GPU_VISIBLE_DEVICES"
+    assert device.amp_dtype("iluvatar_gpu") == "float16"
+    assert device.supports_amp("iluvatar_gpu")
+    monkeypatch.setattr(paddle.amp, "is_float16_supported", lambda: False)
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: True)
+    assert device.amp_dtype("iluvatar_gpu") == "bfloat16"
+    assert device.amp_dtype("cpu") is None
+    assert not device.supports_amp("iluvatar_gpu")
+
+
+@pytest.mark.parametrize(
+    ("operators", "supported"),
+    [(["sync_batch_norm", "sync_batch_norm_grad"], True), (["sync_batch_norm"], False), ([], False)],
+)
+def test_sync_bn_needs_both_kernels(operators: list[str], supported: bool, plugin: Plugin) -> None:
+    plugin.operators = dict.fromkeys(
+        operators, ["{data_type[float]; place[Place(iluvatar_gpu:0)]; library_type[PLAIN]}"]
+    )
+    assert device.supports_sync_bn("iluvatar_gpu") == supported
+    assert not device.supports_sync_bn("cpu")
+
+
+def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device.peak_memory_mb("cpu") > 10  # an interpreter with Paddle in it
+    monkeypatch.setattr(paddle.device, "max_memory_allocated", lambda: 3 * 2**20, raising=False)
+    assert device.peak_memory_mb("iluvatar_gpu") == 3
+
+    def not_counted() -> int:
+        raise ValueError("not supported in CPU PaddlePaddle")
+
+    monkeypatch.setattr(paddle.device, "max_memory_allocated", not_counted)
+    assert device.peak_memory_mb("iluvatar_gpu") > 10
+
+
+def test_nms_runs_on_the_cpu_where_the_device_lacks_it(plugin: Plugin, caplog: pytest.LogCaptureFixture,
+                                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    suppress = nms.MultiClassNMS(score_threshold=0.1, nms_top_k=10, keep_top_k=5, nms_threshold=0.5)
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 50, (2, 20, 2)).astype(np.float32)
+    boxes = paddle.to_tensor(np.concatenate([corners, corners + 10], axis=-1))
+    scores = paddle.to_tensor(rng.uniform(0, 1, (2, 3, 20)).astype(np.float32))
+    plugin.operators = {"multiclass_nms3": ["{data_type[float]; place[Place(cpu)]; library_type[PLAIN]}"]}
+    expected = [part.numpy() for part in suppress(boxes, scores)]
+    assert not caplog.records
+
+    copied = []
+    to_cpu = paddle.Tensor.cpu
+    monkeypatch.setattr(nms, "place_kind", lambda place: "iluvatar_gpu")
+    monkeypatch.setattr(paddle.Tensor, "cpu", lambda tensor: copied.append(tensor.shape) or to_cpu(tensor))
+    with caplog.at_level(logging.INFO, "ppdet"):
+        for _ in range(2):
+            found = [part.numpy() for part in suppress(boxes, scores)]
+    assert copied == [boxes.shape, scores.shape] * 2
+    assert [r.getMessage() for r in caplog.records] == [
+        "NMS: iluvatar_gpu has no operator multiclass_nms3, it runs on the CPU"
+    ]
+    assert len(expected[0]) > 0
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_paddles_registry_is_read() -> None:
+    """Paddle's private list of kernels, without a stand-in."""
+    assert kernels.place_kind(str(paddle.ones([1]).cpu().place)) == "cpu"
+    assert kernels.has_kernel("multiclass_nms3", "cpu")
+    assert not kernels.has_kernel("multiclass_nms3", "iluvatar_gpu")
+    assert not kernels.has_kernel("no_such_operator", "cpu")

@@ -1,0 +1,62 @@
+"""Who counts as silent; tests/tools/test_distributed.py stops and kills real processes."""
+
+from __future__ import annotations
+
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.runtime.watchdog import PATIENCE, SILENCE, STATUS, Lag, end_job, is_lost_connection, patience, silent_ranks
+
+
+def test_only_the_silent_are_named() -> None:
+    left = 1 << 41
+    heard = {1: (5, 0.0), 2: (7, 10.0), 3: (left, 0.0)}
+    assert silent_ranks(heard, SILENCE) == []
+    assert silent_ranks(heard, SILENCE + 5) == [1]
+    assert silent_ranks(heard, SILENCE + 15) == [1, 2]
+
+
+def test_the_end_says_why(capsys) -> None:
+    statuses: list[int] = []
+    end_job("rank 1: gone", statuses.append)
+    assert statuses == [STATUS]
+    assert capsys.readouterr().err == "error: rank 1: gone\n"
+
+
+def test_errors_of_gloo_are_known() -> None:
+    text = "[/paddle/third_party/gloo/gloo/transport/tcp/pair.cc:576] Read error [127.0.0.1]:4009: Connection reset"
+    assert is_lost_connection(RuntimeError(text))
+    assert not is_lost_connection(RuntimeError("out of memory"))
+    assert not is_lost_connection(ValueError(text))
+    assert is_lost_connection(ValueError("(InvalidArgument) TCP send error. Details: Broken pipe"))
+
+
+def test_lag_counts_while_others_are_ahead_and_nothing_is_begun() -> None:
+    lag = Lag()
+    assert [lag.seconds(0, 100.0), lag.seconds(0, 900.0)] == [0, 0]  # nobody begins: evaluating, saving
+    assert [lag.seconds(1, 901.0), lag.seconds(1, 930.0)] == [1, 30]
+    lag.begun = 1
+    assert lag.seconds(20, 931.0) == 0  # behind, but getting on
+    assert lag.seconds(20, 941.0) == 10
+    lag.begun = 2
+    assert [lag.seconds(20, 942.0), lag.seconds(20, 943.0)] == [0, 1]
+    lag.begun = 21
+    assert [lag.seconds(20, 944.0), lag.seconds(21, 999.0)] == [0, 0]
+
+
+def test_lag_of_a_rank_whose_first_look_comes_late() -> None:
+    assert Lag().seconds(5, 900.0) == 0
+
+
+@pytest.mark.parametrize(("text", "seconds"), [(None, 40), ("300", 300), ("0", float("inf"))])
+def test_patience(monkeypatch: pytest.MonkeyPatch, text: str | None, seconds: float) -> None:
+    monkeypatch.delenv(PATIENCE, raising=False)
+    if text:
+        monkeypatch.setenv(PATIENCE, text)
+    assert patience() == seconds
+
+
+def test_patience_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PATIENCE, "1m")
+    with pytest.raises(UserError, match="PPDET_HANG_SECONDS: found '1m'; expected whole seconds"):
+        patience()
