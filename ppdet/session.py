@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Run:
+class Session:
     """A checked config and the device it runs on."""
 
     cfg: Config
@@ -106,34 +106,34 @@ class Run:
         return TrainedClasses(categories, "TrainDataset") if categories else None
 
 
-def class_categories(run: Run) -> list[Category]:
+def class_categories(session: Session) -> list[Category]:
     """The classes as TestDataset names them, else the training, else EvalDataset, else COCO's names or numbers."""
-    dataset: Dataset = test_dataset(run).with_images(["-"]).load()
-    categories, trained = dataset.categories, run.trained_classes()
+    dataset: Dataset = test_dataset(session).with_images(["-"]).load()
+    categories, trained = dataset.categories, session.trained_classes()
     if trained and not categories:
         return list(trained.categories)
-    if not categories and "EvalDataset" in run.cfg:
+    if not categories and "EvalDataset" in session.cfg:
         try:
-            dataset = run.build_dataset("EvalDataset").load()
+            dataset = session.build_dataset("EvalDataset").load()
             categories = dataset.categories
         except UserError as error:
             logger.info("class names: none in TestDataset, and EvalDataset cannot be read (%s)", error)
     if not categories:
-        return default_categories(run.settings.num_classes)
-    check_num_classes(dataset, run.settings.num_classes)
+        return default_categories(session.settings.num_classes)
+    check_num_classes(dataset, session.settings.num_classes)
     if trained:
         trained.check("TestDataset", categories)
     return categories
 
 
-def test_dataset(run: Run) -> ImageFolder:
-    dataset = run.build_dataset("TestDataset")
+def test_dataset(session: Session) -> ImageFolder:
+    dataset = session.build_dataset("TestDataset")
     if not isinstance(dataset, ImageFolder):
         raise UserError(f"TestDataset: found {type(dataset).__name__}; expected ImageFolder")
     return dataset
 
 
-def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
+def setup(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
     """Everything up to the point where the tools differ. `extra`: overrides that a tool's own flags stand for."""
     distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
     end_on_sigterm()
@@ -142,7 +142,7 @@ def prepare(args: argparse.Namespace, extra: Sequence[str] = ()) -> Run:
         return _checked_run(args, extra)
 
 
-def _checked_run(args: argparse.Namespace, extra: Sequence[str]) -> Run:
+def _checked_run(args: argparse.Namespace, extra: Sequence[str]) -> Session:
     device = [f"device={args.device}"] if args.device else []
     cfg = load_config(args.config, [*args.opt, *device, *extra])
     builder = Builder(cfg)
@@ -152,7 +152,7 @@ def _checked_run(args: argparse.Namespace, extra: Sequence[str]) -> Run:
         logger.debug("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    return Run(cfg, settings, builder, select_device(settings), _published_rate(args.config))
+    return Session(cfg, settings, builder, select_device(settings), _published_rate(args.config))
 
 
 def _published_rate(config: str) -> tuple[float, int] | None:

@@ -148,14 +148,14 @@ def _run(config: Path, overrides: list[str]) -> None:
     from ppdet.modeling import build_model
     from ppdet.modeling.heads.base import Targets
     from ppdet.optim.ema import ModelEMA
-    from ppdet.session import Run, _check_model
+    from ppdet.session import Session, _check_model
 
     cfg = load_config(config, overrides)
     builder = Builder(cfg)
     refuse_overrides(builder.check(), overrides)
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    run = Run(cfg, settings, builder, "cpu")
+    run = Session(cfg, settings, builder, "cpu")
     rate = builder.build("LearningRate").for_run(2, 1)
     rate.misfit(min(settings.epoch, 50), 3)
     batches = {}

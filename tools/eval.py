@@ -21,9 +21,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from ppdet.evaluation.evaluator import evaluate_to_console
-    from ppdet.session import prepare
+    from ppdet.session import setup
 
-    evaluate_to_console(prepare(args), args.classwise, args.output_eval, args.json_eval)
+    evaluate_to_console(setup(args), args.classwise, args.output_eval, args.json_eval)
 
 
 if __name__ == "__main__":

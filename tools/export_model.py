@@ -37,10 +37,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from ppdet.export.export import export
-    from ppdet.session import prepare
+    from ppdet.session import setup
 
     given = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
-    export(prepare(args, [f"export.{name}={value}" for name, value in given.items()]), args.output_dir)
+    export(setup(args, [f"export.{name}={value}" for name, value in given.items()]), args.output_dir)
 
 
 if __name__ == "__main__":

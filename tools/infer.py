@@ -30,10 +30,10 @@ def _source(text: str) -> Path | str:
 
 def main(args: argparse.Namespace) -> None:
     from ppdet.evaluation.infer import infer
-    from ppdet.session import prepare
+    from ppdet.session import setup
 
     source = args.infer_img or args.infer_dir
-    if not infer(prepare(args), source, args.output_dir, args.draw_threshold, args.save_results):
+    if not infer(setup(args), source, args.output_dir, args.draw_threshold, args.save_results):
         sys.exit(1)
 
 

@@ -24,11 +24,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(args: argparse.Namespace) -> None:
     from ppdet.quantization.quantize import QuantizeSettings, quantize
-    from ppdet.session import prepare
+    from ppdet.session import setup
 
     formats = [name.strip() for name in args.format.split(",")]
     settings = QuantizeSettings(formats, args.calib_images, args.tolerance)
-    quantize(prepare(args), args.output_dir, settings)
+    quantize(setup(args), args.output_dir, settings)
 
 
 if __name__ == "__main__":

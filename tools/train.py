@@ -33,7 +33,7 @@ def _auto_or_path(text: str) -> Path | Literal["auto"]:
 
 
 def main(args: argparse.Namespace) -> None:
-    from ppdet.session import prepare
+    from ppdet.session import setup
     from ppdet.training.callbacks import VisualDL
     from ppdet.training.loop import fit
     from ppdet.training.run_folder import only_training
@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
         ["amp=true"] * args.amp + ["to_static=true"] * args.to_static + [f"seed={args.seed}"] * (args.seed is not None)
     )
     callbacks = [VisualDL(args.vdl_log_dir)] if args.use_vdl else []
-    prepared = prepare(args, flags)
+    prepared = setup(args, flags)
     with only_training(prepared.output_dir):
         trainer, progress = build_trainer(prepared, evaluate=args.eval, resume=args.resume, callbacks=callbacks)
         if args.resume == "auto" and progress.epoch >= trainer.settings.epoch:  # so that it can be restarted for ever

@@ -26,7 +26,7 @@ from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.runtime.device import peak_memory_mb
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.utils.ids import FileId
 from ppdet.weights.trained_classes import TrainedClasses
 
@@ -127,23 +127,23 @@ def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
     return [pair for turn in zip_longest(*parts) for pair in turn if pair]
 
 
-def load_truth(run: Run, trained: TrainedClasses | None = None) -> tuple[Dataset, Metric]:
+def load_truth(session: Session, trained: TrainedClasses | None = None) -> tuple[Dataset, Metric]:
     """EvalDataset and the config's `metric` for it.
 
     Raises UserError where its classes are not those that were `trained`.
     """
-    dataset = run.load_annotated("EvalDataset", trained)
-    metric = build_metric(run.settings.metric, dataset, run.settings.map_type)
+    dataset = session.load_annotated("EvalDataset", trained)
+    metric = build_metric(session.settings.metric, dataset, session.settings.map_type)
     if not metric.has_truth():
         logger.warning("%s: no image has an object to be found (crowds and difficult ones do not count), so that the "
                        "scores mean nothing", dataset.anno_file)  # fmt: skip
     return dataset, metric
 
 
-def build_evaluator(run: Run, trained: TrainedClasses | None = None) -> Evaluator:
+def build_evaluator(session: Session, trained: TrainedClasses | None = None) -> Evaluator:
     """EvalDataset through EvalReader, scored by the config's `metric`; errors as those of `load_truth`."""
-    dataset, metric = load_truth(run, trained)
-    reader = run.builder.build("EvalReader")
+    dataset, metric = load_truth(session, trained)
+    reader = session.builder.build("EvalReader")
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     return Evaluator(loader, metric, dataset.categories, dataset.image_ids, len(dataset), reader.batch_size)
@@ -157,19 +157,19 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
 
 
 @distributed.together()
-def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
+def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
     """What tools/eval.py does: score the config's `weights`, or the detections of an earlier run."""
-    folder = output_dir or (Path(run.settings.output_eval) if run.settings.output_eval else None)
+    folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
     if from_json:  # needs no images
-        dataset, metric = load_truth(run)
+        dataset, metric = load_truth(session)
         detections = load_results(results_file, dataset.categories, dataset.image_ids)
     else:
-        evaluator = build_evaluator(run, run.trained_classes())
+        evaluator = build_evaluator(session, session.trained_classes())
         metric = evaluator.metric
         with closing(evaluator.loader) as loader:
             batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
-            model = run.load_model()
+            model = session.load_model()
             distributed.watch()
             detections = evaluator.detect(model, batches)
     scores = score(metric, detections)
@@ -179,7 +179,7 @@ def evaluate_to_console(run: Run, classwise: bool, output_dir: Path | None, from
     if folder and not from_json:  # before anything is printed, which can fail
         count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
         logger.info("%s: %d detections written", results_file, count)
-    logger.info("peak memory %.0f MB", peak_memory_mb(run.device))
+    logger.info("peak memory %.0f MB", peak_memory_mb(session.device))
     print(describe_scores(metric, scores))
-    if classwise or run.settings.classwise:
+    if classwise or session.settings.classwise:
         print(format_table(metric.classwise()))

@@ -25,7 +25,7 @@ from ppdet.deploy.labels import describe_undrawable
 from ppdet.evaluation.evaluator import detect
 from ppdet.metrics.results import save_results
 from ppdet.runtime.cpu_tuning import cpu_threads
-from ppdet.session import Run, class_categories, test_dataset
+from ppdet.session import Session, class_categories, test_dataset
 from ppdet.utils.files import atomic_path
 from ppdet.utils.visualise import draw_detections
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def infer(run: Run, source: Path | str, output_dir: Path, threshold: float, write_results: bool) -> bool:
+def infer(session: Session, source: Path | str, output_dir: Path, threshold: float, write_results: bool) -> bool:
     """Write each image of `source` (file or folder) with its boxes to `output_dir`, under its own name.
 
     Returns whether all could be read and written; those of a folder that could not are named and passed over. Raises
@@ -48,13 +48,13 @@ def infer(run: Run, source: Path | str, output_dir: Path, threshold: float, writ
     if not files:
         return faults.end(0)
     pictures = [_picture(output_dir, file) for file in files]
-    categories = class_categories(run)
+    categories = class_categories(session)
     names = [category.name for category in categories]
     if warning := describe_undrawable(names):
         logger.warning(warning)
     found = []
-    with closing(_loader(run, files)) as loader:
-        model = run.load_model()
+    with closing(_loader(session, files)) as loader:
+        model = session.load_model()
         for im_id, detections in detect(model, loader.epoch(0), len(files)):
             image = faults.attempt(read_in_time, str(files[im_id]))
             if image is None:
@@ -113,9 +113,9 @@ class _DecodeOrBlank:
             return with_image(sample, np.zeros((1, 1, 3), np.uint8), (1, 1))
 
 
-def _loader(run: Run, files: Sequence[Path]) -> Loader:
-    dataset = test_dataset(run).with_images(files).load()
-    reader = run.builder.build("TestReader")
+def _loader(session: Session, files: Sequence[Path]) -> Loader:
+    dataset = test_dataset(session).with_images(files).load()
+    reader = session.builder.build("TestReader")
     reader.worker_num = min(reader.worker_num, cpu_threads(), len(files) - 1)  # more would only take time to start
     reader.sample_transforms[0] = _DecodeOrBlank()
     loader: Loader = reader.bind(dataset)

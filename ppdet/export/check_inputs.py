@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.utils.streams import Stream, generator
 
 logger = logging.getLogger(__name__)
@@ -22,15 +22,15 @@ class SampleBatch(NamedTuple):
     source: str
 
 
-def sample_batch(run: Run, size: tuple[int, int], count: int = 2) -> SampleBatch:
+def sample_batch(session: Session, size: tuple[int, int], count: int = 2) -> SampleBatch:
     """The first `count` images of EvalDataset as TestReader prepares them, repeated where they are fewer.
 
     Noise where there are none; size: (height, width; -1: any).
     """
     try:
-        dataset = run.builder.build(run.cfg["EvalDataset"], path="EvalDataset").load()
+        dataset = session.builder.build(session.cfg["EvalDataset"], path="EvalDataset").load()
         dataset.records = dataset.records[:count]
-        batch = next(iter(run.builder.build("TestReader", batch_size=count, worker_num=0).bind(dataset).epoch(0)))
+        batch = next(iter(session.builder.build("TestReader", batch_size=count, worker_num=0).bind(dataset).epoch(0)))
         arrays = batch.image.numpy(), batch.scale_factor.numpy()
         return SampleBatch(*(np.resize(array, (count, *array.shape[1:])) for array in arrays), "images of EvalDataset")
     except (UserError, KeyError) as error:

@@ -25,13 +25,13 @@ from ppdet.export.paddle_format import program_file
 from ppdet.export.verify import Candidates, Comparison, compare, compare_detections
 from ppdet.metrics import format_table
 from ppdet.modeling import PicoDet
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.utils.staging import staged
 
 logger = logging.getLogger(__name__)
 
 
-def export(run: Run, output_dir: Path) -> Path:
+def export(session: Session, output_dir: Path) -> Path:
     """Write model.* in each of `export.format` and infer_cfg.yml to `<output_dir>/<filename>/`; returns that folder.
 
     The files come into place once all of them give what the trained model gives on images of EvalDataset.
@@ -40,15 +40,15 @@ def export(run: Run, output_dir: Path) -> Path:
         UserError: a setting does not fit, a format's package is missing, the folder cannot be written, or a written
             model differs from the trained one by more than rounding.
     """
-    settings = run.settings.export
+    settings = session.settings.export
     for name in settings.formats:
         require("export.format", name, FORMATS[name].needs)
-    size, normalize = _input(run)
-    trained = run.load_model()
-    config = infer_config(run, trained)
-    folder = output_dir / run.settings.filename
+    size, normalize = _input(session)
+    trained = session.load_model()
+    config = infer_config(session, trained)
+    folder = output_dir / session.settings.filename
     checksum = _kept_checksum(folder, config, settings)
-    graph, check = _graph_and_check(run, trained, size, normalize)
+    graph, check = _graph_and_check(session, trained, size, normalize)
     with staged(folder) as written:
         for name in settings.formats:
             FORMATS[name].write(graph, size, config, written)
@@ -86,9 +86,9 @@ def _kept_checksum(folder: Path, config: dict[str, Any], settings: ExportSetting
     return checksum
 
 
-def _input(run: Run) -> tuple[tuple[int, int], NormalizeImage | None]:
+def _input(session: Session) -> tuple[tuple[int, int], NormalizeImage | None]:
     """(height, width; -1: any) of the graph's input, as images come out of TestReader, and how that normalises them."""
-    reader, settings = run.builder.build("TestReader"), run.settings.export
+    reader, settings = session.builder.build("TestReader"), session.settings.export
     shape = reader.inputs_def.get("image_shape") or []
     if len(shape) == 3:  # of older configs
         shape = [1, *shape]
@@ -142,10 +142,10 @@ class _Checked(NamedTuple):
 
 
 def _graph_and_check(
-    run: Run, trained: PicoDet, size: tuple[int, int], normalize: NormalizeImage | None
+    session: Session, trained: PicoDet, size: tuple[int, int], normalize: NormalizeImage | None
 ) -> tuple[ExportModel, _Checked]:
-    settings = run.settings.export
-    sample = sample_batch(run, size, settings.batch_size if settings.batch_size > 0 else 2)
+    settings = session.settings.export
+    sample = sample_batch(session, size, settings.batch_size if settings.batch_size > 0 else 2)
     graph = ExportModel(trained, settings)
     image = fed = sample.image
     if normalize is not None and settings.fuse_normalize:

@@ -8,16 +8,16 @@ from typing import Any
 from ppdet.data.transforms.batch_transforms import PadBatch
 from ppdet.data.transforms.sample_transforms import NormalizeImage, Resize
 from ppdet.modeling import PicoDet
-from ppdet.session import Run, class_categories
+from ppdet.session import Session, class_categories
 
 
-def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
+def infer_config(session: Session, model: PicoDet) -> dict[str, Any]:
     """In the published layout, and how this graph differs from the published kind (see ExportSettings)."""
-    export = run.settings.export
-    reader = run.builder.build("TestReader")
+    export = session.settings.export
+    reader = session.builder.build("TestReader")
     left_out = {"Decode", "NormalizeImage"} if export.fuse_normalize else {"Decode"}
     preprocess = []
-    transforms = map(_named, run.cfg.to_dict()["TestReader"]["sample_transforms"])
+    transforms = map(_named, session.cfg.to_dict()["TestReader"]["sample_transforms"])
     for (name, options), built in zip(transforms, reader.sample_transforms, strict=True):
         # as it is done here, whatever was left to its defaults, which differ between runners
         if isinstance(built, NormalizeImage):
@@ -32,13 +32,13 @@ def infer_config(run: Run, model: PicoDet) -> dict[str, Any]:
     return {
         "mode": "paddle",
         "draw_threshold": 0.5,
-        "metric": run.settings.metric,
+        "metric": session.settings.metric,
         "use_dynamic_shape": export.dynamic_size or -1 in reader.inputs_def["image_shape"][-2:],
         "arch": "PicoDet" if export.raw else "GFL",  # PaddleDetection's runners choose the decoder by it
         "min_subgraph_size": 3,
         "Preprocess": preprocess,
-        "label_list": [category.name for category in class_categories(run)],
-        "num_classes": run.settings.num_classes,
+        "label_list": [category.name for category in class_categories(session)],
+        "num_classes": session.settings.num_classes,
         # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
         "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
         "fpn_stride": list(model.head.fpn_stride),

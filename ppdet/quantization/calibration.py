@@ -16,7 +16,7 @@ from ppdet.data.datasets import Dataset
 from ppdet.data.transforms.sample_transforms import NormalizeImage
 from ppdet.export.fold_normalize import normalize_step, to_pixels
 from ppdet.export.runners import Feed
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.utils.streams import Stream, generator
 
 logger = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ class Inputs:
     dtype: str
 
     @classmethod
-    def of(cls, run: Run, model: Any) -> Inputs:
+    def of(cls, session: Session, model: Any) -> Inputs:
         """Those of an onnx.ModelProto that was exported with the run's settings."""
-        export = run.settings.export
+        export = session.settings.export
         height, width = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[2:])
-        steps = run.builder.build("TestReader").sample_transforms if export.fuse_normalize else []
+        steps = session.builder.build("TestReader").sample_transforms if export.fuse_normalize else []
         names = [value.name for value in model.graph.input]
         return cls(max(1, export.batch_size), (height, width), names, normalize_step(steps), export.input_dtype)
 
@@ -65,28 +65,28 @@ class Inputs:
                 yield {name: feed[name] for name in self.names}, im_ids[kept], scale_factor[kept]
 
 
-def calibration_set(run: Run, count: int) -> Dataset:
+def calibration_set(session: Session, count: int) -> Dataset:
     """`count` images of TrainDataset (all where it has fewer), chosen by the run's seed.
 
     Raises:
         UserError: the dataset cannot be read.
     """
     with _naming_train_dataset():
-        dataset = run.load_dataset("TrainDataset")
-    order = generator(Stream.CALIBRATION, run.settings.seed or 0).permutation(len(dataset))[:count]
+        dataset = session.load_dataset("TrainDataset")
+    order = generator(Stream.CALIBRATION, session.settings.seed or 0).permutation(len(dataset))[:count]
     if len(order) < count:
         logger.info("calibration: %d images asked for, TrainDataset has %d", count, len(order))
     dataset.records = [dataset.records[index] for index in order]
     return dataset
 
 
-def calibration_feeds(run: Run, dataset: Dataset, inputs: Inputs) -> list[Feed]:
+def calibration_feeds(session: Session, dataset: Dataset, inputs: Inputs) -> list[Feed]:
     """All images of the dataset, prepared as for evaluation: nothing random.
 
     Raises:
         UserError: an image cannot be read, or has another size than the model takes.
     """
-    reader = run.builder.build("EvalReader", batch_size=inputs.batch_size, worker_num=0)
+    reader = session.builder.build("EvalReader", batch_size=inputs.batch_size, worker_num=0)
     with _naming_train_dataset():
         return [feed for feed, _, _ in inputs.feeds(reader.bind(dataset).epoch(0))]
 

@@ -21,7 +21,7 @@ from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantiz
 from ppdet.quantization.report import Report, make_report
 from ppdet.quantization.sensitivity import sensitivities, tolerant
 from ppdet.runtime.cpu_tuning import cpu_threads
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.utils.files import temporary_folder
 from ppdet.utils.staging import staged
 
@@ -53,7 +53,7 @@ class QuantizeSettings:
             raise UserError(f"--tolerance: found {self.tolerance}; expected 0 or more")
 
 
-def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
+def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> Report:
     """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`; a float export that is there stays.
 
     Convolutions are quantised; all else (activations, sigmoids and their products, decoding, NMS) stays in float, and
@@ -62,27 +62,27 @@ def quantize(run: Run, output_dir: Path, settings: QuantizeSettings) -> Report:
     Raises:
         UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
     """
-    if run.settings.export.raw:
+    if session.settings.export.raw:
         raise UserError(
             "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"
         )
     import onnx
 
     # what cannot be read, or lists other classes, is found before the long part
-    evaluator = build_evaluator(run, run.trained_classes())
-    calibration = calibration_set(run, settings.images)
-    export_settings = replace(run.settings.export, format="onnx", fp16=False, dynamic_size=False)
-    exported = replace(run, settings=replace(run.settings, export=export_settings))
-    folder = output_dir / run.settings.filename
+    evaluator = build_evaluator(session, session.trained_classes())
+    calibration = calibration_set(session, settings.images)
+    export_settings = replace(session.settings.export, format="onnx", fp16=False, dynamic_size=False)
+    exported = replace(session, settings=replace(session.settings, export=export_settings))
+    folder = output_dir / session.settings.filename
     with staged(folder) as temp:
         float_file = export(exported, temp) / "model.onnx"
         model = with_shapes(onnx.load(str(float_file)))
-        inputs = Inputs.of(run, model)
-        feeds = calibration_feeds(run, calibration, inputs)
+        inputs = Inputs.of(session, model)
+        feeds = calibration_feeds(session, calibration, inputs)
         ranges = measure_ranges(model, feeds)
         chosen, floats = _choose(model, ranges, feeds, settings.tolerance)
         files = _write(model, ranges, chosen, settings.formats, temp)
-        report = make_report(run, evaluator, inputs, feeds[0], float_file, files, floats)
+        report = make_report(session, evaluator, inputs, feeds[0], float_file, files, floats)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)
     return report

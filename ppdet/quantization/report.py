@@ -14,7 +14,7 @@ from ppdet.metrics import format_table
 from ppdet.quantization.calibration import Inputs
 from ppdet.quantization.measure import latencies, megabytes, score_models
 from ppdet.runtime.cpu_tuning import cpu_threads
-from ppdet.session import Run
+from ppdet.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class _Line(NamedTuple):
 
 
 def make_report(
-    run: Run,
+    session: Session,
     evaluator: Evaluator,
     inputs: Inputs,
     feed: Feed,
@@ -84,8 +84,8 @@ def make_report(
         for each in (float_file, file):
             scoring[each.name, runtime] = open_file(each, cpu_threads())
             timed[each.name, runtime] = open_file(each, 1)
-    head = run.build_model().head
-    scores = score_models(evaluator, inputs, scoring, run.settings.export, head.nms)
+    head = session.build_model().head
+    scores = score_models(evaluator, inputs, scoring, session.settings.export, head.nms)
     times = latencies(timed, feed)
     metric = next(iter(next(iter(scores.values()))))
     sizes = {file.name: megabytes(file) for file in (float_file, *int8_files)}

@@ -24,7 +24,7 @@ from ppdet.optim.schedule import LearningRate
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.runtime.device import amp_dtype, supports_sync_bn
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.training.callbacks import Callback, JsonLines
 from ppdet.training.checkpoint import Progress, load_checkpoint
 from ppdet.training.checkpoint_folder import (
@@ -76,7 +76,7 @@ class Trainer:
 
 @distributed.together()
 def build_trainer(
-    run: Run,
+    session: Session,
     evaluate: bool = False,
     resume: Path | Literal["auto"] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -85,17 +85,17 @@ def build_trainer(
 
     Everything a user can get wrong is checked before the first step.
     """
-    settings, builder = run.settings, run.builder
-    checkpoint = _find_together(resume, run.output_dir) if resume else None
+    settings, builder = session.settings, session.builder
+    checkpoint = _find_together(resume, session.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
-    dataset = run.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
+    dataset = session.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
     if not any(len(record.gt_bbox) for record in dataset.records):  # allow_empty lets such a dataset pass
         raise UserError(f"TrainDataset: no image of {dataset.anno_file} has a box; correct it")
-    evaluator = build_evaluator(run, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
+    evaluator = build_evaluator(session, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
-    model = run.build_model()
+    model = session.build_model()
     if settings.accumulate_steps > 1 and model.head.divisors > 1:
         raise UserError(
             f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
@@ -104,17 +104,17 @@ def build_trainer(
     if settings.pretrain_weights and not checkpoint:
         warn_of_order(settings.pretrain_weights, dataset.categories)
         load_pretrained(model, resolve_weights(settings.pretrain_weights))
-    model = _with_sync_bn(model, run)
-    if run.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
+    model = _with_sync_bn(model, session)
+    if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())
     learning_rate = builder.build("LearningRate").for_run(
-        reader.batch_size, distributed.world_size(), settings.accumulate_steps, run.published_rate
+        reader.batch_size, distributed.world_size(), settings.accumulate_steps, session.published_rate
     )
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
     ema = None
     if settings.use_ema:
         ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
-    amp = _use_amp(run)
+    amp = _use_amp(session)
     scaler = paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024)
     batch = reader.batch_size * distributed.world_size() * settings.accumulate_steps
     steps = len(loader) // settings.accumulate_steps
@@ -126,7 +126,7 @@ def build_trainer(
         progress = _resume(checkpoint, saved, batch, steps)
     logger.info(
         "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
-        settings.filename, run.device, len(dataset), steps, settings.epoch, seed,
+        settings.filename, session.device, len(dataset), steps, settings.epoch, seed,
     )  # fmt: skip
     if misfit := learning_rate.misfit(settings.epoch, steps, progress.epoch):
         logger.warning("%s", misfit)
@@ -138,14 +138,14 @@ def build_trainer(
         loader=loader,
         settings=settings,
         scaler=scaler,
-        device=run.device,
-        output_dir=run.output_dir,
+        device=session.device,
+        output_dir=session.output_dir,
         amp=amp,
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
-        begin=partial(begin_run, run.output_dir, run.cfg, checkpoint, saved),
-        callbacks=(JsonLines(run.output_dir / METRICS), *callbacks),
+        begin=partial(begin_run, session.output_dir, session.cfg, checkpoint, saved),
+        callbacks=(JsonLines(session.output_dir / METRICS), *callbacks),
     )
     return trainer, progress
 
@@ -186,19 +186,19 @@ def _choose_seed(seed: int | None, checkpoint: Path | None) -> int:
     return distributed.gather(drawn)[0]
 
 
-def _use_amp(run: Run) -> str | None:
+def _use_amp(session: Session) -> str | None:
     """The type of mixed precision that is wanted and possible."""
-    dtype = amp_dtype(run.device) if run.settings.amp else None
-    if run.settings.amp and dtype is None:
-        logger.warning("amp: %s has no mixed precision, training in float32", run.device)
+    dtype = amp_dtype(session.device) if session.settings.amp else None
+    if session.settings.amp and dtype is None:
+        logger.warning("amp: %s has no mixed precision, training in float32", session.device)
     return dtype
 
 
-def _with_sync_bn(model: PicoDet, run: Run) -> PicoDet:
-    wanted = run.settings.sync_bn or run.settings.norm_type == "sync_bn"
+def _with_sync_bn(model: PicoDet, session: Session) -> PicoDet:
+    wanted = session.settings.sync_bn or session.settings.norm_type == "sync_bn"
     if not wanted or distributed.world_size() == 1:
         return model
-    if not supports_sync_bn(run.device):
-        logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", run.device)
+    if not supports_sync_bn(session.device):
+        logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", session.device)
         return model
     return paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)

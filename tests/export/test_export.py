@@ -19,7 +19,7 @@ from ppdet.export.formats import FORMATS
 from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_format import operators
 from ppdet.modeling import PicoDet
-from ppdet.session import Run
+from ppdet.session import Session
 from ppdet.training.checkpoint import save_weights
 from tests.golden import LCNET, Golden, relative_difference
 from tests.support.detections import differences
@@ -42,10 +42,10 @@ POINTS = (64, 16, 4, 1)  # of each level at 64 x 64
 TOLERANCE = 1e-4
 
 
-def make_weights(run: Run, path: Path) -> None:
+def make_weights(session: Session, path: Path) -> None:
     """Weights whose scores depend on the image and whose norms do something, so that fusing them must be right."""
     paddle.seed(0)
-    model = run.build_model()
+    model = session.build_model()
     for name, value in model.state_dict().items():
         if name.endswith(("norm.weight", "norm.bias")):
             value.set_value(value + paddle.uniform(value.shape, min=-0.3, max=0.3))

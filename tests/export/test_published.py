@@ -11,7 +11,7 @@ from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.export.export import export
 from ppdet.export.paddle_format import run_inference
 from ppdet.metrics.results import load_results
-from ppdet.session import Run
+from ppdet.session import Session
 from tests.golden import CONFIGS
 from tests.support.tiny import make_run
 
@@ -26,7 +26,7 @@ SCORES = {
 }
 
 
-def published_run(shared: Path, model: str, *overrides: str) -> Run:
+def published_run(shared: Path, model: str, *overrides: str) -> Session:
     config, weights = MODELS[model]
     data = shared / "data" / "coco_tiny"
     return make_run(CONFIGS / config, f"EvalDataset.dataset_dir={data}", f"TestDataset.dataset_dir={data}",

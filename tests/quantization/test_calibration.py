@@ -13,7 +13,7 @@ from ppdet.data.structures import Batch
 from ppdet.data.transforms.sample_transforms import NormalizeImage
 from ppdet.export.runners import Feed
 from ppdet.quantization.calibration import Inputs, calibration_feeds, calibration_set
-from ppdet.session import Run
+from ppdet.session import Session
 from tests.support.tiny import make_run, write_config, write_dataset
 
 NAMES = ("image", "scale_factor")
@@ -23,8 +23,8 @@ def inputs(batch_size: int = 1, normalize: NormalizeImage | None = None, dtype: 
     return Inputs(batch_size, (64, 64), NAMES, normalize, dtype)
 
 
-def calibration(run: Run, count: int) -> list[Feed]:
-    return calibration_feeds(run, calibration_set(run, count), inputs())
+def calibration(session: Session, count: int) -> list[Feed]:
+    return calibration_feeds(session, calibration_set(session, count), inputs())
 
 
 @pytest.fixture

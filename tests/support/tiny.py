@@ -13,7 +13,7 @@ from ppdet.core.config import load_config
 from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 from ppdet.runtime.device import select_device
-from ppdet.session import Run
+from ppdet.session import Session
 from tests.golden import CONFIGS
 
 CLASSES = ("ring", "disc", "bar")
@@ -75,14 +75,14 @@ def write_dataset(folder: Path, count: int = 6) -> None:
     (folder / "boxes.json").write_text(json.dumps(content))
 
 
-def make_run(config: Path, *overrides: str) -> Run:
-    """What `prepare` gives a tool. Names start anew, as in a process of its own."""
+def make_run(config: Path, *overrides: str) -> Session:
+    """What `setup` gives a tool. Names start anew, as in a process of its own."""
     unique_name.switch()
     cfg = load_config(config, overrides)
     builder = Builder(cfg)
     builder.check()
     settings = Settings.from_config(cfg)
-    return Run(cfg, settings, builder, select_device(settings))
+    return Session(cfg, settings, builder, select_device(settings))
 
 
 def write_config(folder: Path, base: str = "picodet_xs_320_coco_lcnet.yml") -> Path:

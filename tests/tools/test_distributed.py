@@ -98,7 +98,7 @@ def before(owner, name, at):
     function = getattr(owner, name)
     setattr(owner, name, lambda *args, **options: (fault(at), function(*args, **options))[1])
 before(session, "_check_model", "config")
-before(session.Run, "load_dataset", "dataset")
+before(session.Session, "load_dataset", "dataset")
 before(train, "_log", "memory")
 before(evaluate, "_filled", "evaluation")
 notes = Loader._note_failures
