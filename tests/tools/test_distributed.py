@@ -100,7 +100,7 @@ def before(owner, name, at):
 before(session, "_check_model", "config")
 before(session.Session, "load_dataset", "dataset")
 before(train, "_log", "memory")
-before(evaluate, "_filled", "evaluation")
+before(evaluator, "_filled", "evaluation")
 notes = Loader._note_failures
 def note(self, failures):
     self.batches = getattr(self, "batches", 0) + 1
