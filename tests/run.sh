@@ -8,6 +8,6 @@ source tests/venv.sh
 pip install -q -e ".[${EXTRAS:-dev}]"
 ruff check .
 ruff format --check .
-mypy
+[[ ${EXTRAS:-} == *paddle26* ]] || mypy # NumPy 1, which Paddle 2.6 needs, has other types
 codespell
 python -m pytest "$@"
