@@ -6,13 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from ppdet.data.datasets import Dataset
-from ppdet.data.datasets.base import Category
-from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.loading.reader import EvalReader, Reader, TrainReader
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadGT
 from ppdet.data.transforms.sample_transforms import (
@@ -24,24 +19,7 @@ from ppdet.data.transforms.sample_transforms import (
     RandomFlip,
     Resize,
 )
-
-
-class SmallDataset(Dataset):
-    """`count` images of 48 x 64 with 0, 1 or 2 boxes."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        super().__init__(str(folder))
-        self.count = count
-
-    def load(self) -> SmallDataset:
-        rng = np.random.default_rng(0)
-        self.categories = [Category(0, "thing")]
-        for number in range(self.count):
-            path = self.root / f"{number}.jpg"
-            cv2.imwrite(str(path), rng.integers(0, 255, (48, 64, 3), np.uint8))
-            boxes = [[4, 4, 40, 30], [10, 10, 60, 44]][: number % 3]
-            self.records.append(make_record(path, number, (48, 64), [(0, box, 0) for box in boxes]))
-        return self
+from tests.support.datasets import SmallDataset
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Tiny datasets, configs and weights, made on the spot, and a way to run the tools inside the test process."""
+"""Folders with a small dataset, config and weights, and a way to run the tools inside the test process."""
 
 from __future__ import annotations
 
@@ -10,62 +10,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 
 from ppdet.core.cli import run
+from tests.support.configs import write_small_config
+from tests.support.datasets import draw_scene, write_coco, write_voc
 
 ROOT = Path(__file__).resolve().parents[2]
-CLASSES = ("red", "green", "blue")
-COLOURS = ((220, 40, 40), (40, 200, 60), (50, 70, 230))  # RGB
-HEIGHT, WIDTH = 48, 64
 LOG_LINE = re.compile(r"\d\d-\d\d \d\d:\d\d:\d\d [A-Z] ")
 
-SETTINGS = """
-num_classes: {num_classes}
-pretrain_weights: null
-weights: null
-save_dir: {root}/output
-epoch: 2
-snapshot_epoch: 1
-worker_num: 0
-log_iter: 1
-seed: 7
-
-eval_height: &eval_height 64
-eval_width: &eval_width 64
-eval_size: &eval_size [*eval_height, *eval_width]
-
-LearningRate:
-  base_lr: 0.01
-  schedulers:
-    - !CosineDecay {{max_epochs: 2}}
-    - !LinearWarmup {{start_factor: 0.1, steps: 2}}
-
+ASSIGNERS = """
 PicoHeadV2:
   static_assigner_epoch: 1 # one epoch with each assigner
-
-TrainReader:
-  batch_size: 2
-  batch_transforms:
-    - BatchRandomResize: {{target_size: [[64, 64]], random_size: true, random_interp: false, keep_ratio: false}}
-    - NormalizeImage: &normalize {{is_scale: true, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225]}}
-    - Permute: {{}}
-    - PadGT: {{}}
-
-EvalReader:
-  batch_size: 2
-  sample_transforms: &eval_transforms
-    - Decode: {{}}
-    - Resize: {{interp: 2, target_size: *eval_size, keep_ratio: false}}
-    - NormalizeImage: *normalize
-    - Permute: {{}}
-
-TestReader:
-  inputs_def:
-    image_shape: [1, 3, *eval_height, *eval_width]
-  sample_transforms: *eval_transforms
 """
 COCO_DATA = """
 TrainDataset: !COCODataSet {{dataset_dir: {root}/data, image_dir: train, anno_path: train.json}}
@@ -78,11 +34,6 @@ TrainDataset: !VOCDataSet {{dataset_dir: {root}/data, anno_path: train.txt, labe
 EvalDataset: !VOCDataSet {{dataset_dir: {root}/data, anno_path: val.txt, label_list: labels.txt}}
 TestDataset: !ImageFolder {{anno_path: {root}/data/labels.txt}}
 """
-VOC_XML = """<annotation><size><width>{width}</width><height>{height}</height></size>{objects}</annotation>"""
-VOC_OBJECT = (
-    "<object><name>{name}</name><bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax></bndbox>"
-    "</object>"
-)
 
 
 @dataclass(frozen=True)
@@ -114,65 +65,19 @@ class Workspace:
 def coco_workspace(root: Path, train: int = 6, val: int = 4) -> Workspace:
     """COCO format: data/{train,val}/*.png, data/{train,val}.json. Image ids start at 1, category ids at 11."""
     for split, count in (("train", train), ("val", val)):
-        write_coco(root / "data", split, count)
+        write_coco(root / "data" / f"{split}.json", root / "data" / split, map(draw_scene, range(1, count + 1)))
     return _with_config(root, COCO_DATA)
 
 
 def voc_workspace(root: Path, train: int = 6, val: int = 4) -> Workspace:
     """Plain VOC layout: data/{JPEGImages,Annotations}, data/{train,val,labels}.txt."""
-    for folder in ("JPEGImages", "Annotations"):
-        (root / "data" / folder).mkdir(parents=True)
     for split, count in (("train", train), ("val", val)):
-        for number in range(count):
-            image, objects = draw_scene(number)
-            stem = f"{split}_{number}"
-            write_image(root / "data" / "JPEGImages" / f"{stem}.png", image)
-            text = "".join(VOC_OBJECT.format(*box, name=CLASSES[c]) for box, c in objects)
-            xml = VOC_XML.format(width=WIDTH, height=HEIGHT, objects=text)
-            (root / "data" / "Annotations" / f"{stem}.xml").write_text(xml)
-        (root / "data" / f"{split}.txt").write_text("\n".join(f"{split}_{n}" for n in range(count)))
-    (root / "data" / "labels.txt").write_text("\n".join(CLASSES))
+        write_voc(root / "data", split, map(draw_scene, range(count)))
     return _with_config(root, VOC_DATA)
 
 
-def write_coco(data: Path, split: str, count: int) -> None:
-    """`count` images in data/<split>/ and their annotations in data/<split>.json."""
-    (data / split).mkdir(parents=True)
-    images, annotations = [], []
-    for number in range(1, count + 1):
-        image, objects = draw_scene(number)
-        write_image(data / split / f"{number}.png", image)
-        images.append({"id": number, "file_name": f"{number}.png", "height": HEIGHT, "width": WIDTH})
-        for (x1, y1, x2, y2), class_index in objects:
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": 11 + class_index,
-                                "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1),
-                                "iscrowd": 0})  # fmt: skip
-    categories = [{"id": 11 + index, "name": name} for index, name in enumerate(CLASSES)]
-    (data / f"{split}.json").write_text(
-        json.dumps({"images": images, "annotations": annotations, "categories": categories})
-    )
-
-
-def draw_scene(seed: int) -> tuple[np.ndarray, list[tuple[tuple[int, int, int, int], int]]]:
-    """An image [48, 64, 3] uint8 RGB and its coloured rectangles: (xyxy box, class index), two small or one large."""
-    rng = np.random.default_rng(seed)
-    image = rng.integers(90, 130, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-    objects = []
-    for left, width in ((0, 16), (WIDTH // 2, 16)) if seed % 2 else ((0, 50),):
-        x1, y1 = left + int(rng.integers(1, 8)), int(rng.integers(1, 8))
-        x2, y2 = x1 + width + int(rng.integers(6)), y1 + int(rng.integers(20, 40))
-        class_index = int(rng.integers(len(CLASSES)))
-        image[y1:y2, x1:x2] = COLOURS[class_index]
-        objects.append(((x1, y1, x2, y2), class_index))
-    return image, objects
-
-
-def write_image(path: Path, rgb: np.ndarray) -> None:
-    assert cv2.imwrite(str(path), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-
-
 def random_weights(config: Path, target: Path) -> Path:
-    """`target`.pdparams with the config's model as it is before training, but surer of its guesses."""
+    """`target`.pdparams with the config's model as it is before training, but with scores of about 0.5."""
     import paddle
 
     from ppdet.training.checkpoint import save_weights
@@ -212,7 +117,7 @@ class Tools:
         self._capsys = capsys
 
     def run(self, name: str, *argv: object) -> tuple[str, str]:
-        """(stdout, stderr) of a run that ends well."""
+        """Returns (stdout, stderr) of a run that succeeds."""
         tool = load_tool(name)
         run(tool.main, tool.parser(), [str(argument) for argument in argv])
         captured = self._capsys.readouterr()
@@ -233,7 +138,14 @@ class Tools:
 
 
 def _with_config(root: Path, datasets: str) -> Workspace:
-    base = ROOT / "configs" / "picodet" / "picodet_xs_320_coco_lcnet.yml"
-    text = f"_BASE_: {base}\n" + (SETTINGS + datasets).format(root=root, num_classes=len(CLASSES))
-    (root / "tiny.yml").write_text(text)
+    write_small_config(
+        root / "tiny.yml",
+        ASSIGNERS + datasets.format(root=root),
+        save_dir=root / "output",
+        epochs=2,
+        snapshot_epoch=1,
+        base_lr=0.01,
+        sizes="[[64, 64]]",
+        random_interp=False,
+    )
     return Workspace(root)

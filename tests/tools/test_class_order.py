@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.workspaces import CLASSES, ROOT, Tools, Workspace, coco_workspace, voc_workspace
+from tests.support.datasets import CLASSES
+from tests.support.workspaces import ROOT, Tools, Workspace, coco_workspace, voc_workspace
 
 ANSWER = (
     "class 0 is 'blue' there but 'red' in {source}; put its categories (JSON) or lines (label list) in the order red"

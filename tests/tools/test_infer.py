@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.workspaces import Tools, Workspace, draw_scene
+from tests.support.datasets import draw_scene
+from tests.support.workspaces import Tools, Workspace
 
 
 def size(path: Path) -> tuple[int, ...]:
