@@ -12,7 +12,8 @@ from paddle.utils import unique_name
 
 # the imports fill the class table that configs name
 import ppdet.data
-import ppdet.optim.optimizer  # noqa: F401
+import ppdet.optim.optimizer
+import ppdet.optim.schedule  # noqa: F401
 from ppdet.core.compat import refuse_overrides
 from ppdet.core.config import Config, load_config, values_set_together
 from ppdet.core.errors import UserError
