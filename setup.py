@@ -1,5 +1,17 @@
-"""For `python3 setup.py install`; everything is said in pyproject.toml."""
+"""Puts a copy of the configs into the wheel, as ppdet/configs; pyproject.toml has the rest."""
+
+import shutil
+from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
-setup()
+
+class BuildWithConfigs(build_py):
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:  # an editable install reads the clone's
+            shutil.copytree("configs", Path(self.build_lib) / "ppdet" / "configs", dirs_exist_ok=True)
+
+
+setup(cmdclass={"build_py": BuildWithConfigs})

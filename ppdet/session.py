@@ -1,8 +1,7 @@
-"""What every tool does first: read the config, check it, choose the device, and build the parts it needs."""
+"""The beginning of every run: read the config, check it, choose the device, and build the parts that are needed."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +20,8 @@ from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder, check_num_classes, default_categories
 from ppdet.modeling import PicoDet, build_model
-from ppdet.runtime import distributed
 from ppdet.runtime.device import select_device
-from ppdet.runtime.signals import end_on_sigterm
 from ppdet.utils.download import resolve_weights
-from ppdet.utils.logging import setup_logging
 from ppdet.weights.load import load_weights
 from ppdet.weights.trained_classes import TrainedClasses, published_classes, stored_classes
 
@@ -134,29 +130,25 @@ def test_dataset(session: Session) -> ImageFolder:
     return dataset
 
 
-def setup(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
-    """Everything up to the point where the tools differ. `extra`: overrides that a tool's own flags stand for."""
-    distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
-    end_on_sigterm()
-    setup_logging(rank=distributed.rank(), debug=args.debug)
-    with distributed.together():
-        return _checked_run(args, extra)
+def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
+    """Read and check a config, and make the device that it asks for Paddle's default.
 
-
-def _checked_run(args: argparse.Namespace, extra: Sequence[str]) -> Session:
-    device = [f"device={args.device}"] if args.device else []
-    cfg = load_config(args.config, [*args.opt, *device, *extra])
+    Args:
+        config: a file, or the name of a config that ppdet has.
+        overrides: `a.b.c=value`, as `-o` takes them.
+    """
+    cfg = load_config(config, overrides)
     builder = Builder(cfg)
     ignored = builder.check()
-    refuse_overrides(ignored, args.opt)
+    refuse_overrides(ignored, overrides)
     if ignored:
         logger.debug("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    return Session(cfg, settings, builder, select_device(settings), _published_rate(args.config))
+    return Session(cfg, settings, builder, select_device(settings), _published_rate(config))
 
 
-def _published_rate(config: str) -> tuple[float, int] | None:
+def _published_rate(config: str | Path) -> tuple[float, int] | None:
     """The learning rate and batch size that a file, published maybe, sets together, whatever overrides them."""
     rate, batch_size = values_set_together(config, ("LearningRate.base_lr", "TrainReader.batch_size")) or (None, None)
     return (rate, batch_size) if isinstance(rate, (int, float)) and isinstance(batch_size, int) else None

@@ -1,4 +1,4 @@
-"""What the tools share on the command line. Imports nothing heavy, so that `--help` and typos answer at once."""
+"""What all commands share. Imports nothing heavy, so that `--help` and typos answer at once."""
 
 from __future__ import annotations
 
@@ -11,25 +11,40 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ppdet.core.config import load_config
 from ppdet.core.errors import Interrupted, UserError, out_of_memory, printable
 from ppdet.deploy.console import guard_output
+from ppdet.deploy.errors import DeployError
 
 
-def base_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with `-c/--config`, `-o/--opt`, `--device` and `--debug`, to which a tool adds its own options."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="config file (YAML)")
-    overrides = "override config values, as in -o LearningRate.base_lr=0.08 epoch=50"
-    parser.add_argument("-o", "--opt", action="extend", nargs="*", default=[], metavar="KEY=VALUE", help=overrides)
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, as every other mistake."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {printable(message)}; {self.prog} --help lists the options\n")
+
+
+CONFIG_HELP = "config file (YAML), or the name of one that comes with ppdet: see ppdet config --list"
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that runs a config's model takes: `-c/--config`, `-o/--opt`, `--device`, `--debug`."""
+    parser.add_argument("-c", "--config", required=True, metavar="FILE", help=CONFIG_HELP)
+    add_override_option(parser)
     parser.add_argument("--device", metavar="KIND", help="auto, cpu, gpu, gpu:1, iluvatar_gpu, …: the config's device")
     parser.add_argument("--debug", action="store_true", help="show the full trace of an error")
-    return parser
+
+
+def add_override_option(parser: argparse.ArgumentParser) -> None:
+    """Add `-o/--opt`."""
+    overrides = "override config values, as in -o LearningRate.base_lr=0.08 epoch=50"
+    parser.add_argument("-o", "--opt", action="extend", nargs="*", default=[], metavar="KEY=VALUE", help=overrides)
 
 
 def add_switch(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
-    """An option that is off unless given, as `--flag` or in PaddleDetection's way, `--flag=true`."""
+    """Add an option that is off unless given, as `--flag` or in PaddleDetection's way, `--flag=true`."""
     parser.add_argument(flag, nargs="?", type=_truth, const=True, default=False, metavar="true|false", help=help)
 
 
@@ -51,28 +66,23 @@ def run(
 ) -> None:
     """Parse `argv` (default: the command line) and call `main`.
 
-    A UserError ends the process with one line on stderr and status 2, with `--debug` after the full trace; Ctrl-C
-    ends it with status 130, SIGTERM with 143.
+    A UserError or DeployError ends the process with one line on stderr and status 2, with `--debug` after the full
+    trace; Ctrl-C ends it with status 130, SIGTERM with 143.
     """
     guard_output()
     args = parser.parse_args(argv)
-    wait_passively()
-    if not args.debug:
-        os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # an image's fault is said in one line
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "180000000")  # a second guard behind image_files.MAX_PIXELS
+    debug = getattr(args, "debug", False)
     warnings.formatwarning = _format_warning
-    # Paddle's, at every start
-    for chatter in ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu."):
-        warnings.filterwarnings("ignore", message=chatter)
     try:
-        _check_config(args)
+        if getattr(args, "config", None):
+            _prepare_for_paddle(debug)
+            _check_config(args)
         main(args)
     except Exception as error:
-        fault = error if isinstance(error, UserError) else out_of_memory(error)
+        fault = error if isinstance(error, (UserError, DeployError)) else out_of_memory(error)
         if fault is None:
             raise
-        if args.debug:
+        if debug:
             print(*map(printable, traceback.format_exc().rstrip().split("\n")), sep="\n", file=sys.stderr)
         print(f"error: {printable(str(fault))}", file=sys.stderr)
         sys.exit(2)
@@ -81,6 +91,17 @@ def run(
         sys.exit(error.status if isinstance(error, Interrupted) else 130)
     finally:
         gc.freeze()  # at its end Python would search half a million objects of Paddle for garbage, for 0.3 s
+
+
+def _prepare_for_paddle(debug: bool) -> None:
+    """Set what Paddle, OpenCV and OpenMP read when they are loaded, and silence what Paddle says at every start."""
+    wait_passively()
+    if not debug:
+        os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a damaged image is reported in one line
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "180000000")  # a second guard behind image_files.MAX_PIXELS
+    for chatter in ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu."):
+        warnings.filterwarnings("ignore", message=chatter)
 
 
 def wait_passively() -> None:
@@ -99,8 +120,8 @@ def _format_warning(
 
 
 def _check_config(args: argparse.Namespace) -> None:
-    """Raise UserError where the config cannot be read or overridden, before Paddle takes a second to be imported."""
-    logging.disable(logging.WARNING)  # the tool, which reads it again, says the same
+    """Raise UserError if the config cannot be read or overridden, before Paddle takes a second to be imported."""
+    logging.disable(logging.WARNING)  # the command, which reads it again, says the same
     try:
         load_config(args.config, args.opt)
     finally:

@@ -2,8 +2,8 @@
 
 The dialect is that of PaddleDetection's configs:
 
-- `_BASE_` is a path or a list of paths relative to the file. A later base wins over an earlier one, the file itself
-  over its bases. Plain mappings merge key by key; lists and scalars replace.
+- `_BASE_` is a path or a list of paths relative to the file, or names of shipped configs. A later base wins over an
+  earlier one, the file itself over its bases. Plain mappings merge key by key; lists and scalars replace.
 - `!Tag {…}` replaces what it meets and reads as `{name: Tag, …}`.
 - `-o a.b.c=value` overrides last: the value is YAML, list items are named by their index.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ppdet.core.errors import UserError
+from ppdet.core.shipped_configs import find_config, name_hint
 from ppdet.core.yaml_text import LONGEST, Tagged, check_length, parse
 
 BASE_KEY = "_BASE_"
@@ -75,14 +76,14 @@ def thaw(value: Any) -> Any:
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read `path` with its bases, apply `overrides` (`a.b.c=value`), and add `filename` (the file's stem) if absent.
+    """Read a config with its bases, apply `overrides` (`a.b.c=value`), and add `filename` (the file's stem) if absent.
 
-    A `~` at the beginning of a text becomes the home folder.
+    path: a file, or the name of a shipped config. A `~` at the beginning of a text becomes the home folder.
 
     Raises:
         UserError: a file is missing, unreadable or no YAML mapping, bases form a cycle, an override cannot be applied.
     """
-    path = Path(os.path.expanduser(path))
+    path = find_config(path)
     try:
         tree, _ = _load(path, chain=())
         for text in overrides:
@@ -107,7 +108,7 @@ def values_set_together(path: str | Path, keys: Sequence[str]) -> list[Any] | No
     A published config has a learning rate and the batch size that it is for; a config of one's own that extends it may
     change one of them.
     """
-    path = Path(os.path.expanduser(path))
+    path = find_config(path)
     for base in _own(path, chain=())[1]:
         if found := values_set_together(base, keys):
             return found
@@ -139,7 +140,7 @@ def _own(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], list[Path
         raise UserError(f"{chain[-1]}: {BASE_KEY} forms a cycle: {trail}; remove one of the links")
     if len(chain) == _DEEPEST:
         raise UserError(f"{chain[0]}: {BASE_KEY} leads through {_DEEPEST} files and on; put some of them together")
-    text = _read(path, f"reached by {BASE_KEY}: {trail}" if chain else "give the path of a config")
+    text = _read(path, f"reached by {BASE_KEY}: {trail}" if chain else name_hint(path))
     own, length = parse(text, str(path))
     length = max(length, _SHORTEST)
     own = {} if own is None else own
@@ -149,7 +150,7 @@ def _own(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], list[Path
     bases = [bases] if isinstance(bases, str) else bases
     if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
         raise UserError(f"{path}: {BASE_KEY} is {bases!r}; expected a path or a list of paths")
-    return own, [path.parent / os.path.expanduser(base) for base in bases], length
+    return own, [find_config(base, path.parent) for base in bases], length
 
 
 def _read(path: Path, hint: str) -> str:

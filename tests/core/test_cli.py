@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ppdet.core.cli import add_switch, as_path, base_parser, run
+from ppdet.core.cli import Parser, add_run_options, add_switch, as_path, run
 from ppdet.core.errors import UserError
+from ppdet.deploy.errors import DeployError
 
 
 @pytest.fixture
@@ -19,10 +20,16 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+def run_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="test")
+    add_run_options(parser)
+    return parser
+
+
 def test_overrides_repeat_and_take_several_values() -> None:
-    args = base_parser("test").parse_args(["-o", "a=1", "b=2", "-c", "file.yml", "--opt", "c=-3", "-o"])
+    args = run_parser().parse_args(["-o", "a=1", "b=2", "-c", "file.yml", "--opt", "c=-3", "-o"])
     assert (args.config, args.opt, args.debug) == ("file.yml", ["a=1", "b=2", "c=-3"], False)
-    assert base_parser("test").parse_args(["-c", str(config)]).opt == []
+    assert run_parser().parse_args(["-c", str(config)]).opt == []
 
 
 def test_paths_are_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,9 +41,20 @@ def test_paths_are_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_config_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(print, base_parser("test"), [])
+        run(print, run_parser(), [])
     assert exit_.value.code == 2
-    assert "-c/--config" in capsys.readouterr().err
+    required = "the following arguments are required: -c/--config"
+    assert capsys.readouterr().err == f"error: {required}; test --help lists the options\n"
+
+
+def test_a_deploy_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(args: argparse.Namespace) -> None:
+        raise DeployError("model.onnx: wrong")
+
+    with pytest.raises(SystemExit) as exit_:
+        run(fail, Parser(), [])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "error: model.onnx: wrong\n"
 
 
 def fail(args: argparse.Namespace) -> None:
@@ -49,7 +67,7 @@ def interrupt(args: argparse.Namespace) -> None:
 
 def test_user_error_is_one_line(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(fail, base_parser("test"), ["-c", str(config)])
+        run(fail, run_parser(), ["-c", str(config)])
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: LCNet.scale: wrong and long\n"
 
@@ -66,7 +84,7 @@ def test_a_name_gives_the_terminal_no_commands(
         raise UserError(f"{ODD}: there is no such\r\nfile")
 
     with pytest.raises(SystemExit):
-        run(fail, base_parser("test"), ["-c", str(config), *debug])
+        run(fail, run_parser(), ["-c", str(config), *debug])
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1] == f"error: {SHOWN}: there is no such file"
     assert all(line.isprintable() for line in lines)
@@ -76,7 +94,7 @@ def test_a_name_gives_the_terminal_no_commands(
 def test_a_key_of_a_config_gives_the_terminal_no_commands(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config.write_text('"\\e]0;pwned\\a\\e[31mred": [')
     with pytest.raises(SystemExit):
-        run(print, base_parser("test"), ["-c", str(config)])
+        run(print, run_parser(), ["-c", str(config)])
     err = capsys.readouterr().err
     assert err.endswith("\n")
     assert err[:-1].isprintable()
@@ -84,20 +102,20 @@ def test_a_key_of_a_config_gives_the_terminal_no_commands(config: Path, capsys: 
 
 def test_warnings_are_lines_without_commands(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warnings, "formatwarning", None)
-    run(print, base_parser("test"), ["-c", str(config)])
+    run(print, run_parser(), ["-c", str(config)])
     assert warnings.formatwarning(ODD, UserWarning, "f.py", 3) == f"f.py:3: UserWarning: {SHOWN}\n"
 
 
 def test_debug_shows_the_trace(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(fail, base_parser("test"), ["-c", str(config), "--debug"])
+        run(fail, run_parser(), ["-c", str(config), "--debug"])
     assert exit_.value.code == 2
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_interrupt_exits_130(config: Path) -> None:
     with pytest.raises(SystemExit) as exit_:
-        run(interrupt, base_parser("test"), ["-c", str(config)])
+        run(interrupt, run_parser(), ["-c", str(config)])
     assert exit_.value.code == 130
 
 
@@ -106,7 +124,7 @@ def test_other_errors_are_not_hidden(config: Path) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(crash, base_parser("test"), ["-c", str(config)])
+        run(crash, run_parser(), ["-c", str(config)])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +140,7 @@ def test_a_config_that_cannot_be_read_keeps_the_tool_from_starting(tmp_path, cap
     if text is not None:
         file.write_text(text)
     with pytest.raises(SystemExit) as exit_:
-        run(interrupt, base_parser("test"), ["-c", str(file), "-o", *opt])
+        run(interrupt, run_parser(), ["-c", str(file), "-o", *opt])
     assert exit_.value.code == 2
     assert said in capsys.readouterr().err
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ppdet.__main__ import main
 from ppdet.doctor import report as doctor
 from ppdet.doctor import self_tests as doctor_tests
 from ppdet.doctor.report import Finding
@@ -98,7 +97,7 @@ def test_a_failing_self_test_is_reported(monkeypatch: pytest.MonkeyPatch, capsys
 
     monkeypatch.setattr(doctor_tests, "matmul", failing)
     monkeypatch.setattr(doctor_tests, "all_reduce", lambda: ["fine"])
-    assert main(["doctor"]) == 1
+    assert doctor.doctor() == 1
     report = capsys.readouterr().out
     assert "failed: RuntimeError: matmul on gpu is off by 0.5" in report
     assert report.endswith("broken: Self-test: matmul\n")
@@ -106,46 +105,16 @@ def test_a_failing_self_test_is_reported(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_without_paddle(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(doctor, "_import_packages", lambda: ({"numpy": "1.26"}, {"paddle": "ImportError: libcudart"}))
-    assert main(["doctor"]) == 1
+    assert doctor.doctor() == 1
     report = capsys.readouterr().out
     assert "paddle cannot be imported: ImportError: libcudart" in report
     assert "paddle: install it, pip install paddlepaddle" in report
 
 
-def start(*argv: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ppdet", *argv]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-
-
 def test_this_machine() -> None:
-    done = start("doctor")
+    command = [sys.executable, "-m", "ppdet", "doctor"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     for word in ("Python 3.", "paddle ", "numpy ", "RAM ", "/dev/shm ", "cpu", "GFLOP/s", "2 processes through gloo"):
         assert word in done.stdout
     assert done.stdout.endswith("nothing is broken\n")
-
-
-def test_help_needs_no_paddle() -> None:
-    code = "import sys; from ppdet.__main__ import main\ntry: main(['--help'])\nfinally: print(sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert "doctor" in done.stdout
-    assert "'argparse'" in done.stdout
-    assert "'paddle'" not in done.stdout
-    assert "'numpy'" not in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["foo"], "error: argument command: invalid choice: 'foo'"),
-        ([], "error: the following arguments are required: command"),
-        (["doctor", "--fast"], "error: unrecognized arguments: --fast"),
-    ],
-)
-def test_bad_usage(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        main(argv)
-    assert exit_.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(message)
-    assert said.count("\n") == 1

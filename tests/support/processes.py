@@ -19,13 +19,12 @@ LAUNCH = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node"]
 _PATCHED = """
 import os, sys, time
 sys.path.insert(0, {root!r})
-from tests.support.workspaces import load_tool  # imports OpenCV: after Paddle 2.6.2 it would read no PNG
-from ppdet.core.cli import run
+import cv2  # after Paddle 2.6.2 it would read no PNG
+from ppdet.cli import run_tool
 from ppdet.runtime import distributed
 from ppdet.training import loop as train
 {patch}
-tool = load_tool("train")
-run(tool.main, tool.parser())
+run_tool("train")
 """
 
 

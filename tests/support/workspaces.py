@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
+import runpy
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from ppdet.core.cli import run
 from tests.support.configs import write_small_config
 from tests.support.datasets import draw_scene, write_coco, write_voc
 
@@ -100,14 +100,11 @@ def build_model(config: Path) -> Any:
     return modeling.build_model(Builder(load_config(config)))
 
 
-def load_tool(name: str) -> ModuleType:
-    """tools/<name>.py as a module."""
-    spec = importlib.util.spec_from_file_location(f"ppdet_tool_{name}", ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def run_tool(name: str, *argv: object) -> None:
+    """Run tools/<name>.py in this process."""
+    path = str(ROOT / "tools" / f"{name}.py")
+    with mock.patch.object(sys, "argv", [path, *map(str, argv)]), mock.patch.object(sys, "path", [*sys.path]):
+        runpy.run_path(path, run_name="__main__")
 
 
 class Tools:
@@ -118,17 +115,15 @@ class Tools:
 
     def run(self, name: str, *argv: object) -> tuple[str, str]:
         """Returns (stdout, stderr) of a run that succeeds."""
-        tool = load_tool(name)
-        run(tool.main, tool.parser(), [str(argument) for argument in argv])
+        run_tool(name, *argv)
         captured = self._capsys.readouterr()
         return captured.out, captured.err
 
     def fail(self, name: str, *argv: object) -> str:
         """The error of a run that ends with status 2 and one line besides the log."""
-        tool = load_tool(name)
         self._capsys.readouterr()
         with pytest.raises(SystemExit) as exit_:
-            run(tool.main, tool.parser(), [str(argument) for argument in argv])
+            run_tool(name, *argv)
         assert exit_.value.code == 2
         lines = self._capsys.readouterr().err.splitlines()
         said = [line for line in lines if not LOG_LINE.match(line)]

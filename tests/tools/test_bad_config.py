@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ppdet.core.cli import run
 from ppdet.core.config import load_config
-from tests.support.workspaces import Tools, Workspace, load_tool
+from tests.support.workspaces import Tools, Workspace, run_tool
 
 TOOLS = ["train", "eval", "infer", "export_model"]
 
@@ -18,7 +17,9 @@ TOOLS = ["train", "eval", "infer", "export_model"]
 def test_missing_file(name: str, tools: Tools, tmp_path: Path) -> None:
     image = ["--infer_img", tmp_path / "a.png"] if name == "infer" else []
     error = tools.fail(name, "-c", tmp_path / "none.yml", *image)
-    assert error == f"{tmp_path}/none.yml: cannot be read, no such file or directory; give the path of a config"
+    assert error.startswith(
+        f"{tmp_path}/none.yml: cannot be read, no such file or directory; give the path of a config"
+    )
 
 
 def test_missing_base(tools: Tools, tmp_path: Path) -> None:
@@ -107,9 +108,8 @@ def test_infer_with_another_dataset(tools: Tools, coco: Workspace) -> None:
 
 
 def test_debug_shows_the_trace(coco: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    tool = load_tool("train")
     with pytest.raises(SystemExit) as exit_:
-        run(tool.main, tool.parser(), ["-c", str(coco.config), "--debug", "-o", "epoch=0"])
+        run_tool("train", "-c", coco.config, "--debug", "-o", "epoch=0")
     assert exit_.value.code == 2
     lines = capsys.readouterr().err.splitlines()
     assert "Traceback (most recent call last):" in lines

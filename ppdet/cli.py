@@ -1,0 +1,223 @@
+"""The command line: `ppdet train`, `ppdet eval`, … and the published tools/*.py, which run the same commands.
+
+Nothing heavy is imported before the arguments are parsed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from ppdet import __version__
+from ppdet.core.cli import CONFIG_HELP, Parser, add_override_option, add_run_options, add_switch, as_path, run
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    about        what it does; the first thing that --help prints
+    example      its arguments in a typical call
+    module       has the function `main(args)`; imported once the arguments are parsed
+    add_options  gives a parser its options
+    """
+
+    about: str
+    example: str
+    module: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+
+    def fill(self, parser: argparse.ArgumentParser) -> None:
+        """Give `parser` the command's help and options."""
+        parser.description, parser.epilog = self.about, f"example: %(prog)s {self.example}".rstrip()
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        self.add_options(parser)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run `ppdet <command> …`; `argv` without the program's name, default: the process's own."""
+    run(_call, _parser(), argv)
+
+
+def run_tool(name: str) -> None:
+    """Run the command `name` as a program of its own, one of tools/*.py, with the process's arguments."""
+    run(_call, tool_parser(name, f"python3 {sys.argv[0]}"))
+
+
+def tool_parser(name: str, prog: str) -> argparse.ArgumentParser:
+    """The parser of the single command `name`."""
+    parser = Parser(prog=prog)
+    COMMANDS[name].fill(parser)
+    parser.set_defaults(command=name)
+    return parser
+
+
+def _call(args: argparse.Namespace) -> None:
+    import_module(COMMANDS[args.command].module).main(args)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="ppdet", description="Train, evaluate, export and deploy PP-PicoDet object detectors.")
+    parser.add_argument("--version", action="version", version=f"ppdet {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for name, command in COMMANDS.items():
+        summary = command.about.partition("\n")[0].removesuffix(".")
+        command.fill(commands.add_parser(name, help=summary[0].lower() + summary[1:]))
+    return parser
+
+
+def _train_options(p: argparse.ArgumentParser) -> None:
+    add_run_options(p)
+    p.add_argument("--eval", action="store_true", help="evaluate at every checkpoint and keep the best")
+    where = "continue: a checkpoint, or the newest one of a folder; auto: of the output folder, if it has one"
+    p.add_argument("-r", "--resume", type=_auto_or_path, metavar="PATH|auto", help=where)
+    p.add_argument("--amp", action="store_true", help="mixed precision, if the device supports it")
+    p.add_argument("--to_static", action="store_true", help="the network as a static graph; see docs/performance.md")
+    p.add_argument("--seed", type=int, help="of all random numbers; default: a new one, which is logged")
+    add_switch(p, "--use_vdl", help="write scalars for VisualDL as well")
+    where = "default: %(default)s"
+    p.add_argument("--vdl_log_dir", type=as_path, default=Path("vdl_log_dir"), metavar="DIR", help=where)
+
+
+def _eval_options(p: argparse.ArgumentParser) -> None:
+    add_run_options(p)
+    p.add_argument("--classwise", action="store_true", help="also print a table of the classes")
+    p.add_argument("--output_eval", type=as_path, metavar="DIR", help="also write the detections to DIR/bbox.json")
+    from_file = "score <output_eval>/bbox.json instead of running the model"
+    p.add_argument("--json_eval", action="store_true", help=from_file)
+
+
+def _infer_options(p: argparse.ArgumentParser) -> None:
+    add_run_options(p)
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument("--infer_img", type=_address_or_path, metavar="FILE", help="one image")
+    source.add_argument("--infer_dir", type=_address_or_path, metavar="DIR", help="all images of a folder")
+    p.add_argument("--output_dir", type=as_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
+    p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
+    add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
+
+
+# Each stands for the key export.<name> of the config.
+_EXPORT_OPTIONS = [
+    ("format", "NAMES", "paddle, onnx, openvino; several with commas (default: paddle)"),
+    ("nms", "true|false", "NMS inside the graph (default: true)"),
+    ("post_process", "true|false", "false: the outputs of the head's convolutions as they are"),
+    ("layout", "flat|4d", "of those outputs: [B, h * w, C] (default) or [B, C, h, w]"),
+    (
+        "boxes",
+        "image|input|normalized",
+        "pixels of the original image, which takes the input scale_factor (default); "
+        "pixels of the network's input, or 0..1 of it, which make the image the only input",
+    ),
+    ("fuse_normalize", "true|false", "the graph takes pixels of 0..255"),
+    ("input_dtype", "float32|uint8", "of those pixels (default: float32)"),
+    ("fuse_conv_bn", "true|false", "fold the norms into the convolutions (ONNX and OpenVINO: always)"),
+    ("batch_size", "N", "a fixed number of images (default: any)"),
+    ("dynamic_size", "true|false", "take images of any height and width"),
+    ("opset", "N", "of the ONNX file (default: 14)"),
+    ("fp16", "true|false", "store weights in half the space (ONNX, OpenVINO)"),
+]
+
+
+def _export_options(p: argparse.ArgumentParser) -> None:
+    add_run_options(p)
+    where = "the model goes to DIR/<config name>/ (default: %(default)s)"
+    p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
+    for name, values, text in _EXPORT_OPTIONS:
+        p.add_argument(f"--{name}", metavar=values, help=text)
+
+
+def _quantize_options(p: argparse.ArgumentParser) -> None:
+    add_run_options(p)
+    where = "the models go to DIR/<config name>/ (default: %(default)s)"
+    p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
+    formats = "onnx, openvino, or both with a comma (default: %(default)s)"
+    p.add_argument("--format", default="onnx", metavar="NAMES", help=formats)
+    images = "images of TrainDataset from which the ranges of values are measured (default: %(default)s)"
+    p.add_argument("--calib_images", type=int, default=50, metavar="N", help=images)
+    tolerance = "layers that alone change the outputs by more stay in float (default: %(default)s)"
+    p.add_argument("--tolerance", type=float, default=0.02, metavar="X", help=tolerance)
+
+
+def _benchmark_options(p: argparse.ArgumentParser) -> None:
+    models = "exports: folders, or their files, as model.onnx model_int8.onnx"
+    p.add_argument("--model", required=True, nargs="+", type=as_path, metavar="PATH", help=models)
+    p.add_argument("--backend", nargs="+", default=["auto"], help="openvino, onnxruntime, paddle or auto")
+    p.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
+    p.add_argument("--batch_size", nargs="+", type=int, default=[1], metavar="N")
+    source = p.add_mutually_exclusive_group()
+    source.add_argument("--image", type=as_path, metavar="FILE", help="default: a synthetic JPEG of 640 x 480")
+    source.add_argument("--image_dir", type=as_path, metavar="DIR")
+    p.add_argument("--repeats", type=int, default=100, metavar="N", help="timed batches (default: %(default)s)")
+    p.add_argument("--output", type=as_path, metavar="FILE", help="also write the figures as JSON")
+
+
+def _config_options(p: argparse.ArgumentParser) -> None:
+    shown = p.add_mutually_exclusive_group(required=True)
+    shown.add_argument("-c", "--config", metavar="FILE", help=CONFIG_HELP)
+    shown.add_argument("--list", action="store_true", help="print the names of the configs that come with ppdet")
+    add_override_option(p)
+
+
+def _no_options(p: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _auto_or_path(text: str) -> Path | Literal["auto"]:
+    return "auto" if text == "auto" else as_path(text)
+
+
+def _address_or_path(text: str) -> Path | str:
+    """A path, or an address, which a Path would change."""
+    return text if "://" in text else as_path(text)
+
+
+_INFER_STATUS = """
+
+Status 0: all images are done; 1: some could not be read or written; 2: an option or all images are wrong."""
+_WEIGHTS = "-c picodet_s_320_coco_lcnet -o weights=output/picodet_s_320_coco_lcnet/best_model"
+COMMANDS = {
+    "train": Command("Train a detector.", "-c picodet_s_320_coco_lcnet --eval", "ppdet.commands.train", _train_options),
+    "eval": Command(
+        "Score a detector on the config's EvalDataset.", _WEIGHTS, "ppdet.commands.evaluate", _eval_options
+    ),
+    "infer": Command(
+        f"Draw a detector's boxes on images.{_INFER_STATUS}",
+        f"{_WEIGHTS} --infer_img street.jpg",
+        "ppdet.commands.infer",
+        _infer_options,
+    ),
+    "export": Command(
+        "Write a detector for other programs: Paddle Inference, ONNX or OpenVINO.",
+        f"{_WEIGHTS} --format onnx",
+        "ppdet.commands.export",
+        _export_options,
+    ),
+    "quantize": Command(
+        "Write a detector in INT8.", f"{_WEIGHTS} --format onnx,openvino", "ppdet.commands.quantize", _quantize_options
+    ),
+    "benchmark": Command(
+        "Measure where the time of detection goes, for several exports side by side.",
+        "--model output_inference/picodet_s_320_coco_lcnet --threads 1 4",
+        "ppdet.commands.benchmark",
+        _benchmark_options,
+    ),
+    "config": Command(
+        "Print a config with everything that it inherits.",
+        "-c picodet_s_320_coco_lcnet -o epoch=50",
+        "ppdet.commands.config",
+        _config_options,
+    ),
+    "doctor": Command(
+        "Report what this machine has, test it for a few seconds, and say what to fix.\n\n"
+        "Status 1: something is broken.",
+        "",
+        "ppdet.commands.doctor",
+        _no_options,
+    ),
+}

@@ -1,0 +1,12 @@
+"""`ppdet doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ppdet.doctor.report import doctor
+
+
+def main(args: argparse.Namespace) -> None:
+    sys.exit(doctor())

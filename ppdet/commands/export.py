@@ -1,0 +1,16 @@
+"""`ppdet export`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+
+from ppdet.commands.start import start
+from ppdet.core.settings import ExportSettings
+from ppdet.export.export import export
+
+
+def main(args: argparse.Namespace) -> None:
+    given = {field.name: getattr(args, field.name, None) for field in fields(ExportSettings)}
+    overrides = [f"export.{name}={value}" for name, value in given.items() if value is not None]
+    export(start(args, overrides), args.output_dir)

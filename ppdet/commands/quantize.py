@@ -1,0 +1,14 @@
+"""`ppdet quantize`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ppdet.commands.start import start
+from ppdet.quantization.quantize import QuantizeSettings, quantize
+
+
+def main(args: argparse.Namespace) -> None:
+    formats = [name.strip() for name in args.format.split(",")]
+    settings = QuantizeSettings(formats, args.calib_images, args.tolerance)
+    quantize(start(args), args.output_dir, settings)

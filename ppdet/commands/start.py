@@ -1,0 +1,24 @@
+"""The beginning of every command that runs a config's model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ppdet.runtime import distributed
+from ppdet.runtime.signals import end_on_sigterm
+from ppdet.session import Session, open_session
+from ppdet.utils.logging import setup_logging
+
+
+def start(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
+    """Set up the process (ranks, signals, log) and open the session that `args` ask for.
+
+    extra: overrides that the command's own flags stand for
+    """
+    distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
+    end_on_sigterm()
+    setup_logging(rank=distributed.rank(), debug=args.debug)
+    device = [f"device={args.device}"] if args.device else []
+    with distributed.together():
+        return open_session(args.config, [*args.opt, *device, *extra])
