@@ -152,8 +152,8 @@ def make_answers(ours: bool, with_reader: bool, args: argparse.Namespace) -> dic
 
 def endless_batches(args: argparse.Namespace) -> Iterator[Any]:
     """Batches of two workers, which read ahead, as in training."""
+    from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
-    from ppdet.core.registry import Builder
 
     dataset = [f"TrainDataset.dataset_dir={args.dataset_dir}", "TrainDataset.image_dir=train2017",
                "TrainDataset.anno_path=annotations/instances_train2017.json"]  # fmt: skip
@@ -168,8 +168,8 @@ def make_evaluation(ours: bool, args: argparse.Namespace) -> Callable[[], Any]:
     import numpy as np
     import paddle
 
+    from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
-    from ppdet.core.registry import Builder
     from ppdet.evaluation.predictor import make_predictor, predict
     from ppdet.modeling import build_model
 

@@ -34,14 +34,15 @@ def plain(args: argparse.Namespace) -> None:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    import ppdet.data  # noqa: F401
+    from ppdet.catalog import load_classes
+    from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
-    from ppdet.core.registry import Builder
     from ppdet.modeling import build_model
     from ppdet.weights.load import load_weights
 
     paddle.set_device("cpu")
     cfg = load_config(args.config, overrides(args))
+    load_classes()
     builder = Builder(cfg)
     model, batch_size = build_model(builder), builder.build("EvalReader").batch_size
     load_weights(model, Path(args.weights))

@@ -25,8 +25,8 @@ from measure import interleaved, report
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from ppdet.core.builder import Builder  # noqa: E402
 from ppdet.core.config import load_config  # noqa: E402
-from ppdet.core.registry import Builder  # noqa: E402
 from ppdet.data.datasets import COCODataSet  # noqa: E402
 from ppdet.data.loading.loader import Loader  # noqa: E402
 from ppdet.data.ops import color as colour  # noqa: E402

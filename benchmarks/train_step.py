@@ -64,11 +64,10 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
     import paddle
     from paddle import nn
 
-    import ppdet.data
-    import ppdet.optim.optimizer  # noqa: F401
     from benchmarks.assigner import plain
+    from ppdet.catalog import load_classes
+    from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
-    from ppdet.core.registry import Builder
     from ppdet.modeling import Targets, build_model
     from ppdet.modeling.cpu_training.layers import use_cpu_kernels
     from ppdet.modeling.layers import conv_norm_act
@@ -77,6 +76,7 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
 
     paddle.set_device("cpu")
     overrides = [] if ours else ["OptimizerBuilder.optimizer.use_multi_tensor=false"]
+    load_classes()
     builder = Builder(load_config(args.config, overrides))
     paddle.seed(0)
     model = build_model(builder)

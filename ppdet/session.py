@@ -9,14 +9,12 @@ from pathlib import Path
 
 from paddle.utils import unique_name
 
-# the imports fill the class table that configs name
-import ppdet.data
-import ppdet.optim.optimizer
-import ppdet.optim.schedule  # noqa: F401
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
+from ppdet.core.check import check_config
 from ppdet.core.compat import refuse_overrides
 from ppdet.core.config import Config, load_config, values_set_together
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder, check_num_classes, default_categories
 from ppdet.modeling import PicoDet, build_model
@@ -61,7 +59,7 @@ class Session:
         """The dataset of a config slot ("TrainDataset", "EvalDataset", "TestDataset"), not read yet."""
         if slot not in self.cfg:
             raise UserError(f"{slot}: required, not given")
-        dataset = self.builder.build(self.cfg[slot], path=slot)
+        dataset = self.builder.build(self.cfg[slot], key=slot)
         if not isinstance(dataset, Dataset):
             raise UserError(f"{slot}: expected a dataset, found the class {type(dataset).__name__}")
         return dataset
@@ -138,8 +136,9 @@ def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
         overrides: `a.b.c=value`, as `-o` takes them.
     """
     cfg = load_config(config, overrides)
+    load_classes()
     builder = Builder(cfg)
-    ignored = builder.check()
+    ignored = check_config(builder)
     refuse_overrides(ignored, overrides)
     if ignored:
         logger.debug("config: no effect here: %s", ", ".join(ignored))

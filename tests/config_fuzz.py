@@ -21,11 +21,13 @@ from typing import Any
 
 import yaml
 
-from ppdet.core import registry
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
+from ppdet.core.check import check_config
 from ppdet.core.compat import refuse_overrides
 from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
+from ppdet.core.registry import class_table, parameters_of
 from ppdet.core.settings import Settings
 from tests.support.workspaces import ROOT, coco_workspace
 
@@ -103,10 +105,10 @@ def mutations(tree: Any, seed: int) -> Iterator[list[str]]:
         for _ in range(rng.choice((1, 1, 1, 2))):
             path = rng.choice(list(present))
             value = rng.choice((*_near(present[path]), *_near(present[path]), rng.choice(_VALUES), rng.choice(_VALUES)))
-            cls = registry._classes.get(path[-1])
+            cls = class_table().get(path[-1])
             if rng.random() < 0.15:
                 path = (*path, rng.choice(("typo", "name", "scale", "0", "num_classes", "type")))
-            elif cls and (options := list(registry._options_of(cls))):
+            elif cls and (options := list(parameters_of(cls))):
                 path, value = (*path, rng.choice(options)), rng.choice(_VALUES)
             text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n")
             overrides.append(f"{'.'.join(path)}={text.strip()}")
@@ -152,7 +154,7 @@ def _run(config: Path, overrides: list[str]) -> None:
 
     cfg = load_config(config, overrides)
     builder = Builder(cfg)
-    refuse_overrides(builder.check(), overrides)
+    refuse_overrides(check_config(builder), overrides)
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
     run = Session(cfg, settings, builder, "cpu")
@@ -199,8 +201,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", type=int, default=20, help="how many go through tools/train.py as well")
     args = parser.parse_args()
-    import ppdet.session  # noqa: F401  # fills the class table
-
+    load_classes()
     with tempfile.TemporaryDirectory() as folder:
         config = coco_workspace(Path(folder)).config
         drawn = mutations(load_config(config).to_dict(), args.seed)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import ppdet.session  # noqa: F401  # fills the class table
+from ppdet.catalog import load_classes
 from ppdet.core.config import load_config
 from tests.config_fuzz import NONSENSE, fault_of, mutations, outcome, run_as_command
 from tests.support.workspaces import coco_workspace
@@ -16,6 +16,7 @@ from tests.support.workspaces import coco_workspace
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    load_classes()
     return coco_workspace(tmp_path_factory.mktemp("fuzz")).config
 
 

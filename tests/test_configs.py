@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
+from ppdet.core.check import check_config
 from ppdet.core.compat import SWITCHES, refuse_overrides
 from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -126,8 +127,7 @@ def test_our_own_learning_rates_belong_to_one_process(name: str) -> None:
 @pytest.fixture(scope="module")
 def _classes() -> None:
     """Fill the class table."""
-    for module in ("ppdet.modeling", "ppdet.data", "ppdet.optim.schedule", "ppdet.optim.optimizer"):
-        importlib.import_module(module)
+    load_classes()
 
 
 @pytest.mark.usefixtures("_classes")
@@ -137,7 +137,7 @@ def test_every_key_is_known_with_any_dataset(name: str, dataset: str, tmp_path: 
     path = tmp_path / "mine.yml"
     path.write_text(f"_BASE_: [{CONFIGS / 'picodet' / name}, {CONFIGS / 'datasets' / dataset}.yml]\n")
     cfg = load_config(path)
-    assert "find_unused_parameters" in Builder(cfg).check()
+    assert "find_unused_parameters" in check_config(Builder(cfg))
     folder = f"dataset/{dataset.removesuffix('_detection')}"
     assert [cfg[f"{slot}Dataset"]["dataset_dir"] for slot in ("Train", "Eval", "Test")] == [folder] * 3
     assert ("image_dir" in cfg["TrainDataset"]) == (dataset == "coco_detection")
@@ -147,7 +147,7 @@ def test_every_key_is_known_with_any_dataset(name: str, dataset: str, tmp_path: 
 @pytest.mark.parametrize("override", OF_OTHER_RELEASES)
 def test_what_means_nothing_here_is_accepted_in_a_file_only(override: str) -> None:
     key = override.split("=")[0]
-    ignored = Builder(load_config(S_320, [override])).check()
+    ignored = check_config(Builder(load_config(S_320, [override])))
     assert key in ignored
     refuse_overrides(ignored, ["epoch=3"])
     if key in SWITCHES:  # turned off, which it is
@@ -161,7 +161,7 @@ def test_what_means_nothing_here_is_accepted_in_a_file_only(override: str) -> No
 @pytest.mark.parametrize("override", WITH_A_MEANING)
 def test_what_says_how_it_is_here_is_accepted(override: str) -> None:
     builder = Builder(load_config(S_320, [override]))
-    refuse_overrides(builder.check(), [override])
+    refuse_overrides(check_config(builder), [override])
     for part in ("LCNet", "TrainReader", "LearningRate", "OptimizerBuilder"):
         builder.build(part)
     builder.build(builder.cfg["PicoHeadV2"]["nms"])
@@ -171,7 +171,7 @@ def test_what_says_how_it_is_here_is_accepted(override: str) -> None:
 @pytest.mark.parametrize(("override", "message"), NOT_HERE)
 def test_what_would_change_a_run_there_is_refused(override: str, message: str) -> None:
     with pytest.raises(UserError) as error:
-        Builder(load_config(S_320, [override])).check()
+        check_config(Builder(load_config(S_320, [override])))
     assert str(error.value) == message
 
 
@@ -179,8 +179,12 @@ def test_what_would_change_a_run_there_is_refused(override: str, message: str) -
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("eval_size=[64, 64]", "eval_size: has no effect here; set target_size in EvalReader and TestReader, and "
-         "TestReader.inputs_def.image_shape"),
+        ("eval_size=[64, 64]", "eval_size: has no effect here; set EvalReader.sample_transforms.1.Resize.target_size, "
+         "TestReader.sample_transforms.1.Resize.target_size and TestReader.inputs_def.image_shape"),
+        ("ESNet.scale=1.0", "ESNet.scale: has no effect here; this config names no ESNet"),
+        ("PicoHead={reg_max: 7}", "PicoHead.reg_max: has no effect here; this config names no PicoHead"),
+        ("MultiClassNMS.keep_top_k=9", "MultiClassNMS.keep_top_k: has no effect here; PicoHeadV2.nms.keep_top_k wins; "
+         "set that"),
         ("TestReader.fuse_normalize=true", "TestReader.fuse_normalize: has no effect here; set export.fuse_normalize"),
         ("TestReader={fuse_normalize: true}", "TestReader.fuse_normalize: has no effect here; set"),
         ("wandb.project=mine", "wandb: has no effect here; the run's metrics.jsonl holds its figures"),
@@ -189,7 +193,7 @@ def test_what_would_change_a_run_there_is_refused(override: str, message: str) -
 )  # fmt: skip
 def test_the_command_line_says_what_to_set_instead(override: str, message: str) -> None:
     with pytest.raises(UserError) as error:
-        refuse_overrides(Builder(load_config(S_320, [override])).check(), ["epoch=2", override])
+        refuse_overrides(check_config(Builder(load_config(S_320, [override]))), ["epoch=2", override])
     assert str(error.value).startswith(message)
 
 
@@ -198,7 +202,7 @@ def test_a_config_in_the_older_style(tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text(OLDER_STYLE.format(base=CONFIGS / "picodet" / "picodet_s_320_coco_lcnet.yml"))
     cfg = load_config(tmp_path / "mine.yml", ["TrainReader.batch_size=8", "LearningRate.base_lr=0.01", "use_ema=False"])
     builder = Builder(cfg)
-    builder.check()
+    check_config(builder)
     assert Settings.from_config(cfg).num_classes == 5
     assert builder.build(cfg["TrainDataset"]).image_dir == ""  # the base's train2017 went with its tag
     assert builder.build("TrainReader").batch_size == 8

@@ -18,6 +18,7 @@ FLOORS = [
     {"optim", "runtime"},
     {"data", "modeling", "metrics", "doctor"},
     {"weights"},
+    {"catalog"},
     {"session"},
     {"export"},
     {"evaluation"},
@@ -28,7 +29,7 @@ FLOORS = [
     {"__init__"},
 ]
 LEVEL = {package: level for level, floor in enumerate(FLOORS) for package in floor}
-LAZY = {"optional_module", "import_module", "LazyModule"}  # functions that import the module they are given
+LAZY = {"optional_module", "import_module", "LazyModule", "load_all"}  # functions that import the module they are given
 
 
 def module_of(path: Path) -> str:

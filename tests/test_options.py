@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
 
-from ppdet.core import registry
+from ppdet.catalog import load_classes
 from ppdet.core.ranges import Range
+from ppdet.core.registry import class_table, parameters_of
 from ppdet.core.settings import ExportSettings, Settings
 
-for module in ("ppdet.modeling", "ppdet.data", "ppdet.optim.schedule", "ppdet.optim.optimizer"):
-    importlib.import_module(module)
+load_classes()
 
 
 def unbounded(annotation: Any, path: str) -> Iterator[str]:
@@ -35,11 +34,11 @@ def unbounded(annotation: Any, path: str) -> Iterator[str]:
 
 def options_of(cls: type) -> dict[str, Any]:
     """The annotations of a registered class's options that hold plain values."""
-    options = registry._options_of(cls).values()
+    options = parameters_of(cls).values()
     return {option.name: option.annotation for option in options if not option.component}
 
 
-@pytest.mark.parametrize("cls", registry._classes.values(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", class_table().values(), ids=lambda cls: cls.__name__)
 def test_every_number_of_a_registered_class_has_a_range(cls: type) -> None:
     hints = options_of(cls) | getattr(cls, "fixed_options", {})
     assert [path for name, hint in hints.items() for path in unbounded(hint, name)] == []
@@ -59,7 +58,7 @@ def test_the_walk_finds_what_has_none() -> None:
     assert [path for name, hint in hints.items() for path in unbounded(hint, name)] == ["a", "b", "c", "d", "f"]
 
 
-@pytest.mark.parametrize("cls", registry._classes.values(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", class_table().values(), ids=lambda cls: cls.__name__)
 def test_what_a_class_ignores_or_fixes_is_no_option_of_it(cls: type) -> None:
     ignored, fixed = (set(getattr(cls, name, {})) for name in ("ignored_options", "fixed_options"))
     assert not ignored & fixed

@@ -1,4 +1,4 @@
-"""Top-level keys of PaddleDetection's configs that have no effect here, and the rule for `-o`."""
+"""What PaddleDetection's configs have besides the options of classes, and the rule for `-o`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,41 @@ from typing import Any
 from ppdet.core.config import parse_override
 from ppdet.core.errors import UserError
 
-# Key -> what to do instead; "" if there is nothing to do.
-_EVAL_SIZE = "set target_size in EvalReader and TestReader, and TestReader.inputs_def.image_shape"
+# Top-level keys that name a class; other top-level keys of a class's name hold its options.
+SLOTS = ("TrainDataset", "EvalDataset", "TestDataset")
+# Classes that the tools build by name. All others are parts of these, of a slot's class or of the architecture.
+TOOL_CLASSES = ("TrainReader", "EvalReader", "TestReader", "LearningRate", "OptimizerBuilder")
+_EVAL_SIZE = (
+    "set EvalReader.sample_transforms.1.Resize.target_size, TestReader.sample_transforms.1.Resize.target_size and "
+    "TestReader.inputs_def.image_shape"
+)  # in files it is an anchor, which was replaced by its value when the file was read
+_BENCHMARK = "use tools/benchmark.py"
+_VISUALDL = "use the options of tools/train.py, --use_vdl and --vdl_log_dir"
+_METRICS = "the run's metrics.jsonl holds its figures"
+# Top-level keys without effect here -> what to do instead; "" if there is nothing to do.
 IGNORED_KEYS = {
-    "eval_height": _EVAL_SIZE, "eval_width": _EVAL_SIZE, "eval_size": _EVAL_SIZE,  # only anchors for other values
+    "eval_height": _EVAL_SIZE,
+    "eval_width": _EVAL_SIZE,
+    "eval_size": _EVAL_SIZE,
     "export_post_process": "set export.post_process",
-    "amp_level": "set amp", "master_grad": "set amp", "init_loss_scaling": "set amp",
-    "custom_black_list": "set amp", "custom_white_list": "set amp",
+    "amp_level": "set amp",
+    "master_grad": "set amp",
+    "init_loss_scaling": "set amp",
+    "custom_black_list": "set amp",
+    "custom_white_list": "set amp",
     "slim": "tools/post_quant.py quantizes an export",
-    **dict.fromkeys(("print_flops", "print_params", "print_mem_info", "profiler_options"), "use tools/benchmark.py"),
-    **dict.fromkeys(("use_vdl", "vdl_log_dir"), "use the options of tools/train.py, --use_vdl and --vdl_log_dir"),
-    **dict.fromkeys(("use_wandb", "wandb"), "the run's metrics.jsonl holds its figures"),
-    "find_unused_parameters": "", "fleet": "", "use_fused_allreduce_gradients": "",
-}  # fmt: skip
+    "print_flops": _BENCHMARK,
+    "print_params": _BENCHMARK,
+    "print_mem_info": _BENCHMARK,
+    "profiler_options": _BENCHMARK,
+    "use_vdl": _VISUALDL,
+    "vdl_log_dir": _VISUALDL,
+    "use_wandb": _METRICS,
+    "wandb": _METRICS,
+    "find_unused_parameters": "",
+    "fleet": "",
+    "use_fused_allreduce_gradients": "",
+}
 # Switches that existing configs may turn off; turned on they are run keys (devices) or unknown.
 SWITCHES = ("use_xpu", "use_mlu", "use_npu", "use_gcu", "use_cinn", "ema_filter_no_grad", "save_prediction_only")
 
@@ -28,7 +50,9 @@ SWITCHES = ("use_xpu", "use_mlu", "use_npu", "use_gcu", "use_cinn", "ema_filter_
 def refuse_overrides(ignored: Mapping[str, str], overrides: Sequence[str]) -> None:
     """Raise UserError if one of the `overrides` (`a.b.c=value`) sets a key that has no effect.
 
-    ignored: dotted key -> what to do instead, as `Builder.check` returns it.
+    Args:
+        ignored: dotted keys without effect, with what to do instead, as `check_config` returns them.
+        overrides: the values of `-o`.
     """
     given = [key for text in overrides for key in _dotted_keys(*parse_override(text))]
     for key, instead in ignored.items():

@@ -28,7 +28,7 @@ def sample_batch(session: Session, size: tuple[int, int], count: int = 2) -> Sam
     Noise where there are none; size: (height, width; -1: any).
     """
     try:
-        dataset = session.builder.build(session.cfg["EvalDataset"], path="EvalDataset").load()
+        dataset = session.builder.build(session.cfg["EvalDataset"], key="EvalDataset").load()
         dataset.records = dataset.records[:count]
         batch = next(iter(session.builder.build("TestReader", batch_size=count, worker_num=0).bind(dataset).epoch(0)))
         arrays = batch.image.numpy(), batch.scale_factor.numpy()

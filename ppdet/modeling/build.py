@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.necks.pan import PathAggregation
@@ -17,13 +17,13 @@ def build_model(builder: Builder) -> PicoDet:
     """The detector that `architecture` names; each part is given the widths and strides of the one before it."""
     cfg = builder.cfg
     section = cfg["PicoDet"]
-    backbone = builder.build(section["backbone"], path="PicoDet.backbone")
+    backbone = builder.build(section["backbone"], key="PicoDet.backbone")
     neck = builder.build(
-        section["neck"], path="PicoDet.neck", in_channels=backbone.out_channels, in_strides=backbone.out_strides
+        section["neck"], key="PicoDet.neck", in_channels=backbone.out_channels, in_strides=backbone.out_strides
     )
     for key, width in (("in_channels", backbone.out_channels), ("in_strides", backbone.out_strides)):
         _check_own(cfg, type(neck).__name__, key, width)
-    head = builder.build(section["head"], path="PicoDet.head")
+    head = builder.build(section["head"], key="PicoDet.head")
     _check_fit(neck, head)
     _check_classes(head, cfg.get("num_classes", Settings.num_classes))
     return PicoDet(backbone, neck, head)

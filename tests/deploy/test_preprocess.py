@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
 from ppdet.data.datasets import COCODataSet
 from ppdet.deploy.images import read_image
 from ppdet.deploy.model_config import parse_config

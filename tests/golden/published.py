@@ -10,12 +10,13 @@ from types import ModuleType
 import numpy as np
 import paddle
 
-import ppdet.data
-import ppdet.optim.optimizer  # noqa: F401  # with ppdet.data: fills the class table
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
 from ppdet.modeling import PicoDet, Targets, build_model
 from ppdet.weights.published_names import from_published
+
+load_classes()
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "picodet"
 LCNET = [f"picodet_{size}_coco_lcnet" for size in

@@ -13,8 +13,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
 from ppdet.modeling import PicoDet, Targets, build_model
 from ppdet.optim.optimizer import OptimizerBuilder
 from ppdet.weights.published_names import published_name

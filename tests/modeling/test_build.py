@@ -6,14 +6,16 @@ import numpy as np
 import paddle
 import pytest
 
-import ppdet.data  # noqa: F401  # fills the class table
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.modeling import Targets, VarifocalLoss, build_model
 from ppdet.modeling.assigners import ATSSAssigner
 from ppdet.modeling.boxes import make_grid
 from tests.modeling.test_training_edge_cases import CONFIG
+
+load_classes()
 
 
 @pytest.mark.parametrize(

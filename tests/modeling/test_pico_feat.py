@@ -6,8 +6,8 @@ import numpy as np
 import paddle
 import pytest
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
 from ppdet.modeling import build_model
 from ppdet.modeling.heads import PicoFeat
 from tests.golden import CONFIGS

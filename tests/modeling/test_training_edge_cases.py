@@ -9,12 +9,14 @@ import numpy as np
 import paddle
 import pytest
 
-import ppdet.data  # noqa: F401  # fills the class table
 import ppdet.modeling
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
 from ppdet.modeling import PicoDet, Targets, build_model
 from tests.golden import CONFIGS
+
+load_classes()
 
 CONFIG = {"PicoHeadV2": CONFIGS / "picodet_xs_320_coco_lcnet.yml",
           "PicoHead": CONFIGS / "legacy_model" / "picodet_s_320_coco.yml"}  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 from paddle import ParamAttr, nn
 from paddle.regularizer import L2Decay
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.optim.optimizer import OptimizerBuilder
 
 

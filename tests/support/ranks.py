@@ -172,10 +172,9 @@ def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, 
     """This rank's images per second over all but the first three updates."""
     import paddle
 
-    import ppdet.data
-    import ppdet.optim.optimizer  # noqa: F401
+    from ppdet.catalog import load_classes
+    from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
-    from ppdet.core.registry import Builder
     from ppdet.modeling import build_model
     from ppdet.modeling.cpu_training.layers import use_cpu_kernels
     from ppdet.runtime import distributed
@@ -184,6 +183,7 @@ def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, 
 
     paddle.set_device("cpu")
     tune_cpu()
+    load_classes()
     builder = Builder(load_config(config))
     model = build_model(builder)
     model.train()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from paddle.utils import unique_name
 
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
+from ppdet.core.check import check_config
 from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
 from ppdet.core.settings import Settings
 from ppdet.runtime.device import select_device
 from ppdet.session import Session
@@ -34,8 +36,9 @@ def make_run(config: Path, *overrides: str) -> Session:
     """The Session that a tool gets from `setup`. Generated names are counted from 0, as in a new process."""
     unique_name.switch()
     cfg = load_config(config, overrides)
+    load_classes()
     builder = Builder(cfg)
-    builder.check()
+    check_config(builder)
     settings = Settings.from_config(cfg)
     return Session(cfg, settings, builder, select_device(settings))
 

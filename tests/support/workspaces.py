@@ -94,8 +94,8 @@ def random_weights(config: Path, target: Path) -> Path:
 
 def build_model(config: Path) -> Any:
     from ppdet import modeling
+    from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
-    from ppdet.core.registry import Builder
 
     return modeling.build_model(Builder(load_config(config)))
 

@@ -11,16 +11,17 @@ import numpy as np
 import paddle
 import pytest
 
-import ppdet.data
-import ppdet.optim.optimizer  # noqa: F401  # with ppdet.data: fills the class table
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
 from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.modeling import PicoDet, build_model
 from ppdet.training.checkpoint import save_weights
 from ppdet.weights.load import load_pretrained, load_weights, read_arrays
 from ppdet.weights.published_names import published_name, to_published
 from tests.golden import CONFIGS
+
+load_classes()
 
 XS = CONFIGS / "picodet_xs_320_coco_lcnet.yml"
 ESNET = CONFIGS / "legacy_model" / "picodet_s_320_coco.yml"  # shares one convolution between classes and boxes

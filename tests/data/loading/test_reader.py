@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
 from ppdet.data.loading.reader import Reader, TestReader, TrainReader
 from ppdet.data.transforms.sample_transforms import Decode, RandomDistort

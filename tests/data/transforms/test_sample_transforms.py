@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ppdet.core.builder import Builder
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
-from ppdet.core.registry import Builder
 from ppdet.data.datasets import COCODataSet
 from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.ops import color as colour
