@@ -29,13 +29,13 @@ from ppdet.core.builder import Builder  # noqa: E402
 from ppdet.core.config import load_config  # noqa: E402
 from ppdet.data.datasets import COCODataSet  # noqa: E402
 from ppdet.data.loading.loader import Loader  # noqa: E402
-from ppdet.data.ops import color as colour  # noqa: E402
+from ppdet.data.ops import color  # noqa: E402
 from ppdet.data.ops.decode import read_image  # noqa: E402
 from ppdet.utils.streams import Stream, generator  # noqa: E402
 
 SHARED = Path(os.environ.get("PPDET_SHARED", ROOT.parent / "shared"))
 READERS = {"picodet_s_320_coco_lcnet": [256, 288, 320, 352, 384], "picodet_l_640_coco_lcnet": [576, 608, 640, 672, 704]}
-GREY = 255 * 0.225  # grey levels of one unit of a normalised image
+GRAY = 255 * 0.225  # gray levels of one unit of a normalized image
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
 TO_RGB = np.array([[1.0, 0.956, 0.621], [1.0, -0.272, -0.647], [1.0, -1.107, 1.705]])
@@ -67,8 +67,8 @@ def crop(image: np.ndarray, boxes: np.ndarray, rng: np.random.Generator) -> tupl
             area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) + w * h
             if (overlap / (area - overlap + 1e-10)).max() < threshold:
                 continue
-            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-            inside = ((window[:2] <= centres) & (centres < window[2:])).all(axis=1) & (low < high).all(axis=1)
+            centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+            inside = ((window[:2] <= centers) & (centers < window[2:])).all(axis=1) & (low < high).all(axis=1)
             if inside.any():
                 moved = np.concatenate([low, high], axis=1) - np.tile(window[:2], 2)
                 return image[y : y + h, x : x + w].copy(), moved[inside]
@@ -94,9 +94,9 @@ def distort(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         elif index == 1:
             image *= amount
         elif index == 2:
-            grey = (image * np.array([[[0.299, 0.587, 0.114]]], np.float32)).sum(axis=2, keepdims=True)
+            gray = (image * np.array([[[0.299, 0.587, 0.114]]], np.float32)).sum(axis=2, keepdims=True)
             image *= amount
-            image += grey * (1 - amount)
+            image += gray * (1 - amount)
         else:
             u, w = np.cos(amount * np.pi), np.sin(amount * np.pi)
             turn = TO_RGB @ np.array([[1, 0, 0], [0, u, -w], [0, w, u]]) @ TO_YIQ
@@ -109,25 +109,25 @@ def resize(image: np.ndarray, side: int, interp: int) -> np.ndarray:
     return cv2.resize(image, None, fx=x, fy=y, interpolation=interp).astype(np.float32)
 
 
-def normalise(image: np.ndarray) -> np.ndarray:
+def normalize(image: np.ndarray) -> np.ndarray:
     image *= 1 / 255.0
     image -= MEAN
     image /= STD
     return image
 
 
-def plain_batch(maker: Any, sides: list[int], draws: list[Any]) -> np.ndarray:
-    """[B, 3, side, side] float32: the images of what maker(draws) gives."""
+def plain_batch(batch_builder: Any, sides: list[int], batch: list[Any]) -> np.ndarray:
+    """[B, 3, side, side] float32: the images of what batch_builder(batch) gives."""
     samples = []
-    for draw in draws:
-        record = maker.records[draw.record]
-        rng = generator(Stream.SAMPLE, maker.seed, draw.epoch, maker.rank, draw.record)
+    for sample in batch:
+        record = batch_builder.records[sample.index]
+        rng = generator(Stream.SAMPLE, batch_builder.seed, sample.epoch, batch_builder.rank, sample.index)
         image, boxes = crop(decode(record.im_file), record.gt_bbox, rng)
         image, boxes = flip(image, boxes, rng)
         samples.append(distort(image, rng))
-    rng = generator(Stream.BATCH, maker.seed, draws[0].epoch, draws[0].step)
+    rng = generator(Stream.BATCH, batch_builder.seed, batch[0].epoch, batch[0].step)
     side, interp = sides[rng.choice(len(sides))], (0, 1, 3, 2, 4)[rng.choice(5)]
-    return np.stack([normalise(resize(image, side, interp)).transpose(2, 0, 1) for image in samples])
+    return np.stack([normalize(resize(image, side, interp)).transpose(2, 0, 1) for image in samples])
 
 
 # ---- the measurements ----
@@ -140,15 +140,14 @@ def bound(dataset: COCODataSet, name: str, *options: str) -> Loader:
 
 def check(dataset: COCODataSet, name: str, sides: list[int]) -> None:
     """Exact equals plain, and ours differs by rounding."""
-    ours, exact = bound(dataset, name)._maker, bound(dataset, name, "TrainReader.exact=true")._maker
-    draws = batches(bound(dataset, name), 0)
-    for batch in draws:
+    ours, exact = bound(dataset, name)._batch_builder, bound(dataset, name, "TrainReader.exact=true")._batch_builder
+    for batch in batches(bound(dataset, name), 0):
         plain = plain_batch(ours, sides, batch)
-        for maker, most, mean in ((exact, 0.02, 0.001), (ours, 8, 0.6)):
-            difference = np.abs(maker(batch)["image"] - plain) * GREY
+        for build, most, mean in ((exact, 0.02, 0.001), (ours, 8, 0.6)):
+            difference = np.abs(build(batch)["image"] - plain) * GRAY
             assert difference.max() < most, difference.max()
             assert difference.mean() < mean, difference.mean()
-    print(f"{name}: exact equals plain, and ours differs by rounding (mean below 0.6 grey levels)")
+    print(f"{name}: exact equals plain, and ours differs by rounding (mean below 0.6 gray levels)")
 
 
 def batches(loader: Loader, epoch: int) -> list[Any]:
@@ -158,27 +157,27 @@ def batches(loader: Loader, epoch: int) -> list[Any]:
 def one_core(dataset: COCODataSet, name: str, sides: list[int], repeats: int) -> None:
     kinds = {"ours": [], "ours, cache: ram": ["TrainReader.cache=ram"], "ours, exact": ["TrainReader.exact=true"]}
     loaders = {key: bound(dataset, name, *options) for key, options in kinds.items()}
-    draws = [batch for epoch in range(4) for batch in batches(loaders["ours"], epoch)]
-    images = sum(map(len, draws))
+    orders = [batch for epoch in range(4) for batch in batches(loaders["ours"], epoch)]
+    images = sum(map(len, orders))
 
     buffer = np.empty(loaders["ours"]._buffer_bytes, np.uint8)  # used again and again, as by the Loader
 
-    def each(make: Callable[[Any], Any]) -> None:
-        for batch in draws:  # and forget it, as training does
-            make(batch)
+    def each(build: Callable[[Any], Any]) -> None:
+        for batch in orders:  # and forget it, as training does
+            build(batch)
 
     ways: dict[str, Callable[[], Any]] = {
-        "plain": lambda: each(lambda batch: plain_batch(loaders["ours"]._maker, sides, batch))
+        "plain": lambda: each(lambda batch: plain_batch(loaders["ours"]._batch_builder, sides, batch))
     }
     for key, loader in loaders.items():
-        ways[key] = lambda maker=loader._maker: each(lambda batch: maker(batch, buffer))
+        ways[key] = lambda build=loader._batch_builder: each(lambda batch: build(batch, buffer))
     decoded = [decode(record.im_file) for record in dataset.records]
     square = [cv2.resize(image, (sides[2], sides[2])) for image in decoded]
-    out, mixed = np.empty((3, sides[2], sides[2]), np.float32), colour.normalize(MEAN, STD, True)
+    out, mixed = np.empty((3, sides[2], sides[2]), np.float32), color.normalize(MEAN, STD, True)
     limits: dict[str, Callable[[], Any]] = {
         "decode alone": lambda: [read_image(record.im_file) for record in dataset.records],
         f"resize alone ({sides[2]}, linear)": lambda: [cv2.resize(image, (sides[2], sides[2])) for image in decoded],
-        "colour pass alone": lambda: [colour.write(image, mixed, out) for image in square],
+        "color pass alone": lambda: [color.write_mapped(image, mixed, out) for image in square],
     }
     print(f"{name}, one core")
     report("ms/image", per_image(interleaved(ways, repeats), images))

@@ -8,9 +8,9 @@ import inspect
 import pytest
 
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadBatch
+from ppdet.data.transforms.random_crop import RandomCrop
 from ppdet.data.transforms.sample_transforms import (
     NormalizeImage,
-    RandomCrop,
     RandomDistort,
     RandomFlip,
     Resize,

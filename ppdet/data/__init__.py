@@ -3,6 +3,6 @@
 from ppdet.data import datasets
 from ppdet.data.loading import reader
 from ppdet.data.structures import Batch, Record, Sample
-from ppdet.data.transforms import batch_transforms, sample_transforms
+from ppdet.data.transforms import batch_transforms, random_crop, sample_transforms
 
-__all__ = ["Batch", "Record", "Sample", "batch_transforms", "datasets", "reader", "sample_transforms"]
+__all__ = ["Batch", "Record", "Sample", "batch_transforms", "datasets", "random_crop", "reader", "sample_transforms"]

@@ -1,4 +1,4 @@
-"""What travels through the reader: a Record on disk becomes a Sample, samples become a Batch."""
+"""The reader's data: a Record on disk becomes a Sample, and samples become a Batch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ppdet.data.ops.deferred_resize import Stretch
+from ppdet.data.ops.deferred_resize import PendingResize
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Record:
     """One image of a dataset and its annotation, as read from the annotation file.
 
-    im_file    path of the image
-    im_id      its number in the annotation file, from 0; `Dataset.image_ids` has what the file calls it
-    size       (height, width) in pixels as the annotation says; None where it does not. A hint: the decoded image
-               decides
-    gt_bbox    [N, 4] float32, xyxy, pixels of the original image
-    gt_class   [N, 1] int32, index into the dataset's `categories`
-    difficult  [N, 1] int32, 1 for boxes that Pascal VOC marks as difficult
+    Attributes:
+        im_file: path of the image.
+        im_id: number of the image in the annotation file, from 0; `Dataset.image_ids` has the file's own id.
+        size: (height, width) in pixels in the annotation; None if it has none. A hint: the decoded image decides.
+        gt_bbox: [N, 4] float32, xyxy, pixels of the original image.
+        gt_class: [N, 1] int32, index into the dataset's `categories`.
+        difficult: [N, 1] int32, 1 for boxes that Pascal VOC marks as difficult.
     """
 
     im_file: str
@@ -36,21 +36,24 @@ class Record:
 
 @dataclass(slots=True, eq=False)
 class Sample:
-    """One image on its way through the transforms. Transforms return a new Sample and leave their input as it was.
+    """One image on its way through the transforms. Transforms return a new Sample and do not change their input.
 
-    im_file, im_id, annotated_size   as in Record (im_file, im_id, size)
-    image         [h, w, 3] RGB, uint8 as decoded; empty before Decode
-    size          (height, width) in pixels that the boxes refer to: of `image`, unless a resize is pending, or it is
-                  stored smaller until Resize (decoded at a reduced scale, or cached)
-    stretch       the resize that `image` has yet to go through (see resample.py); None: none
-    colour        the map [3, 4] (see colour.py) that the values of `image` have yet to go through; None: none
-    canvas        (height, width) of the batch's image, filled up with zeros; None: as `size`
-    im_shape      [2] float32, (height, width) in pixels of the image that the network is given, without padding
-    scale_factor  [2] float32, (y, x): size now / size of the original
-    gt_bbox       [N, 4] float32, xyxy, pixels of `size`
-    gt_class      [N, 1] int32
-    pad_gt_mask   [N, 1] float32, 1 for a box and 0 for padding; None before PadGT (all are boxes)
-    decoded_size  (height, width) of the whole image; (0, 0) before Decode
+    Attributes:
+        im_file: Record.im_file.
+        im_id: Record.im_id.
+        annotated_size: Record.size.
+        image: [h, w, 3] RGB, uint8 as decoded; empty before Decode.
+        im_shape: [2] float32, (height, width) in pixels of the network's input for this image, without padding.
+        scale_factor: [2] float32, (y, x): current size / size of the original.
+        gt_bbox: [N, 4] float32, xyxy, pixels of `size`.
+        gt_class: [N, 1] int32.
+        pad_gt_mask: [N, 1] float32, 1 for a box and 0 for padding; None before PadGT (all are boxes).
+        size: (height, width) in pixels that the boxes refer to. It is that of `image`, unless a resize is pending, or
+            the image is stored smaller until Resize (decoded at a reduced scale, or cached).
+        pending_resize: the resize that is still to be applied to `image` (ops/deferred_resize.py); None: none.
+        color_map: the map [3, 4] that is still to be applied to the values of `image` (ops/color.py); None: none.
+        padded_size: (height, width) of the image in the batch, filled up with zeros; None: `size`.
+        decoded_size: (height, width) of the whole image; (0, 0) before Decode.
     """
 
     im_file: str
@@ -63,9 +66,9 @@ class Sample:
     gt_class: np.ndarray
     pad_gt_mask: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)
-    colour: np.ndarray | None = None
-    canvas: tuple[int, int] | None = None
-    stretch: Stretch | None = None
+    pending_resize: PendingResize | None = None
+    color_map: np.ndarray | None = None
+    padded_size: tuple[int, int] | None = None
     decoded_size: tuple[int, int] = (0, 0)
 
     @classmethod
@@ -78,15 +81,16 @@ class Sample:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """What the model and the metrics are given: paddle tensors, B images padded to N >= 1 boxes each.
+    """The input of the model, the criterion and the metrics: B images, padded to N >= 1 boxes each.
 
-    image         [B, 3, H, W] float32, normalised
-    im_shape      [B, 2] float32, (height, width) in pixels
-    scale_factor  [B, 2] float32, (y, x)
-    im_id         [B] int64
-    gt_bbox       [B, N, 4] float32, xyxy, pixels of `image`; zeros where padded
-    gt_class      [B, N, 1] int32; zeros where padded
-    pad_gt_mask   [B, N, 1] float32, 1 for a box and 0 for padding
+    Attributes:
+        image: [B, 3, H, W] float32, normalized RGB.
+        im_shape: [B, 2] float32, (height, width) in pixels.
+        scale_factor: [B, 2] float32, (y, x).
+        im_id: [B] int64.
+        gt_bbox: [B, N, 4] float32, xyxy, pixels of `image`; zeros for padding.
+        gt_class: [B, N, 1] int32; zeros for padding.
+        pad_gt_mask: [B, N, 1] float32, 1 for a box and 0 for padding.
     """
 
     image: Tensor

@@ -10,11 +10,11 @@ import pytest
 
 from ppdet.data.loading.reader import EvalReader, Reader, TrainReader
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadGT
+from ppdet.data.transforms.random_crop import RandomCrop
 from ppdet.data.transforms.sample_transforms import (
     Decode,
     NormalizeImage,
     Permute,
-    RandomCrop,
     RandomDistort,
     RandomFlip,
     Resize,

@@ -68,11 +68,12 @@ reading.map_planes(planes, color, out)
 show("colors", out)
 lines, weights = normal(31, 45), normal(20, 8)
 mixed = np.zeros((24, 48), np.float32)
-reading.mix_lines(lines, np.arange(-2, 18), weights, mixed)
+reading.weighted_row_sum(lines, np.arange(-2, 18), weights, mixed)
 show("rows", mixed)
 boxes = np.abs(normal(5, 4)).cumsum(1) * 20
 thresholds, bounds = np.array([0.1, 0.5]), np.array([0.3, 1.0, 0.5, 2.0])
-windows = [reading.choose(np.random.default_rng(i), 97, 131, boxes, thresholds, bounds, 50, False) for i in range(20)]
+rest = 97, 131, boxes, thresholds, bounds, 50, False
+windows = [reading.choose_window(np.random.default_rng(i), *rest) for i in range(20)]
 show("crops", np.array(windows))
 """
 

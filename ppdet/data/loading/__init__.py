@@ -1,1 +1,1 @@
-"""From a dataset to batches: order, decoding, worker processes, caches and collation."""
+"""From a dataset to batches: order of images, worker processes, caches and collation."""

@@ -1,8 +1,8 @@
 """Decoded images kept in memory or in a file, one copy for all worker processes.
 
-The buffer is filled once, before the workers start: [entries][pixels of image 0][pixels of image 1]… A file gets its
-name, which tells what is in it (files, their sizes and times, the shrinking), only when it is whole. Files that no
-process has used for a month go, and older ones when room is short (cache_files.py).
+The buffer is filled once, before the workers start: [entries][pixels of image 0][pixels of image 1]… The name of a
+cache file is a hash of its content (image files, their sizes and times, the shrinking); the file gets it once complete.
+Files that no process has used for a month are deleted, and older ones if the disk is too full (cache_files.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.data.cache_files import delete_unused, locked_folder, opened, write_whole
+from ppdet.data.loading.cache_files import delete_unused, locked_folder, map_file, write_file
 from ppdet.data.ops import functional as F
 from ppdet.data.ops.decode import image_size, read_in_time
 from ppdet.data.structures import Record, Sample
@@ -30,17 +30,19 @@ from ppdet.data.transforms.sample_transforms import Decode, Transform, with_imag
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = 1  # of the buffer; part of a file's name
-_FIELDS = 5  # of an entry: 1 where cached; height, width of the whole image; height, width as stored
+_FORMAT = 1  # version of the layout; part of a file's name
+_FIELDS = 5  # of an entry: 1 if cached; height, width of the whole image; height, width as stored
 
 
 @dataclass(frozen=True, eq=False)
 class ImageCache:
-    """What the workers look images up in; read only.
+    """The decoded images that the workers share; read only.
 
-    index    position of each file among the entries
-    entries  [N, 5] int32
-    offsets  [N] int64, where each image's bytes begin in `pixels`
+    Attributes:
+        index: position of each file among the entries.
+        entries: [N, 5] int32, see _FIELDS.
+        offsets: [N] int64, the first byte of each image in `pixels`.
+        pixels: [bytes] uint8.
     """
 
     index: dict[str, int]
@@ -49,7 +51,7 @@ class ImageCache:
     pixels: np.ndarray
 
     def get(self, path: str) -> tuple[np.ndarray, F.Size] | None:
-        """The stored image [h, w, 3] RGB uint8, and the (height, width) of the whole one; None where it is not here."""
+        """The stored image [h, w, 3] RGB uint8 and the (height, width) of the whole one; None if it is not cached."""
         number = self.index.get(path, -1)
         if number < 0 or not self.entries[number, 0]:
             return None
@@ -60,7 +62,7 @@ class ImageCache:
 
 @dataclass(frozen=True)
 class CachedDecode(Transform):
-    """Decode, out of the cache where it has the image."""
+    """Takes the place of Decode: gets the image from the cache, or decodes it if the cache does not have it."""
 
     cache: ImageCache
 
@@ -70,39 +72,43 @@ class CachedDecode(Transform):
 
 
 def ram_cache(records: Sequence[Record], shortest: int | None, threads: int, copies: int) -> ImageCache:
-    """A cache in anonymous shared memory, filled. `copies`: how many processes of the run make one of their own.
+    """Creates and fills a cache in anonymous shared memory.
 
-    shortest  images are shrunk until their short side has this many pixels; None: never
+    Args:
+        records: the images.
+        shortest: images are shrunk until their short side has this many pixels; None: never.
+        threads: threads that decode.
+        copies: how many processes of the run create a cache of their own; they share the free memory.
     """
     layout = _Layout(records, shortest)
     free = _free_memory()
-    _report("cache: ram", layout.bytes * copies, free, "of memory")
+    _check_space("cache: ram", layout.bytes * copies, free, "of memory")
     buffer = mmap.mmap(-1, layout.bytes)
-    return layout.filled(np.frombuffer(buffer, np.uint8), threads)
+    return layout.fill(np.frombuffer(buffer, np.uint8), threads)
 
 
 def disk_cache(records: Sequence[Record], shortest: int | None, threads: int, folder: Path) -> ImageCache:
-    """A cache in a file of `folder`, filled unless the file is there."""
+    """Opens the cache file in `folder`, after creating and filling it if it does not exist. Arguments: ram_cache."""
     layout = _Layout(records, shortest)
     path = folder / f"images-{layout.fingerprint()}.cache"
     try:
         with locked_folder(folder):  # another process of the run may be filling it
             if not (path.is_file() and path.stat().st_size == layout.bytes):
                 delete_unused(folder, needed=layout.bytes)
-                _report("cache: disk", layout.bytes, shutil.disk_usage(folder).free, f"in {folder}")
-                write_whole(path, layout.bytes, lambda buffer: layout.filled(buffer, threads))
+                _check_space("cache: disk", layout.bytes, shutil.disk_usage(folder).free, f"in {folder}")
+                write_file(path, layout.bytes, lambda buffer: layout.fill(buffer, threads))
             logger.info("cache: disk: reading %s (%d MB)", path, layout.bytes >> 20)
-            return layout.view(opened(path))
+            return layout.view(map_file(path))
     except OSError as error:
         raise UserError(f"cache_dir: {folder} cannot be used ({error.strerror}); name another folder") from None
 
 
 class _Layout:
-    """Where each image goes; known before any is decoded, from the annotated sizes."""
+    """The place of each image in the buffer, computed from the annotated sizes before any image is decoded."""
 
     def __init__(self, records: Sequence[Record], shortest: int | None) -> None:
         self.records, self.shortest = records, shortest
-        sizes = [stored_size(record.size or _size_of(record), shortest) for record in records]
+        sizes = [stored_size(record.size or _header_size(record), shortest) for record in records]
         lengths = np.array([height * width * 3 for height, width in sizes], np.int64)
         self.lengths, self.offsets = lengths, np.cumsum(lengths) - lengths
         self.entries_bytes = len(records) * _FIELDS * 4
@@ -121,15 +127,15 @@ class _Layout:
         index = {record.im_file: number for number, record in enumerate(self.records)}
         return ImageCache(index, entries, self.offsets, buffer[self.entries_bytes :])
 
-    def filled(self, buffer: np.ndarray, threads: int) -> ImageCache:
-        """Decodes everything into `buffer`, on threads: OpenCV runs without Python's lock."""
+    def fill(self, buffer: np.ndarray, threads: int) -> ImageCache:
+        """Decodes all images into `buffer`, on threads: OpenCV releases Python's lock."""
         cache = self.view(buffer)
 
-        def fill(number: int) -> None:
+        def fill_entry(number: int) -> None:
             try:
                 image = read_in_time(self.records[number].im_file, self.records[number].size)
             except UserError:
-                return  # the reader comes upon it again, and says so
+                return  # the reader will find and report it
             size = image.shape[:2]
             stored = stored_size(size, self.shortest)
             if stored[0] * stored[1] * 3 > self.lengths[number]:
@@ -141,24 +147,24 @@ class _Layout:
             cache.entries[number] = 1, *size, *stored
 
         with ThreadPoolExecutor(max(threads, 1)) as pool:
-            list(pool.map(fill, range(len(self.records))))
+            list(pool.map(fill_entry, range(len(self.records))))
         return cache
 
 
 def stored_size(size: F.Size, shortest: int | None) -> F.Size:
-    """`size`, shrunk until its short side is `shortest`."""
+    """`size` shrunk until its short side is `shortest`."""
     if shortest is None or min(size) <= shortest:
         return size
     factor = shortest / min(size)
     return round(size[0] * factor), round(size[1] * factor)
 
 
-def _size_of(record: Record) -> F.Size:
-    """Of an image whose annotation does not say; an unreadable one takes no room."""
+def _header_size(record: Record) -> F.Size:
+    """Size of an image without an annotated size; (0, 0) if it cannot be read."""
     return image_size(Path(record.im_file)) or (0, 0)
 
 
-def _report(what: str, needed: int, free: int, where: str) -> None:
+def _check_space(what: str, needed: int, free: int, where: str) -> None:
     room = f"; {free >> 20} MB are free {where}" if free < sys.maxsize else ""
     logger.info("%s: decoding all images into %d MB%s", what, needed >> 20, room)
     if needed > free:
@@ -169,7 +175,7 @@ def _report(what: str, needed: int, free: int, where: str) -> None:
 
 
 def _free_memory() -> int:
-    """Bytes of memory that can be had, within the container's limit; without end where the system does not say."""
+    """Bytes of memory that are available within the container's limit; sys.maxsize if the system does not tell."""
     meminfo = Path("/proc/meminfo")
     if not meminfo.is_file():  # not Linux
         return sys.maxsize

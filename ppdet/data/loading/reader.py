@@ -1,4 +1,4 @@
-"""The readers that configs name: transforms and batch settings, bound to a dataset at run time."""
+"""The readers that configs name: transforms and batch settings, which `bind` combines with a dataset."""
 
 from __future__ import annotations
 
@@ -10,28 +10,23 @@ from typing import Annotated, ClassVar, Literal, TypedDict, cast
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import Pixels, Range
 from ppdet.core.registry import Component, Shared, register
+from ppdet.data import ops
 from ppdet.data.datasets import Dataset
 from ppdet.data.datasets.file_names import describe_missing, missing_files
-from ppdet.data.loading.image_cache import CachedDecode, disk_cache, ram_cache
-from ppdet.data.loading.loader import BatchMaker, Loader, tolerated_failures
+from ppdet.data.loading.batch_builder import BatchBuilder, tolerated_failures
+from ppdet.data.loading.image_cache import CachedDecode, ImageCache, disk_cache, ram_cache
+from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.sampler import EpochSampler
-from ppdet.data.ops import color as colour
 from ppdet.data.ops import functional as F
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, BatchTransform
-from ppdet.data.transforms.reduced_decode import CroppedDecode
-from ppdet.data.transforms.sample_transforms import (
-    Decode,
-    RandomCrop,
-    RandomFlip,
-    Resize,
-    Step,
-    Transform,
-)
+from ppdet.data.transforms.random_crop import RandomCrop
+from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
+from ppdet.data.transforms.sample_transforms import AnyTransform, Decode, RandomFlip, Resize, Transform
 
 logger = logging.getLogger(__name__)
 
 _FLOAT_BYTES = 4
-_ASSUMED_SIZE = (640, 640)  # of images that no transform brings to a known size
+_ASSUMED_SIZE = (640, 640)  # of images that no transform resizes
 
 
 _Side = Literal[-1] | Pixels  # -1: any
@@ -39,7 +34,7 @@ _Shape = tuple[Literal[3], _Side, _Side]
 
 
 class InputsDef(TypedDict, total=False):
-    """What the exported model takes: images [batch, 3, height, width], in older configs without the batch."""
+    """The input of the exported model: images [batch, 3, height, width], in older configs without the batch."""
 
     image_shape: tuple[Annotated[int, Range(-1, 2**16)] | None, Literal[3], _Side, _Side] | _Shape
 
@@ -47,28 +42,36 @@ class InputsDef(TypedDict, total=False):
 class Reader:
     """Transforms, batch size and worker settings; every image once, in the dataset's order unless `shuffle`.
 
-    shuffle, drop_last  None: as `training` says, which is what TrainReader and the others differ in
-    inputs_def          of TestReader: image_shape is the exported model's input [batch, 3, height, width]
-    exact               the published order of operations in float32, for comparisons; slower, the same random numbers
-    reduced_decode      in training, JPEGs larger than the batch can use are decoded at 1/2, 1/4 or 1/8 of their size
-    cache               "ram" or "disk": decoded images are kept, in training shrunk until their short side is that of
-                        the largest batch (not where `exact`)
-    cache_dir           the folder for "disk"; None: `cache` in dataset_dir
+    Args:
+        sample_transforms: applied to each image; the first one is Decode.
+        batch_transforms: applied to the images of a batch.
+        batch_size: images per batch and process.
+        shuffle: None: true in training.
+        drop_last: leaves out the images that do not fill a batch; None: true in training.
+        worker_num: reader processes; 0: a thread.
+        use_shared_memory: reader processes write images into memory that is shared with the main process.
+        inputs_def: of TestReader; image_shape is the exported model's input [batch, 3, height, width].
+        exact: the published order of operations in float32, for comparisons; slower, with the same random numbers.
+        reduced_decode: in training, JPEGs larger than the batch can use are decoded at 1/2, 1/4 or 1/8 of their size.
+        cache: "ram" or "disk": decoded images are kept. In training they are shrunk until their short side is that of
+            the largest batch, unless `exact`.
+        cache_dir: the folder for "disk"; None: `cache` in dataset_dir.
     """
 
     training: ClassVar[bool] = False
     ignored_options: ClassVar[dict[str, str]] = {
         "collate_batch": "batches are always padded and stacked",
         "num_classes": "set num_classes at the top level",
-        "use_process": "worker_num: 0 reads in the main process", "bufsize": "set worker_num",
+        "use_process": "worker_num: 0 reads in the main process",
+        "bufsize": "set worker_num",
         **dict.fromkeys(("mixup_epoch", "cutmix_epoch", "mosaic_epoch"), "there is no such transform"),
         "fuse_normalize": "set export.fuse_normalize",
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
         sample_transforms: Sequence[Component[Transform]] = (),
-        batch_transforms: Sequence[Component[Step]] = (),
+        batch_transforms: Sequence[Component[AnyTransform]] = (),
         batch_size: Annotated[int, Range(1, 2**16)] = 1,
         shuffle: bool | None = None,
         drop_last: bool | None = None,
@@ -106,29 +109,39 @@ class Reader:
         for index, transform in enumerate(self.sample_transforms):
             if isinstance(transform, (RandomCrop, RandomFlip)):
                 kind = type(transform).__name__
-                raise UserError(f"{name}.sample_transforms.{index}: found {kind}, after which boxes are not where they "
-                                "are in the image; it is for TrainReader")  # fmt: skip
+                raise UserError(
+                    f"{name}.sample_transforms.{index}: found {kind}, after which boxes are not where they "
+                    "are in the image; it is for TrainReader"
+                )
 
     def bind(self, dataset: Dataset, seed: int = 0, rank: int = 0, world_size: int = 1) -> Loader:
-        """The batches of a loaded dataset on one rank of `world_size`.
+        """Returns the Loader of a loaded dataset on one rank of `world_size`.
 
         In training every rank has the same number of steps and unreadable images are left out; otherwise each image is
-        on exactly one rank and an unreadable one is an error. Raises UserError where there is not one whole batch, and
-        for missing image files, which are looked for here.
+        on exactly one rank and an unreadable one is an error.
+
+        Raises:
+            UserError: the dataset does not fill one batch, or image files are missing.
         """
         self._check_length(len(dataset), world_size)
         missing = self._missing_images(dataset)
         sampler = EpochSampler(
-            len(dataset), self.batch_size, shuffle=self.shuffle, drop_last=self.drop_last, even=self.training,
-            seed=seed, rank=rank, world_size=world_size,
-        )  # fmt: skip
+            len(dataset),
+            self.batch_size,
+            shuffle=self.shuffle,
+            drop_last=self.drop_last,
+            even=self.training,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+        )
         if self.training:
-            colour.kernels()  # compiled here, once, and not in every worker
-        maker = BatchMaker(
-            dataset.records, self._bound_transforms(dataset, world_size), self.batch_transforms, self.training,
-            seed, rank, self.exact,
-        )  # fmt: skip
-        return Loader(maker, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes(), missing)
+            ops.load_numba_kernels()  # compiled once here, instead of in every worker
+        transforms = self._with_fastest_decode(dataset, world_size)
+        batch_builder = BatchBuilder(
+            dataset.records, transforms, self.batch_transforms, self.training, seed, rank, self.exact
+        )
+        return Loader(batch_builder, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes(), missing)
 
     def _check_length(self, length: int, world_size: int) -> None:
         name = type(self).__name__
@@ -142,7 +155,7 @@ class Reader:
             )
 
     def _missing_images(self, dataset: Dataset) -> list[int]:
-        """The positions of the images that have no file: in training a few are put up with, and named."""
+        """The positions of the images that have no file. Training tolerates a few, with a warning that names them."""
         missing = missing_files([record.im_file for record in dataset.records])
         if not missing:
             return []
@@ -156,31 +169,40 @@ class Reader:
         logger.warning("%s (%s; %s are unreadable so far)", fault, others, count)
         return missing
 
-    def _bound_transforms(self, dataset: Dataset, world_size: int) -> list[Transform]:
-        """The sample transforms, with Decode replaced where there is a faster way to the pixels."""
-        first, *rest = self.sample_transforms
+    def _with_fastest_decode(self, dataset: Dataset, world_size: int) -> list[Transform]:
+        """The sample transforms, with a faster transform in the place of the first ones if there is one.
+
+        `cache`: CachedDecode takes the place of Decode. `reduced_decode`: ReducedDecodeCrop takes the place of Decode
+        and RandomCrop, which have to be the first two, and images have to be resized to known sizes.
+        """
+        decode, *rest = self.sample_transforms
+        name, sizes = type(self).__name__, self._sizes()
         if self.cache:
-            shrinks = self.training and not self.exact
-            shortest = max(max(size) for size in sizes) if shrinks and (sizes := self._sizes()) else None
-            if self.cache == "ram":
-                cache = ram_cache(dataset.records, shortest, self.worker_num, world_size)
-            else:
-                folder = Path(self.cache_dir) if self.cache_dir else dataset.root / "cache"
-                cache = disk_cache(dataset.records, shortest, self.worker_num, folder)
-            return [CachedDecode(cache), *rest]
-        if self.may_reduce and rest and isinstance(rest[0], RandomCrop) and (sizes := self._sizes()):
+            logger.info("%s: decode: cached %s", name, "in RAM" if self.cache == "ram" else "on disk")
+            return [CachedDecode(self._filled_cache(dataset, sizes, world_size)), *rest]
+        if self.may_reduce and sizes and rest and isinstance(rest[0], RandomCrop):
+            logger.debug("%s: decode: large JPEGs at a reduced scale, in one transform with RandomCrop", name)
             heights, widths = zip(*sizes, strict=True)
-            return [CroppedDecode(rest[0], (max(heights), max(widths))), *rest[1:]]
-        return [first, *rest]
+            return [ReducedDecodeCrop(rest[0], (max(heights), max(widths))), *rest[1:]]
+        logger.debug("%s: decode: whole images", name)
+        return [decode, *rest]
+
+    def _filled_cache(self, dataset: Dataset, sizes: Sequence[F.Size], world_size: int) -> ImageCache:
+        shrinks = self.training and not self.exact and sizes
+        shortest = max(max(size) for size in sizes) if shrinks else None
+        if self.cache == "ram":
+            return ram_cache(dataset.records, shortest, self.worker_num, world_size)
+        folder = Path(self.cache_dir) if self.cache_dir else dataset.root / "cache"
+        return disk_cache(dataset.records, shortest, self.worker_num, folder)
 
     def _sizes(self) -> list[F.Size]:
-        """What images are resized to; empty where no transform brings them to a known size."""
+        """The sizes that images may be resized to; empty if no transform resizes."""
         transforms = [*self.sample_transforms, *self.batch_transforms]
         resizes = [transform for transform in transforms if isinstance(transform, (Resize, BatchRandomResize))]
         return [size for resize in resizes for size in resize.sizes]
 
     def _batch_bytes(self) -> int:
-        """How large the images of a batch can be, for the memory shared with the workers."""
+        """Bytes of the largest batch of images, for the memory that is shared with the workers."""
         sizes = self._sizes() or [_ASSUMED_SIZE]
         return self.batch_size * 3 * _FLOAT_BYTES * max(height * width for height, width in sizes)
 
@@ -201,4 +223,4 @@ class EvalReader(Reader):
 class TestReader(Reader):
     """Batches for inference."""
 
-    __test__ = False  # not a test case, whatever pytest makes of the name
+    __test__ = False  # for pytest: this is no test case

@@ -1,8 +1,8 @@
-"""Processes that make batches into memory they share with the main process.
+"""Worker processes that build batches in memory shared with the main process.
 
-Paddle's DataLoader copies a batch into shared memory of its own making and sleeps half a second between epochs; two of
-its workers are hardly faster than none. Here the buffers are made before the workers are forked, and lent again and
-again: collation writes a batch's images straight into one, and the small arrays travel through a pipe.
+Paddle's DataLoader copies each batch into new shared memory and sleeps half a second between epochs; two of its workers
+are hardly faster than none. Here the buffers exist before the workers are forked and are lent again and again:
+collation writes a batch's images straight into one, and the small arrays travel through a pipe.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.utils.waiting import wait_for
 
-PREFETCH = 2  # batches in the making per worker
-SPARE = 3  # buffers for batches in use: the last one, the one being used, and one more; further ones are copied
+PREFETCH = 2  # batches that each worker has to build
+SPARE_BUFFERS = 3  # extra buffers, so that the consumer may hold 3 batches without a copy
 _PR_SET_PDEATHSIG = 1
-_HEARTBEAT = 2.0  # seconds after which a worker looks whether the main process is still there
+_HEARTBEAT = 2.0  # seconds between a worker's checks that the main process is alive
 _IGNORED = {signal.SIGINT, signal.SIGTERM}
 
 Parts = dict[str, Any]
 Work = Callable[[Any, np.ndarray, np.ndarray], Parts]
-NOTHING = -1  # in `progress`: no image is being made
+NO_IMAGE = -1  # in `progress`: no image is being read
 
 
 class Buffers:
-    """`count` equal pieces of shared memory, each free until lent, and free again once nothing uses it any more."""
+    """`count` equal pieces of shared memory. A piece is free until it is lent, and again once nothing uses it."""
 
     def __init__(self, count: int, size: int) -> None:
         try:
-            self.memory = [mmap.mmap(-1, max(size, 1)) for _ in range(count)]  # takes room once written to
+            self.memory = [mmap.mmap(-1, max(size, 1)) for _ in range(count)]  # takes memory once written to
         except OSError as error:
             raise UserError(
                 f"batch_size: no memory for the reader's buffers, {count} of {size >> 20} MB ({error.strerror}); "
@@ -54,7 +54,7 @@ class Buffers:
         self.free = deque(range(count))
 
     def lend(self, number: int) -> np.ndarray:
-        """The piece as uint8. It is put back among the free ones when this array and all that share its memory end."""
+        """The piece as an array [bytes] uint8. It is free again once this array and all views of it are gone."""
         memory = self.memory[number]
         loan = (ctypes.c_char * len(memory)).from_buffer(memory)
         weakref.finalize(loan, self.free.append, number).atexit = False
@@ -62,30 +62,37 @@ class Buffers:
 
 
 class WorkerPool:
-    """`worker_num` forked processes that call `work(order, buffer, progress)`, with buffers of `buffer_bytes` each.
+    """Forked processes that call `work(order, buffer, progress)`. Orders and results are pickled.
 
-    Where the result's "image" lies in the buffer nothing but its shape is sent. Orders and results are pickled.
-    name   what a worker reads, for messages, from its order and its `progress`, [1] int64, which `work` writes to
-    limit  seconds that a worker may take for an order
+    If the result's "image" lies in the buffer, only its shape is sent.
     """
 
     def __init__(
         self, work: Work, worker_num: int, buffer_bytes: int, name: Callable[[Any, np.ndarray], str], limit: float
     ) -> None:
+        """Starts the processes.
+
+        Args:
+            work: gets an order, a buffer [bytes] uint8 and `progress`, [1] int64, which it writes to.
+            worker_num: processes.
+            buffer_bytes: size of each buffer.
+            name: returns what a worker reads, for messages, from its order and its progress.
+            limit: seconds that a worker may take for an order.
+        """
         if not hasattr(os, "fork"):
             raise UserError(f"worker_num: found {worker_num}; reader processes need Linux or macOS; set it to 0")
         context = multiprocessing.get_context("fork")
-        self._buffers = Buffers(worker_num * PREFETCH + SPARE, buffer_bytes)
+        self._buffers = Buffers(worker_num * PREFETCH + SPARE_BUFFERS, buffer_bytes)
         self._progress = np.frombuffer(mmap.mmap(-1, 8 * worker_num), np.int64)
-        self._progress[:] = NOTHING
+        self._progress[:] = NO_IMAGE
         self._name, self._limit = name, limit
-        # Linux ends children with the thread that forked them; the main thread lives as long as its process
+        # Linux ends children with the thread that forked them. The main thread lives as long as its process.
         parent = os.getpid() if threading.current_thread() is threading.main_thread() else None
         self._connections: list[Connection] = []
         self.processes: list[Any] = []
-        # Python's end waits for daemons to heed SIGTERM, which these ignore
+        # At exit Python waits for daemons to end on SIGTERM, which these ignore.
         Finalize(self, _kill, (self.processes,), exitpriority=0)
-        # Signals meanwhile are held back: they would end those that do not ignore them yet.
+        # Signals are blocked meanwhile: they would end workers that do not ignore them yet.
         signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
         try:
             for number in range(worker_num):
@@ -95,7 +102,7 @@ class WorkerPool:
                 life = (work, theirs, self._buffers.memory, progress, [*self._connections], parent)
                 process = context.Process(target=_serve, args=life, daemon=True)
                 process.start()
-                theirs.close()  # so that the pipe ends with the worker
+                theirs.close()  # so that the worker has the only copy and the pipe closes with it
                 self.processes.append(process)
         except OSError as error:
             self.close()
@@ -104,17 +111,19 @@ class WorkerPool:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
 
     def results(self, orders: Iterable[Any]) -> Iterator[Parts]:
-        """The result of each order, in their order; it stays as it is for as long as it is kept.
+        """The results of the orders, in the same order. A result that is kept is not overwritten.
 
-        The first orders are sent at once. Raises UserError where a worker died or takes too long. Exhaust it, or call
-        `close`.
+        The first orders are sent at once. Exhaust the iterator, or call `close`.
+
+        Raises:
+            UserError: a worker died or takes too long.
         """
         remaining = iter(orders)
         idle = deque(list(range(len(self.processes))) * PREFETCH)
         busy: deque[tuple[int, int, Any]] = deque()
 
         def send() -> None:
-            """Orders, while a worker may have one more and there are any."""
+            """Sends orders until none is left or all workers have enough."""
             while idle and (order := next(remaining, None)) is not None:
                 busy.append((idle.popleft(), self._buffers.free.pop(), order))
                 self._send(*busy[-1])
@@ -128,7 +137,7 @@ class WorkerPool:
                 if isinstance(parts.get("image"), tuple):
                     image = _view(image, parts["image"])
                     lent = len(self._buffers.memory) - len(self._buffers.free) - len(busy)
-                    parts["image"] = image if lent <= SPARE else image.copy()  # so that no worker goes without
+                    parts["image"] = image if lent <= SPARE_BUFFERS else image.copy()  # keeps buffers for the workers
                 del image
                 send()
                 yield parts
@@ -158,7 +167,7 @@ class WorkerPool:
 
     def _died(self, worker: int) -> UserError:
         process = self.processes[worker]
-        process.join(_HEARTBEAT)  # it has closed its pipe, and is about to end
+        process.join(_HEARTBEAT)  # it has closed its pipe and is about to end
         code = process.exitcode
         how = "its pipe is broken" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
         return UserError(
@@ -168,9 +177,9 @@ class WorkerPool:
 
 def _kill(processes: Iterable[Any]) -> None:
     for process in processes:
-        process.kill()  # it holds nothing that would have to be left in order
+        process.kill()  # it holds nothing that needs cleaning up
     for process in processes:
-        process.join(_HEARTBEAT)  # one that waits for a file system that is gone may not end
+        process.join(_HEARTBEAT)  # a process that waits for a dead file system may not end
 
 
 def _view(buffer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -185,18 +194,23 @@ def _serve(
     inherited: list[Connection],
     parent: int | None,
 ) -> None:
-    """The life of a worker.
+    """The main function of a worker.
 
-    inherited  ends of the main process, open here too because of the fork
-    parent     process to end with, even where this one is stopped; None: what `_listen` does is enough
+    Args:
+        work: see WorkerPool.
+        connection: this worker's end of its pipe.
+        memory: the buffers.
+        progress: [1] int64, passed to `work`.
+        inherited: the main process's ends of the pipes, which are open here because of the fork.
+        parent: the process to end with, even if this one is stopped; None: `_listen` alone ends this process.
     """
     if parent is not None:
         _end_with(parent)
-    for each in _IGNORED:  # the main process's business; terminals and launchers send them to the whole group
+    for each in _IGNORED:  # the main process handles them; terminals and launchers send them to all processes
         signal.signal(each, signal.SIG_IGN)
     for end in inherited:
-        end.close()  # so that writing to a main process that is gone fails
-    gc.freeze()  # looking for garbage among what the fork brought along would copy all of its pages
+        end.close()  # so that writing fails once the main process has ended
+    gc.freeze()  # garbage collection of the inherited objects would copy all of their pages
     cv2.setNumThreads(0)  # one thread per worker: the workers are the parallelism
     buffers = [np.frombuffer(piece, np.uint8) for piece in memory]
     orders: SimpleQueue[tuple[Any, int]] = SimpleQueue()
@@ -204,25 +218,25 @@ def _serve(
     while True:
         order, number = orders.get()
         parts = work(order, buffers[number], progress)
-        progress[0] = NOTHING
+        progress[0] = NO_IMAGE
         if "image" in parts and np.may_share_memory(parts["image"], buffers[number]):
             parts["image"] = parts["image"].shape
         connection.send(parts)
 
 
 def _end_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends, as far as the system can."""
+    """Asks the kernel to kill this process when its parent ends (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended in between
+    if os.getppid() != parent:  # it has ended before the request
         os._exit(0)
 
 
 def _listen(connection: Connection, main: int, orders: SimpleQueue[tuple[Any, int]]) -> None:
-    """Takes orders off the pipe even while a result waits for room in it, and ends the worker with the main process.
+    """Reads orders from the pipe even while a result waits for space in it; ends the worker with the main process.
 
-    Otherwise both would wait for the other to read, where orders and results are large. The end of the pipe is not
-    enough to see that the main process was killed: workers of other loaders may hold it open.
+    Without it both processes could wait for the other to read if orders and results are large. A closed pipe is not
+    enough to notice that the main process was killed: workers of other loaders may hold it open.
     """
     try:
         while os.getppid() == main:

@@ -1,67 +1,62 @@
-"""Colours of an image as one affine map, and the single pass that applies it.
+"""Color changes of an image as one affine map, and the single pass that applies it.
 
-Everything that RandomDistort and NormalizeImage do to a pixel is affine, interpolation has weights that sum to one, and
-cutting and mirroring do not look at values. So the maps of an image are multiplied into one (float64), the uint8 image
-is cut, mirrored and resized, and collation applies the map on the way into the batch.
+RandomDistort and NormalizeImage change each pixel by an affine map. Interpolation weights sum to 1, and crop and flip
+do not change values, so both commute with the color map. The maps of an image are therefore multiplied into one (in
+float64), crop, flip and resize work on uint8 pixels, and collation applies the map while it writes the batch.
 
-A map is [3, 4] float64: out = map[:, :3] @ rgb + map[:, 3], rgb and out in grey levels (0..255) or normalised.
+A color map is [3, 4] float64: out = map[:, :3] @ rgb + map[:, 3]. `rgb` and `out` are gray levels (0..255) or
+normalized values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 
 import cv2
 import numpy as np
 
-from ppdet.utils.lazy import optional_module
+from ppdet.data import ops
 
-_GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
-_RGB_TO_YIQ = np.array([_GREY_WEIGHTS, [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
+_GRAY_WEIGHTS = np.array([0.299, 0.587, 0.114])
+_RGB_TO_YIQ = np.array([_GRAY_WEIGHTS, [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
 _YIQ_TO_RGB = np.array([[1.0, 0.956, 0.621], [1.0, -0.272, -0.647], [1.0, -1.107, 1.705]])
-
-
-def kernels() -> ModuleType | None:
-    """The compiled loops, or None without numba, which takes a second to import."""
-    return optional_module("ppdet.data.ops.numba_kernels")
 
 
 def affine(matrix: np.ndarray, offset: Sequence[float] | np.ndarray | float = 0.0) -> np.ndarray:
     """The map rgb -> matrix [3, 3] @ rgb + offset (one number, or three)."""
-    colour = np.empty((3, 4))
-    colour[:, :3], colour[:, 3] = matrix, offset
-    return colour
+    color_map = np.empty((3, 4))
+    color_map[:, :3], color_map[:, 3] = matrix, offset
+    return color_map
 
 
 def shift_brightness(delta: float) -> np.ndarray:
-    """`delta` grey levels added."""
+    """The map that adds `delta` gray levels."""
     return affine(np.eye(3), delta)
 
 
 def scale_contrast(factor: float) -> np.ndarray:
-    """Multiplied by `factor`."""
+    """The map that multiplies by `factor`."""
     return affine(factor * np.eye(3))
 
 
 def blend_saturation(factor: float) -> np.ndarray:
-    """factor * image + (1 - factor) * grey."""
-    return affine(factor * np.eye(3) + (1 - factor) * _GREY_WEIGHTS)
+    """The map to factor * rgb + (1 - factor) * gray."""
+    return affine(factor * np.eye(3) + (1 - factor) * _GRAY_WEIGHTS)
 
 
 def rotate_hue(turn: float) -> np.ndarray:
-    """The chroma plane of YIQ rotated by turn * pi."""
+    """The map that rotates the chroma plane of YIQ by turn * pi."""
     cos, sin = np.cos(turn * np.pi), np.sin(turn * np.pi)
     return affine(_YIQ_TO_RGB @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ _RGB_TO_YIQ)
 
 
 def normalize(mean: Sequence[float], std: Sequence[float], is_scale: bool) -> np.ndarray:
-    """(image / 255 - mean) / std per channel; without is_scale (image - mean) / std."""
+    """The map to (rgb / 255 - mean) / std per channel; without is_scale, to (rgb - mean) / std."""
     return affine(np.diag(1 / (np.array(std) * (255 if is_scale else 1))), -np.array(mean) / std)
 
 
 def compose(first: np.ndarray | None, then: np.ndarray) -> np.ndarray:
-    """`then` after `first` (None: nothing)."""
+    """The map that applies `first` (None: the identity), then `then`."""
     if first is None:
         return then
     product: np.ndarray = then[:, :3] @ first
@@ -69,40 +64,46 @@ def compose(first: np.ndarray | None, then: np.ndarray) -> np.ndarray:
     return product
 
 
-def apply(image: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """The mapped image, [h, w, 3] float32, not clipped."""
-    mapped: np.ndarray = cv2.transform(image.astype(np.float32, copy=False), colour.astype(np.float32))
+def apply_map(image: np.ndarray, color_map: np.ndarray) -> np.ndarray:
+    """Returns the mapped image, [h, w, 3] float32. Values are not clipped."""
+    mapped: np.ndarray = cv2.transform(image.astype(np.float32, copy=False), color_map.astype(np.float32))
     return mapped
 
 
-def write(image: np.ndarray, colour: np.ndarray | None, out: np.ndarray) -> None:
-    """The mapped image [h, w, 3] (uint8 or float32) into `out` [3, H, W] float32, channel first, top left, rest 0."""
+def write_mapped(image: np.ndarray, color_map: np.ndarray | None, out: np.ndarray) -> None:
+    """Writes the mapped image into the top left corner of `out`, and zeros into the rest.
+
+    Args:
+        image: [h, w, 3] uint8 or float32, RGB.
+        color_map: the map; None: the values stay as they are.
+        out: [3, H, W] float32, channel first, H >= h and W >= w.
+    """
     height, width = image.shape[:2]
-    colour = (affine(np.eye(3)) if colour is None else colour).astype(np.float32)
-    if is_diagonal(colour):
-        _scale_planes(image, colour, out)
-    elif (compiled := kernels()) is None:
+    color_map = (affine(np.eye(3)) if color_map is None else color_map).astype(np.float32)
+    if is_diagonal(color_map):
+        _write_scaled(image, color_map, out)
+    elif (kernels := ops.load_numba_kernels()) is None:
         _clear_rest(out, height, width)
-        out[:, :height, :width] = cv2.transform(image.astype(np.float32, copy=False), colour).transpose(2, 0, 1)
+        out[:, :height, :width] = cv2.transform(image.astype(np.float32, copy=False), color_map).transpose(2, 0, 1)
     else:
         planes = np.empty((3, height, width), image.dtype)
         cv2.split(image, list(planes))
-        compiled.map_planes(planes, colour, out)
+        kernels.map_planes(planes, color_map, out)
 
 
-def is_diagonal(colour: np.ndarray) -> bool:
-    """Whether channels do not mix, as in evaluation: NumPy does that as fast as a compiled loop."""
-    return not np.any(colour[:, :3] * (1 - np.eye(3)))
+def is_diagonal(color_map: np.ndarray) -> bool:
+    """Whether the map keeps channels apart, as in evaluation. NumPy applies such a map as fast as a compiled loop."""
+    return not np.any(color_map[:, :3] * (1 - np.eye(3)))
 
 
-def _scale_planes(image: np.ndarray, colour: np.ndarray, out: np.ndarray) -> None:
-    """`write` for a diagonal map."""
+def _write_scaled(image: np.ndarray, color_map: np.ndarray, out: np.ndarray) -> None:
+    """`write_mapped` for a diagonal map."""
     height, width = image.shape[:2]
     _clear_rest(out, height, width)
     for channel, plane in enumerate(cv2.split(image)):
         target = out[channel, :height, :width]
-        np.multiply(plane, colour[channel, channel], out=target)
-        target += colour[channel, 3]
+        np.multiply(plane, color_map[channel, channel], out=target)
+        target += color_map[channel, 3]
 
 
 def _clear_rest(out: np.ndarray, height: int, width: int) -> None:

@@ -18,15 +18,20 @@ _MODES = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-_STRAIGHT_TO_RGB = getattr(cv2, "IMREAD_COLOR_RGB", 0)  # OpenCV 4.11 and later; of JPEGs, where it is known to work
+_STRAIGHT_TO_RGB = getattr(cv2, "IMREAD_COLOR_RGB", 0)  # OpenCV 4.11 and later; used for JPEGs, known to work
 
 
 def read_image(path: str, annotated_size: tuple[int, int] | None = None, reduction: int = 1) -> np.ndarray:
-    """The image at `path`, [h, w, 3] RGB uint8, whatever it was stored as (grey, with alpha, 16 bit).
+    """Reads the image at `path` as [h, w, 3] RGB uint8, whatever it is stored as (gray, with alpha, 16 bit).
 
-    The EXIF orientation is applied, unless `annotated_size` (height, width) shows that the boxes were drawn on the
-    unrotated pixels. reduction 2, 4, 8: a JPEG comes with its sides divided by that, rounded up, for less work. Raises
-    UserError naming the file where it is missing, empty, cut short, too large or not an image.
+    Args:
+        path: the file.
+        annotated_size: (height, width) in the annotations. The EXIF orientation is applied, unless this size shows that
+            the boxes were drawn on the unrotated pixels.
+        reduction: 1, 2, 4 or 8. The sides of a JPEG are divided by it and rounded up, which takes less time.
+
+    Raises:
+        UserError: the file, which the message names, is missing, empty, cut short, too large or not an image.
     """
     try:
         data, header = _read(path, annotated_size)
@@ -39,12 +44,12 @@ def read_image(path: str, annotated_size: tuple[int, int] | None = None, reducti
 
 
 def read_in_time(path: str, annotated_size: tuple[int, int] | None = None) -> np.ndarray:
-    """As `read_image`, outside of a Loader: a file system that does not answer is a UserError as well."""
+    """`read_image` for use outside of a Loader: raises UserError also if the file system does not answer."""
     return call_within(reading_limit(), lambda: path, partial(read_image, path, annotated_size))
 
 
 def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:
-    """(height, width) of what `read_image` gives, by the file's header; None where it is not an image."""
+    """(height, width) of the image that `read_image` returns, from the file's header; None if it is not an image."""
     try:
         return _read(path, annotated_size)[1].upright_size
     except ImageProblem:
@@ -52,7 +57,7 @@ def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tup
 
 
 def _read(path: str | Path, annotated_size: tuple[int, int] | None) -> tuple[bytes, Header]:
-    """The file's contents and header, which says 1 where the boxes were drawn on the unrotated pixels."""
+    """The file's contents and header. Its orientation is 1 (none) if the boxes were drawn on the unrotated pixels."""
     data, header = read_file(path)
     if annotated_size == header.size != header.upright_size:
         header = header._replace(orientation=1)

@@ -1,8 +1,9 @@
-"""Resizing put off until collation, so that one pass goes from the decoded uint8 image into the batch's memory.
+"""Resizing that is deferred to collation, so that one pass goes from the decoded uint8 image into the batch's memory.
 
-Eight resized float32 images of 640 x 640 are 39 MB that the kernel has to map and clear, which takes longer than the
-arithmetic; put off, one is made at a time. Cubic and Lanczos in float32 are done here, faster than by OpenCV: the
-colours go first, where there are fewer pixels, then columns and rows as weighted sums of whole lines, which vectorise.
+Eight resized float32 images of 640 x 640 are 39 MB, which the kernel has to map and clear; that takes longer than the
+arithmetic. Deferred, one image is resized at a time. Cubic and Lanczos interpolation of float32 values are computed
+here, faster than by OpenCV: the color map is applied first, where there are fewer pixels, then columns and rows are
+weighted sums of whole lines, which vectorize.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ppdet.data.ops import color as colour
+from ppdet.data import ops
+from ppdet.data.ops import color
 from ppdet.data.ops import functional as F
 
 _STEPS = np.arange(8) * (np.pi / 4)
@@ -20,20 +22,22 @@ _SIGNS = np.array([1, -1] * 4)
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A resize that an image has yet to go through.
+class PendingResize:
+    """A resize that is still to be applied to an image.
 
-    size     (height, width) that it is taken for: its own, unless it is stored smaller
-    factors  (y, x) relative to `size`
-    interp   OpenCV's number (0 nearest, 1 linear, 2 cubic, 3 area, 4 lanczos4)
-    real     cubic and Lanczos are not rounded and clipped to uint8, as in the published order after a change of
-             colour. They overshoot; the others do not, and stay as they are: rounding is all the difference
+    Attributes:
+        size: (height, width) that `factors` refer to: the image's own, unless the image is stored smaller.
+        factors: (y, x) relative to `size`.
+        interp: OpenCV's number (0 nearest, 1 linear, 2 cubic, 3 area, 4 lanczos4).
+        in_float32: cubic and Lanczos results, which overshoot, are neither rounded nor clipped to uint8. The published
+            order resizes float32 images after a change of color. The other interpolations do not overshoot and stay
+            in uint8; they differ by the rounding alone.
     """
 
     size: F.Size
     factors: tuple[float, float]
     interp: int
-    real: bool
+    in_float32: bool
 
     @property
     def target(self) -> F.Size:
@@ -42,45 +46,55 @@ class Stretch:
         return round(height * y), round(width * x)
 
 
-def resized(image: np.ndarray, stretch: Stretch | None) -> np.ndarray:
-    """The image [h, w, 3] after `stretch`, by OpenCV: float32 where cubic or Lanczos is to be `real`, or its dtype."""
-    if stretch is None:
+def apply_resize(image: np.ndarray, resize: PendingResize | None) -> np.ndarray:
+    """The image [h, w, 3] resized by OpenCV (None: as it is). Keeps the dtype, unless `in_float32` asks for float32."""
+    if resize is None:
         return image
-    if stretch.real and stretch.interp in _WEIGHTS:
+    if resize.in_float32 and resize.interp in _WEIGHTS:
         image = image.astype(np.float32, copy=False)
-    return F.resize(image, stretch.size, stretch.factors, stretch.interp)
+    return F.resize(image, resize.size, resize.factors, resize.interp)
 
 
-def write(image: np.ndarray, stretch: Stretch | None, mapping: np.ndarray | None, out: np.ndarray) -> None:
-    """`image` after `stretch` and the colours `mapping` into `out` [3, H, W] float32: top left, the rest becomes 0."""
-    compiled = colour.kernels()
-    separable = stretch and stretch.real and stretch.interp in _WEIGHTS and image.dtype == np.uint8
-    if compiled is None or stretch is None or mapping is None or not separable:
-        colour.write(resized(image, stretch), mapping, out)
+def write_resized(
+    image: np.ndarray, resize: PendingResize | None, color_map: np.ndarray | None, out: np.ndarray
+) -> None:
+    """Writes the resized and color-mapped image into the top left corner of `out`, and zeros into the rest.
+
+    Args:
+        image: [h, w, 3] uint8 or float32, RGB.
+        resize: the pending resize; None: none.
+        color_map: [3, 4], see color.py; None: none.
+        out: [3, H, W] float32, channel first.
+    """
+    kernels = ops.load_numba_kernels()
+    separable = resize and resize.in_float32 and resize.interp in _WEIGHTS and image.dtype == np.uint8
+    if kernels is None or resize is None or color_map is None or not separable:
+        color.write_mapped(apply_resize(image, resize), color_map, out)
         return
     stored = image.shape[:2]
-    height, width = stretch.target
+    height, width = resize.target
     # As F.resize: the factor itself, unless the image is stored smaller.
-    y, x = stretch.factors if stored == stretch.size else (height / stored[0], width / stored[1])
-    rows, columns = taps(height, y, stretch.interp), taps(width, x, stretch.interp)
+    y, x = resize.factors if stored == resize.size else (height / stored[0], width / stored[1])
+    rows, columns = taps(height, y, resize.interp), taps(width, x, resize.interp)
     planes = np.empty((3, stored[1], stored[0]), np.uint8)
     cv2.split(cv2.transpose(image), list(planes))
     mapped = np.empty(planes.shape, np.float32)
-    compiled.map_planes(planes, mapping.astype(np.float32), mapped)
+    kernels.map_planes(planes, color_map.astype(np.float32), mapped)
     wide, turned = np.empty((width, stored[0]), np.float32), np.empty((stored[0], width), np.float32)
     for channel in range(3):
-        compiled.mix_lines(mapped[channel], *columns, wide)
+        kernels.weighted_row_sum(mapped[channel], *columns, wide)
         cv2.transpose(wide, turned)
-        compiled.mix_lines(turned, *rows, out[channel])
+        kernels.weighted_row_sum(turned, *rows, out[channel])
 
 
 def taps(length: int, factor: float, interp: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where OpenCV samples a line to make it `length` pixels: first tap [length] int64, weights [length, T] float32.
+    """The positions and weights with which OpenCV resizes a line to `length` pixels.
 
-    The first may be below 0 and the last beyond the end: the pixel at the edge counts there. T is 4 or 8.
+    Returns (index of the first tap [length] int64, weights [length, T] float32), T = 4 or 8. An index may be below 0 or
+    beyond the end: the pixel at the edge is used there.
     """
     at = (np.arange(length) + 0.5) / factor - 0.5
-    if interp == cv2.INTER_LANCZOS4:  # OpenCV rounds the positions; not so for cubic, on x86
+    if interp == cv2.INTER_LANCZOS4:  # OpenCV rounds these positions, and on x86 not those of cubic
         at = at.astype(np.float32).astype(np.float64)
     whole = np.floor(at)
     weights = _WEIGHTS[interp]((at - whole)[:, None])
@@ -88,7 +102,7 @@ def taps(length: int, factor: float, interp: int) -> tuple[np.ndarray, np.ndarra
     return whole.astype(np.int64) - (weights.shape[1] // 2 - 1), weights.astype(np.float32)
 
 
-# ---- weights [length, T] of the taps around a position, from its fraction [length, 1] beyond the pixel before it ----
+# ---- weights [length, T] of the taps around a position, from its distance [length, 1] to the pixel before it ----
 
 
 def _cubic(part: np.ndarray) -> np.ndarray:
@@ -99,7 +113,7 @@ def _cubic(part: np.ndarray) -> np.ndarray:
 
 
 def _lanczos(part: np.ndarray) -> np.ndarray:
-    """sinc(d) * sinc(d / 4) of the distances d, up to a factor: sin(pi * d) is the same for all but for its sign."""
+    """sinc(d) * sinc(d / 4) of the distances d, up to a factor: |sin(pi * d)| is the same for all of them."""
     start = np.maximum(part, 1e-6) + 3  # no division by zero
     distance = start - np.arange(8)
     angle = start * (np.pi / 4)

@@ -1,4 +1,4 @@
-"""Pure image and box operations: no randomness, no argument is changed.
+"""Pure image and box operations: no randomness; arguments are not changed.
 
 Images are [h, w, 3] RGB, uint8 or float32 with values 0..255; boxes are [N, 4] float32, xyxy, pixels of an image of
 `size` (height, width).
@@ -22,9 +22,9 @@ def flip_boxes(boxes: np.ndarray, width: int) -> np.ndarray:
 
 
 def crop(image: np.ndarray, size: Size, window: Sequence[int]) -> np.ndarray:
-    """View of `window` (x1, y1, x2, y2 in pixels of `size`) in an image that may be stored smaller than `size`.
+    """A view of `window` (x1, y1, x2, y2 in pixels of `size`) in an image that may be stored smaller than `size`.
 
-    There the edges are rounded to the stored pixels, and at least one of them stays.
+    If it is, the edges are rounded to stored pixels, and the view has at least one of them.
     """
     x1, y1, x2, y2 = window
     if image.shape[:2] != size:
@@ -35,20 +35,20 @@ def crop(image: np.ndarray, size: Size, window: Sequence[int]) -> np.ndarray:
 
 
 def crop_boxes(boxes: np.ndarray, window: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes clipped to `window` (x1, y1, x2, y2) and moved into it, and the indices of those that stay.
+    """Boxes clipped to `window` (x1, y1, x2, y2) and relative to its corner, and the indices of those that are kept.
 
-    A box stays when its centre lies inside the window and something of it is left. Returns ([M, 4], [M] int64).
+    A box is kept if its center lies inside the window and its clipped area is not empty. Returns ([M, 4], [M] int64).
     """
     low, high = np.asarray(window, np.float32).reshape(2, 2)
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     moved = np.concatenate([np.maximum(boxes[:, :2], low) - low, np.minimum(boxes[:, 2:], high) - low], axis=1)
-    inside = ((low <= centres) & (centres < high)).all(axis=1)
+    inside = ((low <= centers) & (centers < high)).all(axis=1)
     kept = np.flatnonzero(inside & (moved[:, :2] < moved[:, 2:]).all(axis=1))
     return moved[kept], kept
 
 
 def clip_boxes(boxes: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
-    """The parts of boxes inside an image, and the indices of those of which something is left ([M, 4], [M] int64)."""
+    """Boxes clipped to an image, and the indices of those that are not empty then ([M, 4], [M] int64)."""
     clipped = np.clip(boxes, 0, np.array([size[1], size[0]] * 2, np.float32))
     kept = np.flatnonzero((clipped[:, :2] < clipped[:, 2:]).all(axis=1))
     return clipped[kept], kept
@@ -77,13 +77,13 @@ def resize_factors(size: Size, target: Size, keep_ratio: bool) -> tuple[float, f
 
 
 def resize(image: np.ndarray, size: Size, factors: tuple[float, float], interp: int) -> np.ndarray:
-    """`size` times `factors` (y, x) of an image that may be stored smaller than `size`; dtype kept.
+    """Resizes an image, which may be stored smaller than `size`, to `size` times `factors` (y, x). Keeps the dtype.
 
     `interp` is OpenCV's number (0 nearest, 1 linear, 2 cubic, 3 area, 4 lanczos4).
     """
     y, x = factors
     if image.shape[:2] == size:
-        # The factors and not the size are given: OpenCV samples by the exact factor even where the size was rounded.
+        # Factors instead of a size: OpenCV samples by the exact factor even if the size was rounded.
         resized: np.ndarray = cv2.resize(image, None, fx=x, fy=y, interpolation=interp)
     else:
         resized = cv2.resize(image, (round(size[1] * x), round(size[0] * y)), interpolation=interp)
@@ -91,7 +91,7 @@ def resize(image: np.ndarray, size: Size, factors: tuple[float, float], interp: 
 
 
 def resize_boxes(boxes: np.ndarray, factors: tuple[float, float], size: Size) -> np.ndarray:
-    """Boxes times `factors` (y, x), within the resized image's `size`."""
+    """Boxes times `factors` (y, x), clipped to the resized image's `size`."""
     (y, x), (height, width) = factors, size
     clipped: np.ndarray = np.clip(
         boxes * np.array([x, y] * 2, np.float32), 0, np.array([width, height] * 2, np.float32)

@@ -1,6 +1,6 @@
-"""The compiled loops of the reader; importing this module needs numba, and compiles them unless its cache has them.
+"""Compiled loops of the reader. Importing this module needs numba, which compiles them unless its cache has them.
 
-Single-threaded: the worker processes are the parallelism.
+They run on one thread: the worker processes are the parallelism.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _MATRIX, _CUBE = float32[:, ::1], float32[:, :, ::1]
 
 
 @compiled([void(uint8[:, :, ::1], _MATRIX, _CUBE), void(_CUBE, _MATRIX, _CUBE)])
-def map_planes(planes: Any, colour: Any, out: Any) -> None:
-    """planes [3, h, w] through the map colour [3, 4] into the top left of out [3, H, W]; the rest of it becomes 0."""
+def map_planes(planes: Any, color_map: Any, out: Any) -> None:
+    """Writes planes [3, h, w], mapped by color_map [3, 4], into the top left of out [3, H, W]; the rest becomes 0."""
     height, width = planes.shape[1:]
     for y in range(height):
         red, green, blue = planes[0, y], planes[1, y], planes[2, y]
         for channel in range(3):
-            r, g, b, offset = colour[channel]
+            r, g, b, offset = color_map[channel]
             row = out[channel, y]
             for x in range(width):
                 row[x] = r * np.float32(red[x]) + g * np.float32(green[x]) + b * np.float32(blue[x]) + offset
@@ -32,10 +32,11 @@ def map_planes(planes: Any, colour: Any, out: Any) -> None:
 
 
 @compiled([void(_MATRIX, int64[::1], _MATRIX, _MATRIX)])
-def mix_lines(lines: Any, first: Any, weights: Any, out: Any) -> None:
-    """out[i] = sum over t of weights[i, t] * lines[first[i] + t], clamped to the lines there are; T a multiple of 4.
+def weighted_row_sum(lines: Any, first: Any, weights: Any, out: Any) -> None:
+    """out[i] = sum over t of weights[i, t] * lines[first[i] + t]. Beyond the ends the first and the last line are used.
 
-    lines [n, w], first [m], weights [m, T], out [H, W] with H >= m and W >= w, the rest of which becomes 0.
+    lines [n, w], first [m], weights [m, T] with T a multiple of 4; out [H, W] with H >= m and W >= w, the rest of which
+    becomes 0.
     """
     last, width = len(lines) - 1, lines.shape[1]
     for i in range(len(first)):
@@ -52,11 +53,11 @@ def mix_lines(lines: Any, first: Any, weights: Any, out: Any) -> None:
 
 
 @compiled([boolean(_MATRIX, int64, int64, int64, int64, float32, boolean)])
-def accepts(boxes: Any, x1: int, y1: int, x2: int, y2: int, threshold: float, every_box: bool) -> bool:
-    """RandomCrop._accepts, in the same float32 arithmetic."""
+def accepts_window(boxes: Any, x1: int, y1: int, x2: int, y2: int, threshold: float, every_box: bool) -> bool:
+    """`RandomCrop._accepts`, in the same float32 arithmetic."""
     left, top, right, bottom = np.float32(x1), np.float32(y1), np.float32(x2), np.float32(y2)
     window_area = (right - left) * (bottom - top)
-    centred = False
+    centered = False
     best, worst = np.float32(-np.inf), np.float32(np.inf)
     for i in range(len(boxes)):
         bx1, by1, bx2, by2 = boxes[i]
@@ -67,18 +68,18 @@ def accepts(boxes: Any, x1: int, y1: int, x2: int, y2: int, threshold: float, ev
         best, worst = max(best, iou), min(worst, iou)
         x, y = (bx1 + bx2) / np.float32(2), (by1 + by2) / np.float32(2)
         inside = left <= x < right and top <= y < bottom
-        centred = centred or (inside and inner_x1 - left < inner_x2 - left and inner_y1 - top < inner_y2 - top)
+        centered = centered or (inside and inner_x1 - left < inner_x2 - left and inner_y1 - top < inner_y2 - top)
     reached = (worst if every_box else best) >= threshold
-    return bool(centred and reached)
+    return bool(centered and reached)
 
 
 @compiled([types.UniTuple(int64, 4)(types.npy_rng, int64, int64, _MATRIX, float64[::1], float64[::1], int64, boolean)])
-def choose(
+def choose_window(
     rng: Any, height: int, width: int, boxes: Any, thresholds: Any, bounds: Any, attempts: int, every_box: bool
 ) -> tuple[int, int, int, int]:
-    """RandomCrop's windows until one is accepted, with the draws of RandomCrop._draw; zeros where there is none.
+    """The first window (x1, y1, x2, y2) that is accepted, with the random draws of `RandomCrop._draw`; else zeros.
 
-    thresholds [T] in their order, NaN for no crop; bounds: those of scaling, then those of aspect_ratio.
+    thresholds [T] in the order in which they are tried, NaN for no crop; bounds [4]: scaling, then aspect_ratio.
     """
     for threshold in thresholds:
         if np.isnan(threshold):
@@ -90,6 +91,6 @@ def choose(
             crop_h, crop_w = max(int(height * (scale / root)), 1), max(int(width * (scale * root)), 1)
             y = rng.integers(0, max(height - crop_h, 1))
             x = rng.integers(0, max(width - crop_w, 1))
-            if accepts(boxes, x, y, x + crop_w, y + crop_h, threshold, every_box):
+            if accepts_window(boxes, x, y, x + crop_w, y + crop_h, threshold, every_box):
                 return x, y, x + crop_w, y + crop_h
     return 0, 0, 0, 0

@@ -16,17 +16,18 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data import cache_files
 from ppdet.data.datasets import Dataset
 from ppdet.data.datasets.box_filter import make_record
+from ppdet.data.loading import cache_files
 from ppdet.data.loading import image_cache as cache_module
 from ppdet.data.loading.image_cache import stored_size
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.reader import Reader, TrainReader
 from ppdet.data.ops.decode import read_image
 from ppdet.data.structures import Sample
-from ppdet.data.transforms.reduced_decode import CroppedDecode
-from ppdet.data.transforms.sample_transforms import Decode, RandomCrop, Resize, stretched
+from ppdet.data.transforms.random_crop import RandomCrop
+from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
+from ppdet.data.transforms.sample_transforms import Decode, Resize, apply_pending_resize
 
 ReaderFactory = Callable[..., Reader]
 
@@ -63,7 +64,7 @@ def test_shrunk_images_keep_boxes_and_sizes(
 ) -> None:
     monkeypatch.setattr(Reader, "_sizes", lambda self: [(24, 24)])
     shrunk, whole = train_reader(cache="ram").bind(small), train_reader().bind(small)
-    image, size = shrunk._maker.sample_transforms[0].cache.get(small.records[0].im_file)
+    image, size = shrunk._batch_builder.sample_transforms[0].cache.get(small.records[0].im_file)
     assert (image.shape, size) == ((24, 32, 3), (48, 64))
     assert_equal(arrays_of(shrunk), arrays_of(whole), "image")
 
@@ -124,7 +125,7 @@ def test_caches_that_nobody_reads_any_more_go(
         file = folder / f"images-{name}.cache"
         file.write_bytes(bytes(1000))
         os.utime(file, (time.time() - days * 86400, 0))
-    array = cache_files.opened(folder / "images-read.cache")
+    array = cache_files.map_file(folder / "images-read.cache")
     os.utime(folder / "images-read.cache", (time.time() - 32 * 86400, 0))
     with caplog.at_level(logging.INFO, logger="ppdet"):
         train_reader(cache="disk").bind(small)
@@ -194,13 +195,13 @@ def test_reduced_decoding_keeps_boxes_and_sizes(large: Sample) -> None:
     reduced_sizes = set()
     for seed in range(12):
         results = []
-        for decode in (CroppedDecode(RandomCrop(), (96, 96)), None):
+        for decode in (ReducedDecodeCrop(RandomCrop(), (96, 96)), None):
             rng = np.random.default_rng(seed)
             sample = decode(large, rng) if decode else RandomCrop()(Decode()(large, rng), rng)
             if decode:
                 reduced_sizes.add(round(sample.size[0] / sample.image.shape[0]))
                 assert min(sample.image.shape[:2]) >= 95
-            results.append((stretched(Resize(96, interp=3)(sample, rng)), rng.uniform()))
+            results.append((apply_pending_resize(Resize(96, interp=3)(sample, rng)), rng.uniform()))
         (reduced, next_draw), (whole, expected_draw) = results
         assert next_draw == expected_draw
         for name in ("gt_bbox", "gt_class", "im_shape", "scale_factor"):
@@ -213,16 +214,16 @@ def test_reduced_decoding_keeps_boxes_and_sizes(large: Sample) -> None:
 def test_a_wrongly_annotated_size_is_decoded_whole(large: Sample) -> None:
     wrong = Sample.from_record(make_record(Path(large.im_file), 1, (900, 1502), [(0, [300, 200, 1200, 900], 0)]))
     one, other = np.random.default_rng(3), np.random.default_rng(3)
-    found, expected = CroppedDecode(RandomCrop(), (96, 96))(wrong, one), RandomCrop()(Decode()(wrong, other), other)
+    found, expected = ReducedDecodeCrop(RandomCrop(), (96, 96))(wrong, one), RandomCrop()(Decode()(wrong, other), other)
     np.testing.assert_array_equal(found.image, expected.image)
     assert one.uniform() == other.uniform()
 
 
 def test_only_training_decodes_reduced(small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory) -> None:
     def first(reader: Reader) -> type:
-        return type(reader.bind(small)._maker.sample_transforms[0])
+        return type(reader.bind(small)._batch_builder.sample_transforms[0])
 
-    assert first(train_reader()) is CroppedDecode
+    assert first(train_reader()) is ReducedDecodeCrop
     assert {first(train_reader(reduced_decode=False)), first(train_reader(exact=True)), first(eval_reader())} == {
         Decode
     }
@@ -242,7 +243,7 @@ def test_images_of_another_size_than_annotated(
     """They give the same batches; those larger than annotated have no room in the cache."""
     small.records[2] = replace(small.records[2], size=size)
     reader = train_reader(cache="ram").bind(small)
-    found = reader._maker.sample_transforms[0].cache.get(small.records[2].im_file)
+    found = reader._batch_builder.sample_transforms[0].cache.get(small.records[2].im_file)
     assert (found is not None) == cached
     assert found is None or found[1] == (48, 64)
     assert_equal(arrays_of(reader), arrays_of(train_reader(reduced_decode=False).bind(small)))

@@ -16,7 +16,7 @@ def sampler(length: int, batch_size: int, **options: Any) -> EpochSampler:
 
 
 def epoch(of: EpochSampler, number: int = 0, start_step: int = 0) -> list[list[int]]:
-    return [[draw.record for draw in draws] for draws in of.batches(number, start_step)]
+    return [[sample.index for sample in batch] for batch in of.batches(number, start_step)]
 
 
 def test_an_epoch_holds_every_image_once() -> None:

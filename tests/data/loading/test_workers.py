@@ -21,7 +21,7 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.loading.loader import _tensor
-from ppdet.data.loading.workers import PREFETCH, SPARE, Buffers, WorkerPool
+from ppdet.data.loading.workers import PREFETCH, SPARE_BUFFERS, Buffers, WorkerPool
 
 SHAPE = (2, 3, 16, 16)
 SIZE = 4 * 2 * 3 * 16 * 16
@@ -77,7 +77,7 @@ def test_buffers_come_back_and_results_that_are_not_kept_lie_in_them(pool: PoolF
     copies = sum(parts["image"].base is None for _ in range(3) for parts in ours.results(range(20)))
     gc.collect()
     assert copies == 0
-    assert len(ours._buffers.free) == 2 * PREFETCH + SPARE
+    assert len(ours._buffers.free) == 2 * PREFETCH + SPARE_BUFFERS
 
 
 @pytest.mark.parametrize("keep", ["array", "view", "tensor", "tensor view"])

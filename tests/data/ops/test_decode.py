@@ -56,7 +56,7 @@ def test_16_bit_is_brought_to_8(tmp_path: Path, picture: np.ndarray) -> None:
     np.testing.assert_array_equal(read_image(path), picture)
 
 
-def test_grey_has_three_equal_channels(tmp_path: Path, picture: np.ndarray) -> None:
+def test_gray_has_three_equal_channels(tmp_path: Path, picture: np.ndarray) -> None:
     image = read_image(write(tmp_path / "a.png", picture[..., 0]))
     np.testing.assert_array_equal(image, np.repeat(picture[..., :1], 3, axis=2))
 

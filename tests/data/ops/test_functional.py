@@ -32,11 +32,11 @@ def test_crop() -> None:
 def test_crop_boxes() -> None:
     given = boxes(
         [12, 10, 30, 30],  # inside
-        [0, 0, 24, 24],  # its centre (12, 12) is inside: clipped
-        [0, 0, 16, 16],  # its centre (8, 8) is not
+        [0, 0, 24, 24],  # its center (12, 12) is inside: clipped
+        [0, 0, 16, 16],  # its center (8, 8) is not
         [10, 10, 10, 50],  # without width
-        [0, 0, 20, 20],  # its centre is the window's first corner, which is inside
-        [80, 80, 100, 100],  # its centre is the last corner, which is not
+        [0, 0, 20, 20],  # its center is the window's first corner, which is inside
+        [80, 80, 100, 100],  # its center is the last corner, which is not
     )
     moved, kept = F.crop_boxes(given, (10, 10, 90, 90))
     assert kept.tolist() == [0, 1, 4]

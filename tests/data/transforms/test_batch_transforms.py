@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data.ops import color as colour
+from ppdet.data import ops
+from ppdet.data.loading.collate import collate
 from ppdet.data.structures import Sample
 from ppdet.data.transforms.batch_transforms import (
     BatchRandomResize,
     PadBatch,
     PadGT,
-    collate,
     pad_ground_truth,
 )
 
@@ -77,17 +77,17 @@ def test_padding_stays_zero_and_colours_are_mapped(
     monkeypatch: pytest.MonkeyPatch, dtype: type, compiled: bool
 ) -> None:
     if not compiled:
-        monkeypatch.setattr(colour, "kernels", lambda: None)
+        monkeypatch.setattr(ops, "load_numba_kernels", lambda: None)
     samples = [sample(1, (8, 20)), sample(1, (16, 8))]
     rng = np.random.default_rng(0)
     for one in samples:
         one.image = rng.integers(0, 255, one.image.shape).astype(dtype)
-        one.colour = rng.normal(size=(3, 4))
+        one.color_map = rng.normal(size=(3, 4))
     batch = collate(PadBatch(32)(samples, RNG))["image"]
     assert batch.dtype == np.float32
     for one, image in zip(samples, batch, strict=True):
         height, width = one.size
-        expected = one.image @ one.colour[:, :3].T + one.colour[:, 3]
+        expected = one.image @ one.color_map[:, :3].T + one.color_map[:, 3]
         np.testing.assert_allclose(image[:, :height, :width], expected.transpose(2, 0, 1), rtol=0, atol=1e-3)
         assert not image[:, height:].any()
         assert not image[:, :, width:].any()

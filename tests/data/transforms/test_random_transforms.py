@@ -1,6 +1,6 @@
 """The random transforms against tests/references/images.py, which draws the same random numbers in the same order.
 
-Tolerances: 1e-3 grey levels for the products of colour matrices in float32; boxes are exact.
+Tolerances: 1e-3 gray levels for the products of colour matrices in float32; boxes are exact.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import cv2
 import numpy as np
 import pytest
 
-from ppdet.data.ops import color as colour
+from ppdet.data import ops
+from ppdet.data.loading.collate import apply_batch_transforms, collate
 from ppdet.data.structures import Sample
-from ppdet.data.transforms.batch_transforms import BatchRandomResize, apply_batch_transforms, collate
+from ppdet.data.transforms.batch_transforms import BatchRandomResize
+from ppdet.data.transforms.random_crop import RandomCrop
 from ppdet.data.transforms.sample_transforms import (
     NormalizeImage,
     Permute,
-    RandomCrop,
     RandomDistort,
     RandomFlip,
     Resize,
-    settled,
+    apply_pending,
 )
 from tests.references import images as reference
 
@@ -55,7 +56,7 @@ def make_sample(rng: np.random.Generator, size: tuple[int, int] | None = None, c
 )
 def test_crop(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], compiled: bool) -> None:
     if not compiled:
-        monkeypatch.setattr(colour, "kernels", lambda: None)
+        monkeypatch.setattr(ops, "load_numba_kernels", lambda: None)
     samples_rng, crops = np.random.default_rng(0), 0
     for seed in range(60):
         sample = make_sample(samples_rng)
@@ -81,7 +82,7 @@ def test_distort() -> None:
     sample = make_sample(np.random.default_rng(0))
     changed = 0
     for seed in range(40):
-        found = settled(RandomDistort()(sample, np.random.default_rng(seed))).image
+        found = apply_pending(RandomDistort()(sample, np.random.default_rng(seed))).image
         expected = reference.distorted(sample.image, np.random.default_rng(seed))
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
         changed += not np.array_equal(expected, sample.image)
@@ -97,10 +98,10 @@ def test_distort() -> None:
         ("hue", (0.3, 0.3, 0), lambda image: reference.hue_rotated(image, 0.3)),
     ],
 )
-def test_each_change_of_colour(name: str, draw: tuple[float, float, float], change: Any) -> None:
+def test_each_change_of_color(name: str, draw: tuple[float, float, float], change: Any) -> None:
     options = {each: (0.5, 1.5, 1) for each in ("hue", "saturation", "contrast", "brightness")} | {name: draw}
     sample = make_sample(np.random.default_rng(0))
-    found = settled(RandomDistort(**options)(sample, np.random.default_rng(0))).image
+    found = apply_pending(RandomDistort(**options)(sample, np.random.default_rng(0))).image
     np.testing.assert_allclose(found, change(sample.image.astype(np.float64)), rtol=0, atol=1e-3)
 
 
@@ -126,7 +127,7 @@ def test_normalize(is_scale: bool) -> None:
     sample = make_sample(np.random.default_rng(0))
     normalized = NormalizeImage(is_scale=is_scale)(sample, np.random.default_rng(0))
     expected = (sample.image / (255.0 if is_scale else 1.0) - MEAN) / STD
-    np.testing.assert_allclose(settled(normalized).image, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(apply_pending(normalized).image, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(collate([normalized])["image"][0], expected.transpose(2, 0, 1), rtol=1e-5, atol=1e-5)
 
 
@@ -154,9 +155,9 @@ def test_one_size_and_interpolation_for_a_batch() -> None:
 
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_batch_of_training(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
-    """Crop, flip, colours, resize to a size of the batch, normalisation, padded boxes: every pixel and every box."""
+    """Crop, flip, colors, resize to a size of the batch, normalization, padded boxes: every pixel and every box."""
     if not compiled:
-        monkeypatch.setattr(colour, "kernels", lambda: None)
+        monkeypatch.setattr(ops, "load_numba_kernels", lambda: None)
     rng = np.random.default_rng(5)
     samples = [make_sample(rng) for _ in range(8)]
     ours, theirs = np.random.default_rng(6), np.random.default_rng(6)

@@ -2,7 +2,7 @@
 
 The golden random transforms drew from NumPy's global generator with the seed that ends their name. `LegacyRng` offers
 that generator under the Generator's names, so a transform that draws in upstream's order must give upstream's result.
-Images may be one grey level off (OpenCV versions round differently); boxes agree to 1e-3 pixels.
+Images may be one gray level off (OpenCV versions round differently); boxes agree to 1e-3 pixels.
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ import pytest
 from ppdet.core.builder import Builder
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
+from ppdet.data import ops
 from ppdet.data.datasets import COCODataSet
 from ppdet.data.datasets.box_filter import make_record
-from ppdet.data.ops import color as colour
+from ppdet.data.loading.collate import apply_batch_transforms, collate
 from ppdet.data.structures import Record, Sample
 from ppdet.data.transforms.batch_transforms import (
     BatchRandomResize,
     BatchTransform,
     PadBatch,
     PadGT,
-    apply_batch_transforms,
-    collate,
 )
+from ppdet.data.transforms.random_crop import RandomCrop
 from ppdet.data.transforms.sample_transforms import (
     Decode,
     NormalizeImage,
     Permute,
-    RandomCrop,
     RandomDistort,
     RandomFlip,
     Resize,
-    settled,
+    apply_pending,
 )
 
 RNG = np.random.default_rng(0)  # for transforms that draw nothing
@@ -61,21 +60,21 @@ class Golden:
         self.arrays = np.load(folder / "transforms.npz")
         self.facts = json.loads((folder / "transforms.json").read_text())
 
-    def check(self, name: str, sample: Sample, grey: float = 1.0) -> None:
-        """Every field of the sample against golden `name`; image values within `grey`.
+    def check(self, name: str, sample: Sample, gray: float = 1.0) -> None:
+        """Every field of the sample against golden `name`; image values within `gray`.
 
         Ours is channel first only in the batch, and may be uint8 where the original has turned the same values into
         float32.
         """
         fact = self.facts[f"{name}/image"]
-        image = collate([sample])["image"][0] if fact["shape"][0] == 3 else settled(sample).image
+        image = collate([sample])["image"][0] if fact["shape"][0] == 3 else apply_pending(sample).image
         assert list(image.shape) == fact["shape"]
         assert image.dtype in (np.uint8, fact["dtype"])
         stored = self.arrays[f"{name}/image"]
         ours = image if stored.ndim == 3 else image.reshape(-1)[::37]
         difference = np.abs(ours.astype(np.float32) - stored.astype(np.float32))
-        assert difference.max() <= grey, (name, difference.max())
-        assert abs(float(image.mean()) - fact["mean"]) < 0.02 * max(grey, 0.1)
+        assert difference.max() <= gray, (name, difference.max())
+        assert abs(float(image.mean()) - fact["mean"]) < 0.02 * max(gray, 0.1)
         for field, tolerance in (("gt_bbox", 1e-3), ("gt_class", 0), ("im_shape", 0), ("scale_factor", 1e-6)):
             expected = self.arrays[f"{name}/{field}"]
             actual = getattr(sample, field)
@@ -113,8 +112,8 @@ def test_resize_keeping_the_ratio_equals_golden(golden: Golden, decoded: Sample)
 def test_normalize_and_permute_equal_golden(golden: Golden, decoded: Sample) -> None:
     resized = Resize([320, 320], False, 2)(decoded, RNG)
     normalized = NormalizeImage(is_scale=True)(resized, RNG)
-    golden.check("NormalizeImage", normalized, grey=1 / (255 * 0.224) + 1e-5)
-    golden.check("Permute", Permute()(normalized, RNG), grey=1 / (255 * 0.224) + 1e-5)
+    golden.check("NormalizeImage", normalized, gray=1 / (255 * 0.224) + 1e-5)
+    golden.check("Permute", Permute()(normalized, RNG), gray=1 / (255 * 0.224) + 1e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -130,7 +129,7 @@ def test_crop_equals_golden(golden: Golden, decoded: Sample, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_distort_equals_golden(golden: Golden, decoded: Sample, seed: int) -> None:
-    golden.check(f"RandomDistort_{seed}", RandomDistort()(decoded, legacy_rng(seed)), grey=1.01)
+    golden.check(f"RandomDistort_{seed}", RandomDistort()(decoded, legacy_rng(seed)), gray=1.01)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -149,7 +148,7 @@ def test_pad_batch_equals_golden(golden: Golden, decoded: Sample) -> None:
     """Golden PadBatch: an image of 300 x 310 padded to a stride of 32; im_shape stays the size without padding."""
     transforms = [Resize([300, 310], False, 2), NormalizeImage(), Permute(), PadBatch(32)]
     (padded,) = apply_batch_transforms([decoded], transforms, RNG)
-    golden.check("PadBatch", padded, grey=1 / (255 * 0.224) + 1e-5)
+    golden.check("PadBatch", padded, gray=1 / (255 * 0.224) + 1e-5)
 
 
 def test_a_batch_has_the_golden_padding(golden: Golden, decoded: Sample) -> None:
@@ -177,7 +176,7 @@ def trained_on(records: list[Record], resize: BatchTransform, rng: Any, exact: b
         sample = Sample.from_record(record)
         for transform in (Decode(), RandomCrop(), RandomFlip(), RandomDistort()):
             sample = transform(sample, rng)
-            sample = settled(sample) if exact else sample
+            sample = apply_pending(sample) if exact else sample
         samples.append(sample)
     return apply_batch_transforms(samples, [resize, NormalizeImage(), Permute(), PadGT()], rng, exact)
 
@@ -187,7 +186,7 @@ def test_the_whole_training_pipeline_equals_golden(golden: Golden, two_records: 
     """Two images through all published training transforms, with upstream's draws from seed 7."""
     resize = BatchRandomResize([256, 288, 320, 352, 384], random_interp=True)
     for number, sample in enumerate(trained_on(two_records, resize, legacy_rng(7), exact)):
-        golden.check(f"train_pipeline{number}", sample, grey=1 / (255 * 0.224) + 1e-5)
+        golden.check(f"train_pipeline{number}", sample, gray=1 / (255 * 0.224) + 1e-5)
         np.testing.assert_array_equal(sample.pad_gt_mask, golden.arrays[f"train_pipeline{number}/pad_gt_mask"])
 
 
@@ -197,14 +196,14 @@ def test_the_whole_training_pipeline_equals_golden(golden: Golden, two_records: 
 def test_colours_at_the_end_or_in_the_published_order(
     two_records: list[Record], size: int, interp: int, most: float, mean: float
 ) -> None:
-    """In grey levels: nothing but rounding to uint8 in linear and area interpolation, times the gain of the colours."""
+    """In gray levels: nothing but rounding to uint8 in linear and area interpolation, times the gain of the colors."""
     resize = BatchRandomResize(size, interp=interp, random_size=False)
-    greys = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None] * 255
+    grays = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None] * 255
     for seed in range(6):
         fused, exact = (
             collate(trained_on(two_records, resize, np.random.default_rng(seed), exact)) for exact in (False, True)
         )
-        difference = np.abs(fused.pop("image") - exact.pop("image")) * greys
+        difference = np.abs(fused.pop("image") - exact.pop("image")) * grays
         assert difference.max() < most
         assert difference.mean() < mean
         for name, array in fused.items():
@@ -232,7 +231,7 @@ def test_no_transform_makes_float64(decoded: Sample, exact: bool) -> None:
         Permute(),
     ):
         sample = transform(sample, np.random.default_rng(1))
-        sample = settled(sample) if exact else sample
+        sample = apply_pending(sample) if exact else sample
         assert sample.image.dtype in ((np.float32,) if exact else (np.uint8, np.float32))
         assert sample.gt_bbox.dtype == sample.scale_factor.dtype == sample.im_shape.dtype == np.float32
 
@@ -260,14 +259,14 @@ def test_crop_draws_the_same_with_and_without_numba(monkeypatch: pytest.MonkeyPa
     found: dict[bool, list] = {}
     for compiled in (True, False):
         if not compiled:
-            monkeypatch.setattr(colour, "kernels", lambda: None)
+            monkeypatch.setattr(ops, "load_numba_kernels", lambda: None)
         rng, boxes_rng = np.random.default_rng(1), np.random.default_rng(2)
         windows = found[compiled] = []
         for _ in range(200):
             corners = boxes_rng.uniform(0, 300, (boxes_rng.integers(1, 6), 2))
             boxes = np.hstack([corners, corners + boxes_rng.uniform(1, 200, corners.shape)]).astype(np.float32)
             size = tuple(map(int, boxes_rng.integers(1, 500, 2)))
-            windows.append(RandomCrop(**options).choose(size, boxes, rng))
+            windows.append(RandomCrop(**options).choose_window(size, boxes, rng))
         windows.append(rng.uniform())
     assert found[True] == found[False]
     assert sum(window is not None for window in found[True]) > 10
@@ -280,12 +279,12 @@ def test_crop_without_boxes_changes_nothing(decoded: Sample) -> None:
 
 
 def test_distort_parity_oddities() -> None:
-    """parity: brightness adds grey levels, and the third number is the probability to skip."""
+    """parity: brightness adds gray levels, and the third number is the probability to skip."""
     sample = Sample.from_record(make_record(Path("a.jpg"), 1))
     sample.image = np.full((2, 2, 3), 100, np.uint8)
 
     def distorted(distort: RandomDistort) -> np.ndarray:
-        return settled(distort(sample, np.random.default_rng(0))).image
+        return apply_pending(distort(sample, np.random.default_rng(0))).image
 
     skip_all = {name: (0.5, 1.5, 1) for name in ("hue", "saturation", "contrast", "brightness")}
     np.testing.assert_array_equal(distorted(RandomDistort(**skip_all)), sample.image)

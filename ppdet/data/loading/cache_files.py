@@ -1,4 +1,4 @@
-"""The files of a cache folder: locked while they are read, and deleted when nobody needs them. Layout: cache.py."""
+"""Files of a cache folder: locked while they are read, deleted once unused. Their layout: image_cache.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 try:
     import fcntl
-except ImportError:  # Windows: processes are not kept apart
+except ImportError:  # Windows has no such locks: processes are not kept apart
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _UNFINISHED = "unfinished-"
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Make `folder` and keep other processes out. What a killed one left unfinished there is deleted."""
+    """Creates `folder`, locks it against other processes, and deletes unfinished files of killed processes."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         if fcntl:
@@ -37,7 +37,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 def delete_unused(folder: Path, needed: int) -> None:
-    """Delete caches that no process reads: those of a month ago, and while `needed` bytes are not free, the oldest."""
+    """Deletes caches that no process reads: those unused for a month, and the oldest until `needed` bytes are free."""
     for file in sorted(folder.glob("images-*.cache"), key=_last_use):
         days = (time.time() - _last_use(file)) / 86400
         lacking = shutil.disk_usage(folder).free < needed
@@ -45,23 +45,23 @@ def delete_unused(folder: Path, needed: int) -> None:
             _delete(file, f"not used for {days:.0f} days" + (", and room is short" if lacking else ""))
 
 
-def opened(file: Path) -> np.ndarray:
-    """The bytes of `file`, mapped into memory. It counts as used now, and as being read until the array ends."""
-    with contextlib.suppress(OSError):  # somebody else's
+def map_file(file: Path) -> np.ndarray:
+    """Maps `file` into memory: [bytes] uint8. Notes its use, and keeps it locked for as long as the array lives."""
+    with contextlib.suppress(OSError):  # another user's file
         os.utime(file, ns=(time.time_ns(), file.stat().st_mtime_ns))
     with file.open("rb") as stream:
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(stream, fcntl.LOCK_SH)  # the mapping keeps a duplicate of the stream, and so the lock
+            fcntl.flock(stream, fcntl.LOCK_SH)  # the mapping duplicates the stream and so keeps the lock
         return np.memmap(stream, np.uint8, "r")
 
 
-def write_whole(file: Path, size: int, fill: Callable[[np.ndarray], object]) -> None:
-    """Write `size` bytes with `fill`, which gets them as an array; the file has its name only when it is whole."""
+def write_file(file: Path, size: int, fill: Callable[[np.ndarray], object]) -> None:
+    """Writes a file of `size` bytes that `fill` writes into an array. The file gets its name once it is complete."""
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=_UNFINISHED, delete=False) as temp:
         try:
             if size:
-                # with the room: a full disk is an error here, and SIGBUS in the mapping
-                getattr(os, "posix_fallocate", _extended)(temp.fileno(), 0, size)
+                # reserves the space: a full disk is an error here, but SIGBUS when the mapping is written
+                getattr(os, "posix_fallocate", _extend)(temp.fileno(), 0, size)
             buffer = np.memmap(temp.name, np.uint8, "r+")
             fill(buffer)
             buffer.flush()
@@ -86,12 +86,12 @@ def _is_read(file: Path) -> bool:
 
 
 def _delete(file: Path, reason: str) -> None:
-    with contextlib.suppress(OSError):  # somebody else's, or of an older process without locks
+    with contextlib.suppress(OSError):  # another user's, or of an older process without locks
         size = file.stat().st_size
         file.unlink()
         logger.info("cache: disk: deleted %s (%d MB), %s", file, size >> 20, reason)
 
 
-def _extended(number: int, offset: int, length: int) -> None:
-    """What os.posix_fallocate does where there is none (Windows, macOS), without the room."""
-    os.truncate(number, offset + length)
+def _extend(descriptor: int, offset: int, length: int) -> None:
+    """Replaces os.posix_fallocate on systems without it (Windows, macOS), but does not reserve the space."""
+    os.truncate(descriptor, offset + length)
