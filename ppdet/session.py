@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ppdet.catalog import load_classes
 from ppdet.core.builder import Builder
 from ppdet.core.check import check_config
 from ppdet.core.compat import refuse_overrides
-from ppdet.core.config import Config, load_config, values_set_together
+from ppdet.core.config import Config, Place, load_with_places
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
 from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder, check_num_classes, default_categories
@@ -34,7 +34,7 @@ class Session:
     settings: Settings
     builder: Builder
     device: str
-    published_rate: tuple[float, int] | None = None  # base_lr and the batch size that it stands beside in the files
+    rate_places: tuple[str, str] | None = None  # see `LearningRate.for_run`
 
     @property
     def output_dir(self) -> Path:
@@ -135,7 +135,7 @@ def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
         config: a file, or the name of a config that ppdet has.
         overrides: `a.b.c=value`, as `-o` takes them.
     """
-    cfg = load_config(config, overrides)
+    cfg, places = load_with_places(config, overrides)
     load_classes()
     builder = Builder(cfg)
     ignored = check_config(builder)
@@ -144,13 +144,13 @@ def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
         logger.debug("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    return Session(cfg, settings, builder, select_device(settings), _published_rate(config))
+    return Session(cfg, settings, builder, select_device(settings), _rate_places(places))
 
 
-def _published_rate(config: str | Path) -> tuple[float, int] | None:
-    """The learning rate and batch size that a file, published maybe, sets together, whatever overrides them."""
-    rate, batch_size = values_set_together(config, ("LearningRate.base_lr", "TrainReader.batch_size")) or (None, None)
-    return (rate, batch_size) if isinstance(rate, (int, float)) and isinstance(batch_size, int) else None
+def _rate_places(places: Mapping[str, Place]) -> tuple[str, str] | None:
+    """Where base_lr and the batch size that it is for are set, if base_lr is set later, without the other."""
+    rate, reference = (places.get(f"LearningRate.{name}") for name in ("base_lr", "reference_batch_size"))
+    return (str(rate), str(reference)) if rate and reference and rate.layer > reference.layer else None
 
 
 def _check_model(cfg: Config, settings: Settings) -> None:

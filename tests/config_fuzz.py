@@ -34,7 +34,7 @@ from tests.support.workspaces import ROOT, coco_workspace
 _SAMPLE, _BATCH = "TrainReader.sample_transforms", "TrainReader.batch_transforms"
 NONSENSE = (
     "LearningRate.base_lr=-0.1", "LearningRate.base_lr=0", "LearningRate.base_lr=.nan", "LearningRate.base_lr=.inf",
-    "LearningRate.base_lr=1000", "LearningRate.reference_lr=-1", "LearningRate.reference_batch_size=0",
+    "LearningRate.base_lr=1000", "LearningRate.reference_lr=0.32", "LearningRate.reference_batch_size=0",
     "LearningRate.schedulers.0.max_epochs=-5", "LearningRate.schedulers.0.max_epochs=0",
     "LearningRate.schedulers.0.max_epoch=5", "LearningRate.schedulers.0.min_lr_ratio=2",
     "LearningRate.schedulers.1.steps=-1", "LearningRate.schedulers.1.start_factor=-1",

@@ -23,7 +23,7 @@ PUBLISHED = sorted(
     for path in (CONFIGS / "picodet").glob(pattern)
 )
 # Keys of ours in the published configs, which PaddleDetection's do not have.
-OURS = {"LearningRate": ("auto_scale", "reference_lr", "reference_batch_size")}
+OURS = {"LearningRate": ("auto_scale", "reference_batch_size")}
 # Run keys and options of PaddleDetection 2.4 to 2.7 that PicoDet users have in their files and that mean nothing here.
 OF_OTHER_RELEASES = (
     "use_npu=false", "use_gcu=false", "print_flops=true", "print_params=true", "print_mem_info=true", "slim=QAT",
@@ -111,17 +111,21 @@ def test_published_learning_rates_belong_to_four_cards(name: str) -> None:
     cfg = load_config(CONFIGS / "picodet" / name)
     rate = cfg["LearningRate"]
     assert rate["auto_scale"]
-    assert rate["reference_lr"] == rate["base_lr"]
     assert rate["reference_batch_size"] == 4 * cfg["TrainReader"]["batch_size"]
 
 
-@pytest.mark.parametrize("name", ["picodet_xs_demo.yml", "picodet_xs_320_bccd.yml"])
-def test_our_own_learning_rates_belong_to_one_process(name: str) -> None:
-    cfg = load_config(CONFIGS / "picodet" / name)
+def test_the_learning_rate_of_the_demo_belongs_to_one_process() -> None:
+    cfg = load_config(CONFIGS / "picodet" / "picodet_xs_demo.yml")
     rate = cfg["LearningRate"]
     assert rate["auto_scale"]
-    assert rate["reference_lr"] == rate["base_lr"]
     assert rate["reference_batch_size"] == cfg["TrainReader"]["batch_size"]
+
+
+@pytest.mark.usefixtures("_classes")
+def test_the_learning_rate_of_fine_tuning_on_one_process() -> None:
+    cfg = load_config(CONFIGS / "picodet" / "picodet_xs_320_bccd.yml")
+    rate = Builder(cfg).build("LearningRate").for_run(cfg["TrainReader"]["batch_size"], cards=1)
+    assert rate.base_lr == 0.02
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from ppdet.core.config import parse_override
 from ppdet.core.errors import UserError
+from ppdet.core.overrides import dotted_keys, parse_override
 
 # Top-level keys that name a class; other top-level keys of a class's name hold its options.
 SLOTS = ("TrainDataset", "EvalDataset", "TestDataset")
@@ -54,18 +53,7 @@ def refuse_overrides(ignored: Mapping[str, str], overrides: Sequence[str]) -> No
         ignored: dotted keys without effect, with what to do instead, as `check_config` returns them.
         overrides: the values of `-o`.
     """
-    given = [key for text in overrides for key in _dotted_keys(*parse_override(text))]
+    given = [key for text in overrides for key in dotted_keys(*parse_override(text))]
     for key, instead in ignored.items():
         if key not in SWITCHES and any(each == key or each.startswith(f"{key}.") for each in given):
             raise UserError(f"{key}: has no effect here; {instead or 'leave it out'}")
-
-
-def _dotted_keys(keys: Sequence[str], value: Any) -> Iterator[str]:
-    """The dotted key of a value and those of everything in it."""
-    yield ".".join(keys)
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _dotted_keys([*keys, key], item)
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _dotted_keys([*keys, str(index)], item)

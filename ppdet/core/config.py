@@ -11,18 +11,15 @@ The dialect is that of PaddleDetection's configs:
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ppdet.core.config_files import load_files
 from ppdet.core.errors import UserError
-from ppdet.core.shipped_configs import find_config, name_hint
-from ppdet.core.yaml_text import LONGEST, Tagged, check_length, parse
-
-BASE_KEY = "_BASE_"
-_DEEPEST = 20  # files one below the other
-_SHORTEST = 1000  # characters that a file counts for at least, which limits their number as well
+from ppdet.core.overrides import apply_override, dotted_keys, parse_override
+from ppdet.core.shipped_configs import find_config
 
 
 class Config(Mapping[str, Any]):
@@ -49,10 +46,11 @@ class Config(Mapping[str, Any]):
     def __repr__(self) -> str:
         return f"Config({self.to_dict()!r})"
 
-    def __setattr__(self, name: str, value: object = None) -> NoReturn:
-        raise AttributeError(f"Config is immutable; cannot change {name!r}")
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"Config is immutable; cannot set {name!r}")
 
-    __delattr__ = __setattr__
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"Config is immutable; cannot delete {name!r}")
 
     def __reduce__(self) -> tuple[type[Config], tuple[dict[str, Any]]]:
         return Config, (self.to_dict(),)
@@ -75,6 +73,18 @@ def thaw(value: Any) -> Any:
     return [thaw(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a key of a config is set: at a line of a file, or by `-o`."""
+
+    layer: int  # a higher one wins: first the bases, then the file itself, then -o
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read a config with its bases, apply `overrides` (`a.b.c=value`), and add `filename` (the file's stem) if absent.
 
@@ -83,14 +93,30 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         UserError: a file is missing, unreadable or no YAML mapping, bases form a cycle, an override cannot be applied.
     """
+    return load_with_places(path, overrides)[0]
+
+
+def load_with_places(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Config, dict[str, Place]]:
+    """`load_config`, and the place that gave each dotted key its value. Keys that were replaced may be among them."""
     path = find_config(path)
     try:
-        tree, _ = _load(path, chain=())
+        tree, files = load_files(path)
         for text in overrides:
-            tree = _override(tree, text)
-        return Config({"filename": path.stem, **_with_home(tree)})
+            tree = apply_override(tree, text)
+        config = Config({"filename": path.stem, **_with_home(tree)})
+        given = [key for text in overrides for key in dotted_keys(*parse_override(text))]
     except RecursionError:
         raise UserError(f"{path}: a key of -o is nested too deeply; the deepest have about 10 names") from None
+    places: dict[str, Place] = {}
+    for layer, file in enumerate(files):
+        places |= {key: Place(layer, _short(file.path), line) for key, line in file.lines.items()}
+    return config, places | dict.fromkeys(given, Place(len(files), "-o"))
+
+
+def _short(path: Path) -> str:
+    """`path` for a message: without `..`, and relative to the current folder if it is inside."""
+    text, here = os.path.normpath(path), os.getcwd() + os.sep
+    return text.removeprefix(here)
 
 
 def _with_home(value: Any) -> Any:
@@ -100,104 +126,3 @@ def _with_home(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_home(item) for item in value]
     return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~") else value
-
-
-def values_set_together(path: str | Path, keys: Sequence[str]) -> list[Any] | None:
-    """The values of dotted `keys` in the innermost file that, with its bases, has them all; None if there is none.
-
-    A published config has a learning rate and the batch size that it is for; a config of one's own that extends it may
-    change one of them.
-    """
-    path = find_config(path)
-    for base in _own(path, chain=())[1]:
-        if found := values_set_together(base, keys):
-            return found
-    values: list[Any] = []
-    for key in keys:
-        value: Any = _load(path, chain=())[0]
-        for name in key.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        values.append(value)
-    return None if None in values else values
-
-
-def _load(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], int]:
-    """The merged tree of `path` and its length, see `parse`; `chain` holds the files that led here, outermost first."""
-    own, bases, length = _own(path, chain)
-    tree: dict[str, Any] = {}
-    for base in bases:
-        below, characters = _load(base, (*chain, path))
-        length += characters
-        check_length(length, str(path))  # before the next one: files that name each other twice have no end
-        tree = _merge(tree, below)
-    return _merge(tree, own), length
-
-
-def _own(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], list[Path], int]:
-    """The tree of `path` without its bases, the bases, and its length."""
-    trail = " -> ".join(str(step) for step in (*chain, path))
-    if os.path.realpath(path) in map(os.path.realpath, chain):
-        raise UserError(f"{chain[-1]}: {BASE_KEY} forms a cycle: {trail}; remove one of the links")
-    if len(chain) == _DEEPEST:
-        raise UserError(f"{chain[0]}: {BASE_KEY} leads through {_DEEPEST} files and on; put some of them together")
-    text = _read(path, f"reached by {BASE_KEY}: {trail}" if chain else name_hint(path))
-    own, length = parse(text, str(path))
-    length = max(length, _SHORTEST)
-    own = {} if own is None else own
-    if not isinstance(own, dict):
-        raise UserError(f"{path}: holds a {type(own).__name__}; a config is a mapping of keys to values")
-    bases = own.pop(BASE_KEY, [])
-    bases = [bases] if isinstance(bases, str) else bases
-    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
-        raise UserError(f"{path}: {BASE_KEY} is {bases!r}; expected a path or a list of paths")
-    return own, [find_config(base, path.parent) for base in bases], length
-
-
-def _read(path: Path, hint: str) -> str:
-    try:
-        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: is not a regular file, and could be without end; {hint}")
-        with path.open(encoding="utf-8") as file:
-            return file.read(LONGEST + 1)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read, {str(error.strerror).lower()}; {hint}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: is not UTF-8 text; {hint}") from None
-
-
-def _merge(base: Any, top: Any) -> Any:
-    """`top` over `base` as a new tree: plain mappings key by key, anything else replaces. Changes neither."""
-    if isinstance(top, Tagged) or not (isinstance(base, dict) and isinstance(top, dict)):
-        return top
-    merged = base | {key: _merge(base.get(key), value) for key, value in top.items()}
-    return Tagged(merged) if isinstance(base, Tagged) else merged
-
-
-def parse_override(text: str) -> tuple[list[str], Any]:
-    """The keys and the value of `a.b.c=value`."""
-    dotted, equals, value = text.partition("=")
-    keys = dotted.strip().split(".")
-    if not equals or not all(keys):
-        raise UserError(f"-o {text}: expected key.path=value, as in -o LearningRate.base_lr=0.08")
-    return keys, parse(value, f"-o {text[:_SHORTEST]}")[0]
-
-
-def _override(tree: dict[str, Any], text: str) -> dict[str, Any]:
-    """`tree` with `a.b.c=value` applied, as a new tree; mappings missing on the way are made."""
-    keys, parsed = parse_override(text)
-
-    def replaced(node: Any, depth: int) -> Any:
-        if depth == len(keys):
-            return _merge(node, parsed)
-        key, at = keys[depth], ".".join(keys[:depth])
-        if isinstance(node, list):
-            if not key.isdecimal() or int(key) >= len(node):
-                raise UserError(f"-o {text}: {at} is a list of {len(node)}; give an index below that, not {key!r}")
-            index = int(key)
-            return [*node[:index], replaced(node[index], depth + 1), *node[index + 1 :]]
-        node = {} if node is None else node
-        if not isinstance(node, dict):
-            raise UserError(f"-o {text}: {at} is {node!r}, neither a mapping nor a list; nothing can be set inside it")
-        return _merge(node, {key: replaced(node.get(key), depth + 1)})
-
-    return replaced(tree, 0)  # type: ignore[no-any-return]  # a dict stays a dict

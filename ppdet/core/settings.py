@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
 
-from ppdet.core.config import BASE_KEY, Config
+from ppdet.core.config import Config
+from ppdet.core.config_files import BASE_KEY
 from ppdet.core.errors import UserError, nearest
 from ppdet.core.ranges import Count, MinusOneOrMore, Positive, Range
 from ppdet.core.typecheck import check_type, converted

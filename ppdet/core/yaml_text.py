@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import logging
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -72,10 +73,20 @@ _Loader.add_implicit_resolver(
 )
 
 
-def parse(text: str, where: str) -> tuple[Any, int]:
-    """The value of YAML `text`, and its length with each alias written out, in characters.
+class Document(NamedTuple):
+    """YAML text that was read."""
 
-    where: a file or an option, which starts the error, followed by the line of a file.
+    value: Any
+    length: int  # in characters, with each alias written out
+    lines: dict[str, int]  # the line, from 1, of each dotted key and list item
+
+
+def parse(text: str, where: str) -> Document:
+    """Read YAML `text`.
+
+    Args:
+        text: one document.
+        where: a file or an option. Errors begin with it, followed by the line of a file.
 
     Raises:
         UserError: no YAML, too long, too deep, or a value that no config holds.
@@ -87,6 +98,7 @@ def parse(text: str, where: str) -> tuple[Any, int]:
         node = loader.get_single_node()
         length = max(len(text), _length(node, {}, 0) if node else 0)
         check_length(length, where)
+        lines = dict(_key_lines(node)) if node else {}  # before construction, which changes nodes that have a `<<`
         value = loader.construct_document(node) if node else None
     except RecursionError:
         raise UserError(f"{where}: {_TOO_DEEP}") from None
@@ -98,14 +110,32 @@ def parse(text: str, where: str) -> tuple[Any, int]:
     except (ValueError, TypeError, AttributeError) as error:  # PyYAML's own, for `0b`, an impossible date, `!!omap`
         raise UserError(f"{where}: not a valid config, {error}") from None
     _check(value, where)
-    return value, length
+    return Document(value, length, lines)
 
 
 def check_length(length: int, where: str) -> None:
     """Raise UserError if a config is longer than it may be."""
     if length > LONGEST:
-        raise UserError(f"{where}: too long; a config has at most {LONGEST:,} characters, with its bases and with each "
-                        "alias written out")  # fmt: skip
+        most = f"a config has at most {LONGEST:,} characters, with its bases and with each alias written out"
+        raise UserError(f"{where}: too long; {most}")
+
+
+def _key_lines(node: yaml.Node, key: str = "") -> Iterator[tuple[str, int]]:
+    """(dotted key, line) of everything in a node; keys of a `<<` come before those that replace them."""
+    pairs: list[tuple[str, yaml.Node, yaml.Node]] = []  # name, where it stands, value
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.tag == "tag:yaml.org,2002:merge":
+                for merged in [value] if isinstance(value, yaml.MappingNode) else value.value:
+                    yield from _key_lines(merged, key)
+            elif isinstance(name, yaml.ScalarNode):
+                pairs.append((name.value, name, value))
+    elif isinstance(node, yaml.SequenceNode):
+        pairs = [(str(index), item, item) for index, item in enumerate(node.value)]
+    for text, place, value in pairs:
+        dotted = f"{key}.{text}" if key else text
+        yield dotted, place.start_mark.line + 1
+        yield from _key_lines(value, dotted)
 
 
 def _length(node: yaml.Node, known: dict[int, int], depth: int) -> int:

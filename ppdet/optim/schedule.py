@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import Ascending, Count, Fraction, Length, Positive, Range
@@ -16,7 +16,9 @@ from ppdet.core.registry import Component, register
 logger = logging.getLogger(__name__)
 
 _Rate = Annotated[float, Range(0, 100, exclude="low")]
-_PUBLISHED_CARDS = 4  # that the published learning rates are for
+_HINT = (
+    "give the images that it is for as reference_batch_size to have it scaled (PaddleDetection's files: 4 x batch_size)"
+)
 
 
 class Schedule:
@@ -95,18 +97,24 @@ class LinearWarmup(Schedule):
 class LearningRate:
     """The learning rate as a pure function of the step; at most one warm-up and one decay.
 
-    auto_scale            true: a `base_lr` that equals `reference_lr` is scaled to the run's images per update; a value
-                          of one's own is taken as it is. false: never. Not given: never, with a hint (`for_run`)
-    reference_lr          the rate that belongs to `reference_batch_size`; default: `base_lr`
-    reference_batch_size  images per update, over all cards
+    Args:
+        base_lr: the rate at the end of the warm-up, for updates of `reference_batch_size` images.
+        schedulers: a LinearWarmup and a CosineDecay or PiecewiseDecay, or some of them.
+        auto_scale: whether base_lr is multiplied with (images per update) / `reference_batch_size`; default: true if
+            that is given.
+        reference_batch_size: images per update, over all devices, that base_lr is for. If it is not given, as in
+            PaddleDetection's files, base_lr is taken as it is.
     """
+
+    removed_options: ClassVar[dict[str, str]] = {
+        "reference_lr": "base_lr itself belongs to reference_batch_size; remove it (auto_scale: false keeps base_lr)"
+    }
 
     def __init__(
         self,
         base_lr: _Rate,
         schedulers: Sequence[Component[Schedule]] = (),
         auto_scale: bool | None = None,
-        reference_lr: _Rate | None = None,
         reference_batch_size: Positive | None = None,
     ):
         if auto_scale and reference_batch_size is None:
@@ -122,40 +130,42 @@ class LearningRate:
         if self.decay and not self.decay.use_warmup:
             self.warmup = None
         self.auto_scale = auto_scale
-        self.reference_lr = base_lr if reference_lr is None else reference_lr
         self.reference_batch_size = reference_batch_size
 
     def for_run(
-        self, batch_size: int, cards: int, accumulate_steps: int = 1, published: tuple[float, int] | None = None
+        self, batch_size: int, cards: int, accumulate_steps: int = 1, places: tuple[str, str] | None = None
     ) -> LearningRate:
-        """This schedule with the base rate of a run; logs one line unless that is plainly `base_lr`.
+        """A copy whose base_lr is scaled to a run's images per update. Logs one line with that rate.
 
-        batch_size: images per card and step; accumulate_steps: steps per update.
-        published: the rate that the config's files set, and the images per card that it is for; None: these.
+        Args:
+            batch_size: images per card and step.
+            cards: devices, each with a process.
+            accumulate_steps: steps per update.
+            places: where base_lr and reference_batch_size are set, if base_lr is set later and without the other. A
+                rate that changes is then a warning.
         """
         images = batch_size * cards * accumulate_steps
-        if self.auto_scale is None:
-            rate, per_card = published or (self.base_lr, batch_size)
-            fitting = scaled_lr(self.base_lr, images, _PUBLISHED_CARDS * per_card)
-            if rate == self.base_lr != fitting:
-                logger.warning(
-                    "LearningRate.base_lr: %g is taken as it is; if it is a published one, for %d cards of %d images, "
-                    "%g fits %d images per update (LearningRate.auto_scale settles it)",
-                    self.base_lr, _PUBLISHED_CARDS, per_card, fitting, images,
-                )  # fmt: skip
-        if not self.auto_scale:
-            return self
-        if self.base_lr != self.reference_lr:
-            logger.info("LearningRate.base_lr: %g, your own, is taken as it is", self.base_lr)
-            return self
         scaled = copy.copy(self)
-        scaled.base_lr = scaled_lr(self.base_lr, images, self.reference_batch_size)
-        if scaled.base_lr != self.base_lr:
-            logger.info(
-                "LearningRate.base_lr: %g for %d images per update becomes %g for %d (auto_scale=false keeps it)",
-                self.base_lr, self.reference_batch_size, scaled.base_lr, images,
-            )  # fmt: skip
+        if self.auto_scale is False:
+            message = f"{self.base_lr:g} is taken as it is (auto_scale: false)"
+        elif self.reference_batch_size is None:
+            message = f"{self.base_lr:g} is taken as it is, for {images} images per update; {_HINT}"
+        else:
+            scaled.base_lr = scaled_lr(self.base_lr, images, self.reference_batch_size)
+            message = self._scaling(scaled.base_lr, images, places)
+        level = logging.WARNING if places and scaled.base_lr != self.base_lr else logging.INFO
+        logger.log(level, "LearningRate.base_lr: %s", message)
         return scaled
+
+    def _scaling(self, rate: float, images: int, places: tuple[str, str] | None) -> str:
+        """The change of base_lr to `rate`, for the log."""
+        base, reference = f"{self.base_lr:g}", f"{self.reference_batch_size} images per update"
+        if rate == self.base_lr:
+            return f"{base}, for {reference} as in this run"
+        if places is None:
+            return f"{base} for {reference} becomes {rate:g} for {images} (auto_scale: false keeps it)"
+        remedy = "set reference_batch_size beside base_lr, or auto_scale: false to keep it"
+        return f"{base} ({places[0]}) for {reference} ({places[1]}) becomes {rate:g} for {images}; {remedy}"
 
     def misfit(self, epochs: int, steps_per_epoch: int, start: int = 0) -> str | None:
         """What of the schedule does not fit a run to the end of `epochs` that begins after `start`, in one line."""

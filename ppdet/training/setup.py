@@ -108,7 +108,7 @@ def build_trainer(
     if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())
     learning_rate = builder.build("LearningRate").for_run(
-        reader.batch_size, distributed.world_size(), settings.accumulate_steps, session.published_rate
+        reader.batch_size, distributed.world_size(), settings.accumulate_steps, session.rate_places
     )
     optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
     ema = None

@@ -88,10 +88,31 @@ def test_zeros_that_are_no_octal_numbers() -> None:
 
 def test_what_an_alias_is_for_still_works() -> None:
     assert parse("<<: {epoch: 1}\nb: &b [1, 2]\nc: *b", "")[0] == {"epoch": 1, "b": [1, 2], "c": [1, 2]}
-    value, length = parse(laughs(10), "")
+    value, length, _ = parse(laughs(10), "")
     assert len(value["a10"]) == 2
     assert length > 2**11 * len("x")  # as if written out
-    assert parse("", "") == (None, 0)
+    assert parse("", "") == (None, 0, {})
+
+
+def test_the_line_of_each_key() -> None:
+    text = "a: &a {b: 1,\n  c: 2}\nlist:\n- x\n- {d: 3}\nmerged:\n  b: 5\n  <<: *a\nalias: *a\ntag: !Tag\n  e: 6\n"
+    assert parse(text, "").lines == {
+        "a": 1,
+        "a.b": 1,
+        "a.c": 2,
+        "list": 3,
+        "list.0": 4,
+        "list.1": 5,
+        "list.1.d": 5,
+        "merged": 6,
+        "merged.b": 7,
+        "merged.c": 2,
+        "alias": 9,
+        "alias.b": 1,
+        "alias.c": 2,
+        "tag": 10,
+        "tag.e": 11,
+    }
 
 
 def config(folder: Path, name: str, text: str) -> Path:

@@ -8,23 +8,30 @@ from typing import Any
 
 import pytest
 
-from ppdet.core.config import values_set_together
 from ppdet.core.errors import UserError
 from ppdet.optim.schedule import CosineDecay, LearningRate, LinearWarmup, PiecewiseDecay, scaled_lr
+from ppdet.session import open_session
 from ppdet.training.setup import build_trainer
 from tests.support.tiny import make_run, write_config, write_dataset
 
 SCALED = {"auto_scale": True, "reference_batch_size": 256}
+ONE_CARD = "picodet_s_320_coco_lcnet"  # 64 images per card
 
 
 def rate_of_run(
-    caplog: pytest.LogCaptureFixture, batch_size: int, cards: int, accumulate_steps: int = 1, **options: Any
-) -> tuple[float, list[str]]:
-    """The base rate of the run and what was logged, as `LEVEL message`."""
+    caplog: pytest.LogCaptureFixture,
+    batch_size: int,
+    cards: int,
+    accumulate_steps: int = 1,
+    places: tuple[str, str] | None = None,
+    **options: Any,
+) -> tuple[float, str]:
+    """The base rate of the run and the line that was logged, as `LEVEL message`."""
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        schedule = LearningRate(**{"base_lr": 0.32} | options).for_run(batch_size, cards, accumulate_steps)
-    return schedule.base_lr, [f"{record.levelname} {record.getMessage()}" for record in caplog.records]
+        schedule = LearningRate(**{"base_lr": 0.32} | options).for_run(batch_size, cards, accumulate_steps, places)
+    (record,) = caplog.records
+    return schedule.base_lr, f"{record.levelname} {record.getMessage()}"
 
 
 def test_linear_rule() -> None:
@@ -37,33 +44,87 @@ def test_linear_rule() -> None:
     ("batch_size", "cards", "accumulate_steps", "rate"),
     [(64, 4, 1, 0.32), (64, 8, 1, 0.64), (64, 1, 1, 0.08), (32, 4, 1, 0.16), (64, 1, 4, 0.32), (8, 2, 4, 0.08)],
 )
-def test_published_rate_is_scaled(
+def test_the_rate_is_scaled(
     batch_size: int, cards: int, accumulate_steps: int, rate: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     found, said = rate_of_run(caplog, batch_size, cards, accumulate_steps, **SCALED)
-    images = batch_size * cards * accumulate_steps
-    expected = f"INFO LearningRate.base_lr: 0.32 for 256 images per update becomes {rate} for {images}"
+    change = f" becomes {rate} for {batch_size * cards * accumulate_steps} (auto_scale: false keeps it)"
+    same = ", for 256 images per update as in this run"
     assert found == rate
-    assert [line.split(" (")[0] for line in said] == [expected] * (rate != 0.32)
+    assert said == "INFO LearningRate.base_lr: 0.32" + (same if rate == 0.32 else f" for 256 images per update{change}")
 
 
-def test_a_rate_of_ones_own_is_taken_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    found, said = rate_of_run(caplog, 16, 1, **SCALED, base_lr=0.02, reference_lr=0.32)
-    assert (found, said) == (0.02, ["INFO LearningRate.base_lr: 0.02, your own, is taken as it is"])
+@pytest.mark.parametrize("rate", [0.32, 0.3199, 0.02])
+def test_every_value_is_scaled_alike(rate: float, caplog: pytest.LogCaptureFixture) -> None:
+    assert rate_of_run(caplog, 64, 1, **SCALED, base_lr=rate)[0] == rate / 4
+    assert rate_of_run(caplog, 64, 1, reference_batch_size=256, base_lr=rate)[0] == rate / 4
+    assert rate_of_run(caplog, 64, 1, **SCALED | {"auto_scale": False}, base_lr=rate)[0] == rate
+
+
+def test_a_rate_that_is_set_apart_from_its_batch_size_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    places = ("my.yml:9", "base.yml:7")
+    assert rate_of_run(caplog, 16, 1, places=places, **SCALED, base_lr=0.02) == (
+        0.00125,
+        "WARNING LearningRate.base_lr: 0.02 (my.yml:9) for 256 images per update (base.yml:7) becomes 0.00125 for 16; "
+        "set reference_batch_size beside base_lr, or auto_scale: false to keep it",
+    )
+    assert rate_of_run(caplog, 64, 4, places=places, **SCALED)[1].startswith("INFO ")
 
 
 def test_without_scaling(caplog: pytest.LogCaptureFixture) -> None:
-    assert rate_of_run(caplog, 64, 8, **SCALED | {"auto_scale": False}) == (0.32, [])
-    assert rate_of_run(caplog, 64, 4) == (0.32, [])
+    assert rate_of_run(caplog, 64, 8, **SCALED | {"auto_scale": False}) == (
+        0.32,
+        "INFO LearningRate.base_lr: 0.32 is taken as it is (auto_scale: false)",
+    )
 
 
-def test_a_config_without_the_keys_gets_the_fitting_value_told(caplog: pytest.LogCaptureFixture) -> None:
-    found, said = rate_of_run(caplog, 64, 8)
-    assert found == 0.32
-    assert said == [
-        "WARNING LearningRate.base_lr: 0.32 is taken as it is; if it is a published one, for 4 cards of 64 images, "
-        "0.64 fits 512 images per update (LearningRate.auto_scale settles it)"
-    ]
+def test_a_file_of_paddledetection_is_taken_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    assert rate_of_run(caplog, 64, 1) == (
+        0.32,
+        "INFO LearningRate.base_lr: 0.32 is taken as it is, for 64 images per update; give the images that it is for "
+        "as reference_batch_size to have it scaled (PaddleDetection's files: 4 x batch_size)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rate", "places"),
+    [
+        ([], 0.08, None),
+        (["LearningRate.base_lr=0.32"], 0.08, "-o"),
+        (["LearningRate.base_lr=0.3199"], 0.079975, "-o"),
+        (["LearningRate.base_lr=0.3199", "LearningRate.auto_scale=false"], 0.3199, "-o"),
+        (["LearningRate.reference_batch_size=64", "LearningRate.base_lr=0.05"], 0.05, None),
+        (["LearningRate={base_lr: 0.05, reference_batch_size: 64}"], 0.05, None),
+    ],
+)
+def test_a_rate_on_the_command_line(
+    overrides: list[str], rate: float, places: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = open_session(ONE_CARD, ["device=cpu", *overrides])
+    assert (session.rate_places or [None])[0] == places
+    run = session.builder.build("LearningRate").for_run(64, cards=1, places=session.rate_places)
+    assert run.base_lr == pytest.approx(rate, rel=1e-12)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == (places is not None and rate < 0.3)
+    assert all("(-o) for 256 images per update (" in line and "optimizer_300e.yml:" in line for line in warned)
+
+
+def test_where_a_file_sets_the_rate(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(f"_BASE_: {ONE_CARD}\nLearningRate:\n  base_lr: 0.02\n")
+    places = open_session(tmp_path / "mine.yml", ["device=cpu"]).rate_places
+    assert places is not None
+    assert places[0] == f"{tmp_path}/mine.yml:3"
+    (tmp_path / "mine.yml").write_text(
+        f"_BASE_: {ONE_CARD}\nLearningRate: {{base_lr: 0.02, reference_batch_size: 16}}\n"
+    )
+    assert open_session(tmp_path / "mine.yml", ["device=cpu"]).rate_places is None
+
+
+def test_the_key_of_an_earlier_release() -> None:
+    with pytest.raises(
+        UserError, match="^LearningRate.reference_lr: is no longer an option; base_lr itself belongs to"
+    ):
+        open_session(ONE_CARD, ["device=cpu", "LearningRate.reference_lr=0.32"])
 
 
 def test_the_whole_schedule_follows() -> None:
@@ -83,32 +144,6 @@ def test_the_whole_schedule_follows() -> None:
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         LearningRate(0.1, **options)
-
-
-def test_the_hint_goes_by_the_batch_size_of_the_published_file(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        LearningRate(0.32).for_run(2, 1, published=(0.32, 64))
-        LearningRate(0.01).for_run(2, 1, published=(0.32, 64))  # a rate of one's own
-        LearningRate(0.32).for_run(64, 4, published=(0.32, 64))
-    (line,) = caplog.messages
-    assert line.startswith(
-        "LearningRate.base_lr: 0.32 is taken as it is; if it is a published one, for 4 cards of 64 im"
-    )
-    assert "0.0025 fits 2 images per update" in line
-
-
-def test_what_the_files_set_together(tmp_path: Path) -> None:
-    for name, text in {
-        "rate.yml": "LearningRate: {base_lr: 0.32}",
-        "reader.yml": "TrainReader: {batch_size: 128}",
-        "published.yml": "_BASE_: [rate.yml, reader.yml]\nTrainReader: {batch_size: 64}",
-        "mine.yml": "_BASE_: published.yml\nTrainReader: {batch_size: 2}\nLearningRate: {base_lr: 0.1}",
-    }.items():
-        (tmp_path / name).write_text(text)
-    keys = ("LearningRate.base_lr", "TrainReader.batch_size")
-    assert values_set_together(tmp_path / "mine.yml", keys) == [0.32, 64]
-    assert values_set_together(tmp_path / "published.yml", keys) == [0.32, 64]
-    assert values_set_together(tmp_path / "rate.yml", keys) is None
 
 
 COSINE, WARMUP = CosineDecay(max_epochs=2), LinearWarmup(steps=2, start_factor=0.1)
@@ -168,8 +203,8 @@ def test_the_trainer_warns_once_before_the_first_step(tmp_path: Path, caplog: py
 
 def test_the_trainer_applies_it(tmp_path: Path) -> None:
     write_dataset(tmp_path)
-    config = write_config(tmp_path)  # batches of 2, base_lr 0.02 of its own
-    reference = ("LearningRate.reference_lr=0.02", "LearningRate.reference_batch_size=8")
+    config = write_config(tmp_path)  # batches of 2, base_lr 0.02, auto_scale: false
     assert build_trainer(make_run(config))[0].learning_rate.base_lr == 0.02
-    trainer, _ = build_trainer(make_run(config, *reference))
+    scaled = ("LearningRate.auto_scale=true", "LearningRate.reference_batch_size=8")
+    trainer, _ = build_trainer(make_run(config, *scaled))
     assert trainer.learning_rate.base_lr == trainer.optimizer.get_lr() == 0.005

@@ -23,6 +23,7 @@ eval_width: &eval_width 64
 eval_size: &eval_size [*eval_height, *eval_width]
 LearningRate:
   base_lr: {base_lr}
+  auto_scale: false
   schedulers: [!CosineDecay {{max_epochs: {epochs}}}, !LinearWarmup {{start_factor: 0.1, steps: 2}}]
 TrainReader:
   batch_size: 2
