@@ -1,5 +1,6 @@
 """What our code costs at the start beyond Paddle: python3 benchmarks/startup.py"""
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -25,6 +26,7 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(REPEATS):
         for name, command in COMMANDS.items():

@@ -52,6 +52,6 @@ def _guarded(stream: TextIO | None, number: int) -> TextIO:
         io.BufferedWriter(_Forgiving(number, "w", closefd=False)),
         encoding=getattr(stream, "encoding", None) or "utf-8",
         errors="backslashreplace",
-        line_buffering=getattr(stream, "line_buffering", True),
-        write_through=getattr(stream, "write_through", False),
+        # PYTHONUNBUFFERED sets write_through instead of line_buffering; the buffer here would then keep lines back.
+        line_buffering=getattr(stream, "line_buffering", True) or getattr(stream, "write_through", False),
     )

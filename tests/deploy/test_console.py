@@ -82,3 +82,16 @@ def test_every_program_has_the_guard(program: str) -> None:
     command = f"set -o pipefail; {sys.executable} {program} --help | true"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("unbuffered", "stream"), [("", "stderr"), ("1", "stderr"), ("1", "stdout")])
+def test_a_line_is_in_the_file_before_the_program_ends(tmp_path: Path, unbuffered: str, stream: str) -> None:
+    program = f"""
+import os, sys
+from ppdet.deploy.console import guard_output
+guard_output()
+print("a line", file=sys.{stream})
+os._exit(0)  # as if it were killed: nothing is flushed from here on
+"""
+    done = shell(tmp_path, f"PYTHONUNBUFFERED={unbuffered} $P", program)
+    assert (done.stdout + done.stderr).splitlines() == ["a line"]
