@@ -1,4 +1,4 @@
-"""What the metrics share: they collect detections image by image and score them at the end."""
+"""Base of the metrics: they collect detections image by image and score them at the end."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ from ppdet.metrics.inputs import Category
 
 
 class Metric(ABC):
-    """`primary` names the number in `compute()` that decides which model is best.
-
-    categories  the classes, in the order of the model's class indices
-    im_ids      the images of the ground truth
-    """
+    """Collects detections and scores them. `primary` names the score in `compute()` that decides on the best model."""
 
     primary: ClassVar[str]
 
     def __init__(self, categories: Sequence[Category], im_ids: Iterable[int]) -> None:
+        """Starts without detections.
+
+        Args:
+            categories: the classes, in the order of the model's class indices.
+            im_ids: the images of the ground truth.
+        """
         self._categories = list(categories)
         self._im_ids = frozenset(im_ids)
         self.reset()
 
     def reset(self) -> None:
-        """Forget all detections."""
+        """Removes all detections."""
         self._found: list[tuple[int, np.ndarray]] = []  # im_id, [n, 6] float64
-        self._evaluation: Any = None  # what a metric keeps of scoring `_found`
+        self._evaluation: Any = None  # a metric may keep the result of scoring `_found`
 
     def update(self, im_id: int, detections: np.ndarray) -> None:
-        """Add the detections of one image, [n, 6] float: class index, score, x1, y1, x2, y2 in original pixels.
+        """Adds the detections of one image, [n, 6] float: class index, score, x1, y1, x2, y2 in original pixels.
 
-        Raises UserError for an image or a class that the ground truth lacks.
+        Raises UserError for an image or a class that is not in the ground truth.
         """
         if im_id not in self._im_ids:
             raise UserError(
@@ -54,7 +56,7 @@ class Metric(ABC):
 
     @abstractmethod
     def has_truth(self) -> bool:
-        """Whether any object is to be found; otherwise the scores say nothing."""
+        """Whether the ground truth has objects. Without any the scores mean nothing."""
 
     @abstractmethod
     def compute(self) -> dict[str, float]:

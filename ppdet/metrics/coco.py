@@ -1,4 +1,4 @@
-"""The twelve COCO numbers."""
+"""COCO's metric: the twelve numbers of its box evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs
 
 
 class CocoRow(NamedTuple):
-    """One class; the scores are -1 without ground truth. Crowds are not in `ground_truths`."""
+    """Scores of one class, -1 without ground truth. `ground_truths` does not count crowds."""
 
     name: str
     ground_truths: int
@@ -25,21 +25,24 @@ class CocoRow(NamedTuple):
 
 
 class CocoMetric(Metric):
-    """COCO box AP and AR.
-
-    records  the images to score, and the ground truth where there is no `truth`. Boxes marked difficult count like any
-             other
-    truth    the ground truth of a COCO file, which has crowds and areas of outlines
-    """
+    """COCO's AP and AR of boxes."""
 
     primary = "AP"
 
     def __init__(
         self, categories: Sequence[Category], records: Sequence[Record], truth: GroundTruth | None = None
     ) -> None:
+        """Starts without detections.
+
+        Args:
+            categories: the classes, in the order of the model's class indices.
+            records: the images to score, and the ground truth if there is no `truth`. Boxes marked as difficult count
+                like all others.
+            truth: the ground truth of a COCO file, which has crowds and areas of outlines.
+        """
         self._scored = sorted(record.im_id for record in records)
         known = self._scored if truth is None else range(len(truth.image_ids))
-        self._truth = {
+        self._truth: dict[str, Any] = {
             "info": {},
             "images": [{"id": im_id} for im_id in known],
             "annotations": _from_records(records) if truth is None else _from_truth(truth),
@@ -48,7 +51,7 @@ class CocoMetric(Metric):
         super().__init__(categories, known)
 
     def compute(self) -> dict[str, float]:
-        """The twelve numbers in COCO's order; -1 where no ground truth of that size exists, 0 without detections."""
+        """The twelve numbers in COCO's order: -1 if no ground truth has that size, 0 if there are no detections."""
         evaluation = self._evaluate()
         stats = [0.0] * len(NAMES) if evaluation is None else evaluation.stats
         return dict(zip(NAMES, map(float, stats), strict=True))
@@ -69,7 +72,7 @@ class CocoMetric(Metric):
         return bool(self._counts())
 
     def _counts(self) -> Counter[int]:
-        """How many objects of each class are to be found in the images that are scored."""
+        """The number of objects of each class in the images that are scored, without crowds."""
         scored = set(self._scored)
         return Counter(
             annotation["category_id"]
@@ -81,7 +84,8 @@ class CocoMetric(Metric):
         """The result of COCO's evaluation; None without detections."""
         if self._evaluation is None and len(detections := self._detections()):
             self._evaluation = evaluate(self._truth, detections, self._scored, range(len(self._categories)))
-        return self._evaluation
+        evaluation: Evaluation | None = self._evaluation
+        return evaluation
 
     def _detections(self) -> np.ndarray:
         """[N, 7] float64: image, x, y, width, height, score, class index."""
@@ -92,7 +96,7 @@ class CocoMetric(Metric):
 
 
 def format_summary(scores: dict[str, float]) -> str:
-    """The twelve numbers as the text that COCO's own tool prints."""
+    """The twelve numbers in the format of COCO's own tool."""
     lines = []
     for name in NAMES:
         kind, detail = name[:2], name[2:]
@@ -105,19 +109,19 @@ def format_summary(scores: dict[str, float]) -> str:
 
 
 def _mean(curve: np.ndarray) -> float:
-    """Mean over the valid entries; -1, which marks classes without ground truth, when there is none."""
+    """Mean of the valid entries; -1 if there are none. An entry of -1 marks a class without ground truth."""
     valid = curve[curve > -1]
     return float(valid.mean()) if valid.size else -1.0
 
 
 def _from_truth(truth: GroundTruth) -> list[dict[str, Any]]:
-    """Annotations as COCO's evaluation takes them, of a COCO file."""
+    """The ground truth of a COCO file as annotations in COCO's format."""
     columns = (truth.im_id, truth.class_index, truth.boxes, truth.areas, truth.crowd)
     return _annotations(*(column.tolist() for column in columns))
 
 
 def _from_records(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The same of a dataset of any format."""
+    """The boxes of any dataset as annotations in COCO's format."""
     im_ids = [record.im_id for record in records for _ in record.gt_bbox]
     classes = [index for record in records for index in record.gt_class.reshape(-1).tolist()]
     corners = np.concatenate([np.empty((0, 4)), *(record.gt_bbox for record in records)])  # float64
@@ -130,7 +134,7 @@ def _annotations(
     im_ids: list[int], classes: list[int], boxes: list[list[float]], areas: list[float], crowds: list[bool]
 ) -> list[dict[str, Any]]:
     return [
-        # ids count from 1: COCO reads a match with id 0 as no match
+        # ids start at 1: COCO's evaluation takes a match with id 0 for no match
         {"id": number, "image_id": im_id, "category_id": index, "bbox": box, "area": area, "iscrowd": int(crowd)}
         for number, (im_id, index, box, area, crowd) in enumerate(
             zip(im_ids, classes, boxes, areas, crowds, strict=True), start=1

@@ -1,4 +1,4 @@
-"""COCO's evaluation by the fastest library that is installed; all of them give the same numbers to the last digit."""
+"""COCO's evaluation by the fastest installed library. All of them give the same numbers to the last digit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 
-# Fastest first. Not among them, because the 16th digit differs: faster-coco-eval (precision), hotcoco (means, NumPy 1)
+# Fastest first. Left out because the 16th digit differs: faster-coco-eval (precision), hotcoco (means, NumPy 1)
 LIBRARIES = ("ultrafast_pycocotools", "pycocotools")
 
 
 class Evaluation(NamedTuple):
-    """stats [12] float64 in COCO's order; precision [10 IoU, 101 recall, K classes, 4 areas, 3 limits] float64."""
+    """Scores, float64: stats [12] in COCO's order; precision [10 IoU, 101 recall, K classes, 4 areas, 3 limits]."""
 
     stats: np.ndarray
     precision: np.ndarray
@@ -30,11 +30,17 @@ def evaluate(
     category_ids: Sequence[int],
     libraries: Sequence[str] = LIBRARIES,
 ) -> Evaluation:
-    """Score boxes on the images `im_ids` and the classes `category_ids`, which are in rising order.
+    """Scores boxes.
 
-    truth       the content of an annotation file; ids of annotations count from 1: COCO reads a match with 0 as none
-    detections  [N, 7] float64, N > 0: image id, x, y, width, height, score, category id
-    libraries   the first of them that can be imported does it
+    Args:
+        truth: the content of an annotation file. Ids of annotations start at 1: 0 would mean no match.
+        detections: [N, 7] float64, N > 0: image id, x, y, width, height, score, category id.
+        im_ids: the images that count, in ascending order.
+        category_ids: the classes that count, in ascending order.
+        libraries: the first one that can be imported is used.
+
+    Raises:
+        UserError: none of the libraries is installed.
     """
     coco, coco_eval = _load(libraries)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -51,7 +57,7 @@ def evaluate(
 
 
 def _load(libraries: Sequence[str]) -> tuple[Any, Any]:
-    """The classes COCO and COCOeval. Imported here: a run that does not evaluate needs none of them."""
+    """The classes COCO and COCOeval. Imported here because a run without evaluation needs no library."""
     for name in libraries:
         modules = ("pycocotools.coco", "pycocotools.cocoeval") if name == "pycocotools" else (name, name)
         with contextlib.suppress(ImportError):

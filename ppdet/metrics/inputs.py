@@ -1,4 +1,4 @@
-"""What metrics need of a loaded dataset."""
+"""Protocols for the parts of a loaded dataset that the metrics use."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ class Category(Protocol):
 
 
 class Record(Protocol):
-    """An annotated image.
-
-    gt_bbox [n, 4] float, xyxy, original pixels; gt_class and difficult [n, 1] int, difficult 0 or 1.
-    """
+    """An annotated image: gt_bbox [n, 4] float, xyxy, original pixels; gt_class and difficult (0 or 1) [n, 1] int."""
 
     @property
     def im_id(self) -> int: ...
@@ -40,10 +37,10 @@ class Record(Protocol):
 
 
 class GroundTruth(Protocol):
-    """The N boxes of a COCO file, crowds too.
+    """The N boxes of a COCO file, with crowds.
 
-    image_ids    what the file calls its images; the positions are the images' `im_id`
-    im_id, class_index [N] int; boxes [N, 4] float64: x, y, width, height; areas [N] float64; crowd [N] bool
+    image_ids: the file's own ids of its images; the positions are the images' `im_id`. im_id and class_index [N] int;
+    boxes [N, 4] float64: x, y, width, height; areas [N] float64; crowd [N] bool.
     """
 
     @property
@@ -66,6 +63,8 @@ class GroundTruth(Protocol):
 
 
 class Dataset(Protocol):
+    """A loaded dataset."""
+
     @property
     def records(self) -> Sequence[Record]: ...
 

@@ -1,4 +1,4 @@
-"""Detections in COCO's results layout: one entry per box with image_id, category_id, bbox [x, y, w, h] and score."""
+"""Detections in COCO's results format: one entry per box with image_id, category_id, bbox [x, y, w, h] and score."""
 
 from __future__ import annotations
 
@@ -25,31 +25,34 @@ def save_results(
     image_ids: Sequence[FileId],
     file_names: Mapping[int, str] | None = None,
 ) -> int:
-    """Write the file, whole or not at all; returns the number of boxes.
+    """Writes the file, completely or not at all.
 
-    image_ids   what the annotation file calls the images, by im_id
-    file_names  by im_id, are added where given
+    Args:
+        path: the file.
+        detections: the images' detections.
+        categories: the classes, by class index.
+        image_ids: the annotation file's own ids of the images, by im_id.
+        file_names: by im_id; if given, each entry has its image's name.
+
+    Returns:
+        The number of boxes.
     """
     results: list[dict[str, Any]] = []
     for im_id, rows in detections:
         name = {"file_name": file_names[im_id]} if file_names else {}
         for class_index, score, x1, y1, x2, y2 in rows.tolist():
-            results.append({
-                "image_id": image_ids[im_id],
-                "category_id": categories[int(class_index)].id,
-                "bbox": [x1, y1, x2 - x1, y2 - y1],
-                "score": score,
-                **name,
-            })  # fmt: skip
+            ids = {"image_id": image_ids[im_id], "category_id": categories[int(class_index)].id}
+            results.append({**ids, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score, **name})
     with atomic_write(path) as file:
         json.dump(results, file)
     return len(results)
 
 
 def load_results(path: Path, categories: Sequence[Category], image_ids: Sequence[FileId]) -> list[ImageDetections]:
-    """Read what `save_results` (or any COCO detector) wrote.
+    """Reads a file that `save_results` or any COCO detector wrote.
 
-    Raises UserError where there is no such file, it is not a results file, or it is of another dataset.
+    Raises:
+        UserError: there is no such file, it is not a results file, or it belongs to another dataset.
     """
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; write it first with --output_eval")
@@ -73,7 +76,7 @@ def _position(entry: Entry, key: str, index: IdIndex) -> int:
 
 
 def _score_and_box(entry: Entry) -> list[float]:
-    """score, x1, y1, x2, y2."""
+    """[score, x1, y1, x2, y2] of an entry."""
     score, box = finite_number(entry.values.get("score")), entry.values.get("bbox")
     if score is None:
         raise entry.wrong("score", "a finite number, as in a COCO results file")

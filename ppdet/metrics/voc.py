@@ -1,4 +1,4 @@
-"""PASCAL VOC mean average precision, with the conventions of PaddleDetection's VOC metric."""
+"""Pascal VOC's metric: mean average precision with the conventions of PaddleDetection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IOU = 0.5  # a detection must overlap by more than this
 
 
 class VocRow(NamedTuple):
-    """One class; AP is -1 without ground truth. Objects marked difficult are not in `ground_truths`."""
+    """Score of one class: AP is -1 without ground truth. `ground_truths` does not count objects marked as difficult."""
 
     name: str
     ground_truths: int
@@ -24,11 +24,11 @@ class VocRow(NamedTuple):
 
 
 class VocMetric(Metric):
-    """mAP at an IoU of 0.5; objects marked difficult neither help nor hurt.
+    """mAP at an IoU of 0.5. Objects marked as difficult are ignored.
 
-    A detection goes to the ground truth of its class that it overlaps most; the best-scored one of a ground truth
-    is right, any further one is wrong. map_type: "11point" (precision at 11 recalls, as in VOC 2007) or "integral"
-    (area under the curve).
+    A detection is matched to the ground truth of its class with the largest overlap. Of the detections of one ground
+    truth, the one with the highest score is right and the others are wrong. map_type: "11point" (precision at 11
+    recalls, as in VOC 2007) or "integral" (area under the curve).
     """
 
     primary = "mAP"
@@ -44,7 +44,7 @@ class VocMetric(Metric):
         return any((record.difficult == 0).any() for record in self._records.values())
 
     def compute(self) -> dict[str, float]:
-        """{"mAP": mean over the classes that have ground truth}; 0 when there is none."""
+        """{"mAP": mean over the classes with ground truth}; 0 if there are none."""
         scores = [row.AP for row in self.classwise() if row.ground_truths]
         return {"mAP": float(np.mean(scores)) if scores else 0.0}
 
@@ -59,7 +59,7 @@ class VocMetric(Metric):
         return rows
 
     def _judge(self, im_id: int, rows: np.ndarray) -> np.ndarray:
-        """The detections of an image that count, as [m, 3]: class, score, 1 for right and 0 for wrong."""
+        """The detections of an image that count, [m, 3]: class, score, 1 if right and 0 if wrong."""
         record = self._records[im_id]
         rows = rows[np.argsort(-rows[:, 1], kind="stable")]
         right, counted = np.zeros(len(rows), bool), np.ones(len(rows), bool)
@@ -69,11 +69,11 @@ class VocMetric(Metric):
             hits = np.flatnonzero(overlap.max(1) > _IOU)
             claimed = overlap.argmax(1)[hits]
             counted[hits] = record.difficult.reshape(-1)[claimed] == 0
-            right[hits[np.unique(claimed, return_index=True)[1]]] = True  # the best-scored detection of each
+            right[hits[np.unique(claimed, return_index=True)[1]]] = True  # the detection of each with the highest score
         return np.column_stack([rows[:, :2], right])[counted]
 
     def _average_precision(self, right: np.ndarray, count: int) -> float:
-        """`right` [n] bool by falling score; `count` ground truths."""
+        """AP of detections `right` [n] bool, in descending order of scores, for `count` ground truths."""
         hits = np.cumsum(right)
         precision, recall = hits / np.arange(1, len(hits) + 1), hits / count
         if self._map_type == "integral":
@@ -85,9 +85,10 @@ class VocMetric(Metric):
 def _pixel_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """IoU [n, m] of xyxy boxes [n, 4] and [m, 4].
 
-    parity: VOC corners are pixels that belong to the box, so every side is one longer than the difference.
+    parity: VOC's corners are pixels that belong to the box, so every side is one pixel longer than the difference.
     """
     low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
     inter = np.where((high > low).all(2), (high - low + 1).prod(2), 0.0)
     area_a, area_b = (a[:, 2:] - a[:, :2] + 1).prod(1), (b[:, 2:] - b[:, :2] + 1).prod(1)
-    return inter / (area_a[:, None] + area_b[None] - inter)
+    iou: np.ndarray = inter / (area_a[:, None] + area_b[None] - inter)
+    return iou

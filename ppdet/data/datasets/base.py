@@ -1,4 +1,4 @@
-"""What the datasets share: categories, the checks of boxes, and the choice of records."""
+"""Base of the datasets: categories, ground truth, and the choice of records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ppdet.utils.streams import Stream, generator
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A class of objects. `id` is the annotation file's own; the position in `categories` is the class index."""
+    """A class of objects. `id` is the annotation file's own; the class index is the position in `categories`."""
 
     id: FileId
     name: str
@@ -33,14 +33,15 @@ class Category:
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """The N boxes of an annotation file as COCO's evaluation takes them: neither cut nor, if area is 0, left out.
+    """The N boxes of an annotation file for COCO's evaluation: not clipped, and with those whose area is 0.
 
-    image_ids    what the file calls its images; the positions are the records' `im_id`
-    im_id        [N] int64
-    class_index  [N] int64
-    boxes        [N, 4] float64: x, y, width, height in pixels
-    areas        [N] float64, of the outlines where the file gives them
-    crowd        [N] bool
+    Attributes:
+        image_ids: the file's own ids of its images; the positions are the records' `im_id`.
+        im_id: [N] int64.
+        class_index: [N] int64.
+        boxes: [N, 4] float64: x, y, width, height in pixels.
+        areas: [N] float64, of the outlines if the file has them.
+        crowd: [N] bool.
     """
 
     image_ids: Sequence[FileId]
@@ -53,17 +54,23 @@ class GroundTruth:
 
 @dataclass(eq=False)
 class Dataset(ABC):
-    """Images and their annotations. The constructor reads nothing; `load()` does, once, and returns the dataset.
+    """Images and their annotations. The constructor reads no files; `load()` reads them and returns the dataset.
 
-    records     the images, in a fixed order: the first `sample_num`, all where it is not positive
-    categories  their position is the class index
-    expected_classes  their names in order, for a format that lists none of its own
-    truth       what evaluation compares with, where that is more than the records say
+    Attributes:
+        dataset_dir: the folder that the other paths are relative to.
+        image_dir: the folder of images.
+        anno_path: the annotation file.
+        sample_num: how many of the images are used, the first ones; all if it is not positive.
+        records: the images, in a fixed order.
+        categories: the classes; the position is the class index.
+        expected_classes: class names in order, for a format without a list of classes.
+        truth: the ground truth for evaluation, if it holds more than the records.
     """
 
     ignored_options: ClassVar[dict[str, str]] = {
-        "data_fields": "all fields are read", "use_default_label": "set label_list or anno_path",
-    }  # fmt: skip
+        "data_fields": "all fields are read",
+        "use_default_label": "set label_list or anno_path",
+    }
 
     dataset_dir: str = ""
     image_dir: str = ""
@@ -76,7 +83,7 @@ class Dataset(ABC):
 
     @property
     def image_ids(self) -> Sequence[FileId]:
-        """What the annotation file calls each image, by `im_id`; the same number where it has no ids."""
+        """The annotation file's own id of each image, by `im_id`; the same number if the format has no ids."""
         if self.truth is not None:
             return self.truth.image_ids
         return range(max((record.im_id for record in self.records), default=-1) + 1)
@@ -88,33 +95,37 @@ class Dataset(ABC):
 
     @property
     def anno_file(self) -> Path | None:
-        """The annotation file, None where there is none."""
+        """The annotation file; None if it is not set."""
         return self.root / self.anno_path if self.anno_path else None
 
     @property
     def class_file(self) -> Path | None:
-        """The file that names the classes, None where there is none."""
+        """The file that names the classes; None if there is none."""
         return self.anno_file
 
     def __len__(self) -> int:
         return len(self.records)
 
     def peek_categories(self) -> list[Category]:
-        """The classes alone, without `load`; empty where the files are not there, or reading them would take long."""
+        """The classes, without `load`; empty if the files do not exist or reading them would take long."""
         return []
 
     @abstractmethod
     def load(self) -> Dataset:
-        """Fill `records` and `categories`. Raises UserError naming the file at fault and the remedy."""
+        """Fills `records` and `categories`. Raises UserError, which names the file and the remedy."""
 
 
 @dataclass(eq=False)
 class AnnotatedDataset(Dataset):
-    """A dataset with boxes. Images without any are left out unless `allow_empty`; then they come last, and an
-    `empty_ratio` in [0, 1) limits their share of the result (chosen at random, the same way each time).
+    """A dataset with boxes. Images without boxes are left out, unless `allow_empty`.
+
+    Attributes:
+        allow_empty: images without boxes come after the others.
+        empty_ratio: in [0, 1), the largest share of images without boxes in the result. They are chosen at random, the
+            same ones each time.
     """
 
-    annotations: ClassVar[str]  # what anno_path is, for messages
+    annotations: ClassVar[str]  # description of anno_path, for messages
     remedy: ClassVar[str]
 
     allow_empty: bool = False
@@ -140,7 +151,7 @@ class AnnotatedDataset(Dataset):
 
     @abstractmethod
     def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
-        """The categories, and every image with the boxes that pass the filter."""
+        """Reads the categories, and every image with the boxes that pass the filter."""
 
     def _chosen(self, records: list[Record]) -> list[Record]:
         annotated = [record for record in records if len(record.gt_bbox)]
@@ -159,12 +170,12 @@ def require_file(path: Path, what: str, remedy: str) -> None:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank, without the space around them."""
-    # not by splitlines, for which names can hold line ends
+    # not splitlines: it also splits at characters that names may contain
     return [line.strip() for line in re.split("[\r\n]+", read_text(path)) if line.strip()]
 
 
 def read_names(path: Path) -> list[str]:
-    """The class names of a label list, one a line, with accents composed: they look the same in either form."""
+    """The class names of a label list, one per line. Accents are composed: both forms look the same."""
     names = [unicodedata.normalize("NFC", line) for line in read_lines(path)]
     for name, count in Counter(names).items():
         if count > 1:
@@ -175,7 +186,7 @@ def read_names(path: Path) -> list[str]:
 
 
 def check_num_classes(dataset: Dataset, num_classes: int) -> None:
-    """Raise UserError where the config's num_classes is not the number of classes in the annotations."""
+    """Raises UserError if the config's num_classes is not the number of classes in the annotations."""
     found = len(dataset.categories)
     if found and found != num_classes:
         raise UserError(
@@ -185,7 +196,7 @@ def check_num_classes(dataset: Dataset, num_classes: int) -> None:
 
 
 def default_categories(num_classes: int) -> list[Category]:
-    """Names for a dataset without any: COCO's where there are 80 classes, otherwise `class 0`, `class 1`, …"""
+    """Categories for a dataset without names: COCO's if there are 80 classes, otherwise `class 0`, `class 1`, …"""
     if num_classes == len(COCO_CATEGORIES):
         return [Category(number, name) for number, name in COCO_CATEGORIES.items()]
     return [Category(index, f"class {index}") for index in range(num_classes)]

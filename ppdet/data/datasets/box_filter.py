@@ -1,4 +1,4 @@
-"""The boxes of an annotation file that are fit for training, and an account of the others."""
+"""BoxFilter: selects the boxes of an annotation file that training can use, and reports the others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 
-Object = tuple[int, Sequence[float], int]  # class index, xyxy box, 1 where difficult
+Object = tuple[int, Sequence[float], int]  # class index, xyxy box, 1 if difficult
 Size = tuple[int, int]  # height, width
 
 _USUAL_CROWDS = 0.1  # of the annotations; COCO 2017 has 0.012
@@ -23,22 +23,22 @@ _SMALLEST_SIDE = 1e-5  # pixels; boxes thinner than this are dropped
 
 
 class BoxFilter:
-    """Checks the boxes of one annotation file and counts what was wrong, by kind, for one warning at the end."""
+    """Checks the boxes of one annotation file and counts the faults by kind, for one warning at the end."""
 
     def __init__(self, source: Path) -> None:
         self.source, self.clipped, self.kept, self.largest = source, 0, 0, 0.0
-        self.dropped: dict[str, tuple[int, str]] = {}  # by kind: how many, and one of them
+        self.dropped: dict[str, tuple[int, str]] = {}  # by kind: the count and an example
         self.crowds = self.annotations = 0
-        self.resized: list[str] = []
+        self.other_sizes: list[str] = []
         self.repeats, self.repeated = 0, ""  # boxes, and the first image that has one
 
     def drop(self, kind: str, example: str) -> None:
-        """Count an object that has no box. kind: follows a number, as in "3 without bbox"."""
+        """Counts an object that has no box. `kind` follows a number, as in "3 without bbox"."""
         count, first = self.dropped.get(kind, (0, example))
         self.dropped[kind] = count + 1, first
 
     def record(self, im_file: Path, im_id: int, size: Size | None, objects: Sequence[Object]) -> Record:
-        """The Record of an image with those of its objects that have a box."""
+        """The Record of an image, with the objects that have a valid box."""
         boxes = [(index, box, difficult) for index, box, difficult in objects if self._is_box(box, im_file.name)]
         size = self._checked_size(im_file, size, [box for _, box, _ in boxes])
         kept = [(index, cut, difficult) for index, box, difficult in boxes if (cut := self._cut(box, size, im_file))]
@@ -58,17 +58,17 @@ class BoxFilter:
         return False
 
     def _checked_size(self, im_file: Path, size: Size | None, boxes: Sequence[Sequence[float]]) -> Size | None:
-        """The file's own size where boxes reach outside the annotated one."""
+        """The image file's size if boxes reach outside the annotated one, else the annotated size."""
         if size is None or not any(_reaches_outside(box, size) for box in boxes):
             return size
         found = image_size(im_file, size)
         if found is None or found == size:
             return size
-        self.resized.append(f"{im_file}: {size[1]} x {size[0]} instead of {found[1]} x {found[0]}")
+        self.other_sizes.append(f"{im_file}: {size[1]} x {size[0]} instead of {found[1]} x {found[0]}")
         return found
 
     def _cut(self, box: Sequence[float], size: Size | None, im_file: Path) -> list[float] | None:
-        """The part of an xyxy box inside the image, rounded to 3 decimals; None where there is none."""
+        """The part of an xyxy box inside the image, rounded to 3 decimals; None if it is empty."""
         height, width = size or (math.inf, math.inf)
         x1, y1, x2, y2 = box
         inside = [min(max(x1, 0), width), min(max(y1, 0), height), min(max(x2, 0), width), min(max(y2, 0), height)]
@@ -80,7 +80,7 @@ class BoxFilter:
         return [round(float(value), 3) for value in inside]
 
     def summary(self) -> str:
-        """What was left out or is there twice, in one line; empty where nothing was."""
+        """One line about the boxes that were left out, clipped or repeated; empty if there are none."""
         parts = []
         if self.dropped:
             total = sum(count for count, _ in self.dropped.values())
@@ -95,7 +95,7 @@ class BoxFilter:
         return "; ".join(parts)
 
     def report(self) -> None:
-        """Say what was left out or is there twice: a warning, unless it is no more than COCO itself has."""
+        """Logs the summary: as a warning, unless the faults are no more than in COCO itself."""
         many_crowds = self.crowds > _USUAL_CROWDS * self.annotations
         if summary := self.summary():
             hint = "; single objects, though drawn as masks, need iscrowd: 0" if many_crowds else ""
@@ -103,15 +103,15 @@ class BoxFilter:
             level = logging.WARNING if self.dropped or self.clipped or many else logging.INFO
             logger.log(level, "%s: %s%s", self.source, summary, hint)
         if self.kept and self.largest <= 1:
-            logger.warning("%s: all boxes lie within 0..1, which looks like fractions of the image's size; expected "
-                           "pixels", self.source)  # fmt: skip
-        if self.resized:
-            logger.warning("%s: gives %d images another size than they have (%s); the images' sizes are used",
-                           self.source, len(self.resized), self.resized[0])  # fmt: skip
+            message = "%s: all boxes lie within 0..1, which looks like fractions of the image's size; expected pixels"
+            logger.warning(message, self.source)
+        if self.other_sizes:
+            message = "%s: gives %d images another size than they have (%s); the images' sizes are used"
+            logger.warning(message, self.source, len(self.other_sizes), self.other_sizes[0])
 
 
 def _reaches_outside(box: Sequence[float], size: Size | None) -> bool:
-    """By a whole pixel: annotations are often rounded past the border, which is not worth a word."""
+    """Whether the box reaches outside by a whole pixel. Less is a usual effect of rounding and is not reported."""
     height, width = size or (math.inf, math.inf)
     return min(box[0], box[1]) <= -1 or box[2] >= width + 1 or box[3] >= height + 1
 

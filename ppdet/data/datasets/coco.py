@@ -24,10 +24,10 @@ _QUICKLY_READ = 2**25  # bytes: half a second
 @register
 @dataclass(eq=False)
 class COCODataSet(AnnotatedDataset):
-    """`dataset_dir`/`image_dir` holds the images, `dataset_dir`/`anno_path` is the JSON.
+    """Images in `dataset_dir`/`image_dir`, annotated in the JSON file `dataset_dir`/`anno_path`.
 
-    Records come in the order of their image ids, class indices in the file's order of categories. Crowd annotations
-    are left out, as are boxes without area; evaluation has both (`truth`).
+    Records are in the order of their image ids, categories in the file's order. The records leave out crowd annotations
+    and boxes without area; evaluation uses both (`truth`).
     """
 
     annotations = "the COCO annotations"
@@ -56,7 +56,7 @@ class COCODataSet(AnnotatedDataset):
 
 
 def ground_truth(file: CocoFile) -> GroundTruth:
-    """Everything that has a box; areas that the file does not give are those of the boxes."""
+    """All annotations with a box. Areas that the file does not give are those of the boxes."""
     known = [(annotation, annotation.box) for annotation in file.annotations if annotation.box is not None]
     areas = [box[2] * box[3] if each.area is None else each.area for each, box in known]
     return GroundTruth(
@@ -70,7 +70,7 @@ def ground_truth(file: CocoFile) -> GroundTruth:
 
 
 def _training_box(annotation: Annotation, box_filter: BoxFilter) -> list[float] | None:
-    """The annotation's box as xyxy; None, and counted, where it is left out."""
+    """The annotation's box as xyxy; None if it is left out, which the filter counts."""
     box_filter.annotations += 1
     place = f"annotations[{annotation.number}]"
     if annotation.crowd or annotation.ignore:
@@ -86,16 +86,18 @@ def _training_box(annotation: Annotation, box_filter: BoxFilter) -> list[float] 
 
 
 def _report_images(path: Path, images: Sequence[Image], records: Sequence[Record]) -> None:
-    """Say where images come twice, and where their sizes are unknown."""
+    """Logs images that are listed twice and images without a size."""
     by_file: dict[str, Image] = {}
     pairs = [(by_file.setdefault(record.im_file, image), image) for image, record in zip(images, records, strict=True)]
     if twice := [(first, second) for first, second in pairs if first is not second]:
         (first, second), count = twice[0], len(twice)
-        logger.warning(
+        message = (
             "%s: %d images are listed again under another id, e.g. %r as %r and %r; each takes the other's objects "
-            "for background; give all annotations of an image one id",
-            path, count, first.name, first.id, second.id,
-        )  # fmt: skip
+            "for background; give all annotations of an image one id"
+        )
+        logger.warning(message, path, count, first.name, first.id, second.id)
     if unknown := [image for image in images if image.size is None]:
-        logger.info("%s: width and height of %d images are unknown (e.g. images[%d]); boxes are cut at the image as it "
-                    "is read", path, len(unknown), unknown[0].number)  # fmt: skip
+        message = (
+            "%s: width and height of %d images are unknown (e.g. images[%d]); boxes are clipped when the image is read"
+        )
+        logger.info(message, path, len(unknown), unknown[0].number)

@@ -1,4 +1,4 @@
-"""The one reader of COCO's JSON: classes, images and annotations are numbered from 0, and checked entry by entry."""
+"""Reader of COCO's JSON: checks every entry, and numbers classes, images and annotations from 0."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ppdet.utils.json_file import Entry, entries, finite_number, read_json
 logger = logging.getLogger(__name__)
 
 SECTIONS = ("images", "annotations", "categories")
-_LONGEST_SIDE = 1 << 20  # pixels that OpenCV reads; more is not a size
+_LONGEST_SIDE = 1 << 20  # pixels; OpenCV reads no larger images
 
 
 class Image(NamedTuple):
-    """size (height, width) is what the file says of the image, None where it says nothing that can be a size."""
+    """One image. `size` is (height, width) as the file gives it; None if it gives no possible size."""
 
     id: FileId
     name: str
@@ -31,11 +31,15 @@ class Image(NamedTuple):
 class Annotation(NamedTuple):
     """One object.
 
-    number              position in the file's list
-    image, class_index  positions in CocoFile.images and CocoFile.categories
-    box                 x, y, width, height in pixels, as the file has them; None where that is no box
-    problem             what there is in place of a box
-    area                of the outline; None where the file gives no number
+    Attributes:
+        number: position in the file's list.
+        image: position in CocoFile.images.
+        class_index: position in CocoFile.categories.
+        box: x, y, width, height in pixels, as in the file; None if these are no box.
+        problem: the reason why there is no box, as in "without bbox".
+        area: area of the outline; None if the file gives no number.
+        crowd: iscrowd.
+        ignore: the annotation is left out of training.
     """
 
     number: int
@@ -49,7 +53,7 @@ class Annotation(NamedTuple):
 
 
 class CocoFile(NamedTuple):
-    """categories in the file's order, images by their ids, annotations in the file's order."""
+    """A whole file: images sorted by id, categories and annotations in the file's order."""
 
     categories: list[Category]
     images: list[Image]
@@ -57,7 +61,7 @@ class CocoFile(NamedTuple):
 
 
 def read_coco(path: Path) -> CocoFile:
-    """A file of COCO detection annotations. Raises UserError naming the entry at fault."""
+    """Reads a file of COCO detection annotations. Raises UserError, which names the entry at fault."""
     content = _read_sections(path, SECTIONS)
     categories = _parse_categories(path, content["categories"])
     images = _parse_images(path, content["images"])
@@ -70,7 +74,7 @@ def read_coco(path: Path) -> CocoFile:
 
 
 def read_categories(path: Path) -> list[Category]:
-    """The classes alone, of a file that may have nothing else."""
+    """Reads the classes of a file that may have no other section."""
     return _parse_categories(path, _read_sections(path, ["categories"])["categories"])
 
 
@@ -93,13 +97,13 @@ def _parse_categories(path: Path, values: list[Any]) -> list[Category]:
         categories.append(category)
     names = Counter(category.name for category in categories)
     if repeated := [name for name, count in names.items() if count > 1]:
-        logger.warning("%s: more than one of the categories is called %r; they are told apart by their ids only",
-                       path, repeated[0])  # fmt: skip
+        message = "%s: more than one of the categories is called %r; only their ids tell them apart"
+        logger.warning(message, path, repeated[0])
     return categories
 
 
 def _parse_images(path: Path, values: list[Any]) -> list[Image]:
-    """Sorted by id. An image that is listed twice with the same id and name counts once."""
+    """The images, sorted by id. An image that is listed twice with the same id and name counts once."""
     images: dict[FileId, Image] = {}
     for entry in entries(path, "images", values):
         image = Image(entry.id("id"), entry.text("file_name"), _size(entry.values), entry.index)

@@ -1,4 +1,4 @@
-"""Files under the names that an annotation file gives them, or under another spelling of the same name."""
+"""Finds files by the names in an annotation file, or by another spelling of the same name."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class FileNames:
-    """The files there are. Each folder is listed once: a look-up costs nothing, also in a network folder of 100,000."""
+    """The existing files. Each folder is listed once, so that look-ups are fast even in a network folder of 100,000."""
 
     def __init__(self) -> None:
         self._listed: dict[str, set[str]] = {}
         self._composed: dict[str, dict[str, str]] = {}
 
     def has(self, path: str) -> bool:
-        """Whether there is a regular file (or a link to one) at `path`."""
+        """Whether `path` is a regular file, or a link to one."""
         folder, name = os.path.split(path)
         if folder not in self._listed:
             self._listed[folder] = _regular_files(folder)
-        return name in self._listed[folder] or os.path.isfile(path)  # a file system may not tell a.JPG from a.jpg
+        return name in self._listed[folder] or os.path.isfile(path)  # the file system may ignore case
 
     def find(self, folder: Path, name: str) -> str:
-        """The path of the file that `name` in `folder` means.
+        """The path of the file that `name` in `folder` stands for.
 
-        Without a file of exactly that name, one is looked for whose name is written with / for the backslashes of
-        Windows, with the characters that stand for %20 and the like, or with accents composed in the other way, as
-        macOS does. Where there is none either, the path is returned as given.
+        If no file has exactly that name, other spellings are tried: / instead of the backslashes of Windows, decoded
+        %20 and the like, and the other composition of accents, which macOS uses. If none exists, the path is returned
+        as given.
         """
         root = os.fspath(folder)
         path = name if root == "." else os.path.join(root, name)  # a Path would take ten times as long
@@ -53,7 +53,7 @@ class FileNames:
         return path if self.has(path) else None
 
     def _names_composed(self, folder: str) -> dict[str, str]:
-        """The names in `folder` by their composed form."""
+        """The names in `folder`, by their form with composed accents."""
         if folder not in self._composed:
             names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
             self._composed[folder] = {unicodedata.normalize("NFC", name): name for name in names}
@@ -61,13 +61,13 @@ class FileNames:
 
 
 def missing_files(paths: Sequence[str]) -> list[int]:
-    """The positions of the paths at which there is no file."""
+    """The positions of the paths that are not files."""
     files = FileNames()
     return [index for index, path in enumerate(paths) if not files.has(path)]
 
 
 def describe_missing(path: str) -> str:
-    """One line about a path at which there is no file, with the reason where it can be told."""
+    """One line about a path that is not a file, with the reason if it can be found."""
     folder, name = os.path.split(path)
     found, advice = "there is no such file", "check image_dir and the file names of the annotations"
     names = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
@@ -97,5 +97,5 @@ def _regular_files(folder: str) -> set[str]:
     try:
         with os.scandir(folder or ".") as entries:
             return {entry.name for entry in entries if entry.is_file()}
-    except (OSError, ValueError):  # not there, may not be listed, or not a possible name
+    except (OSError, ValueError):  # missing, may not be listed, or not a possible name
         return set()

@@ -18,9 +18,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 @register
 @dataclass(eq=False)
 class ImageFolder(Dataset):
-    """The images of `dataset_dir`/`image_dir`, or those given to `with_images`.
+    """The images in `dataset_dir`/`image_dir`, or those given to `with_images`.
 
-    `anno_path` only supplies class names, where that file exists: a COCO JSON, or a text file with one name per line.
+    `anno_path` only gives the class names, if that file exists: a COCO JSON, or a text file with one name per line.
     """
 
     images: Sequence[Path] = field(default=(), init=False)
@@ -44,7 +44,7 @@ class ImageFolder(Dataset):
         return self
 
     def _read_categories(self) -> list[Category]:
-        """From anno_path; empty where there is no such file (see base.default_categories)."""
+        """The classes in anno_path; empty if there is no such file (see base.default_categories)."""
         path = self.anno_file
         if path is None or not path.is_file():
             return []

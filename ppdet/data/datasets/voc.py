@@ -19,7 +19,7 @@ from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 
-_QUICKLY_READ = 5000  # XML files: a second
+_QUICKLY_READ = 5000  # XML files, which take a second
 _LONGEST_LINE = 10_000  # characters; two paths have at most 8192
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ALL_SUFFIXES = (*_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES), *(f".{s[1:].capitalize()}" for s in _SUFFIXES))
@@ -33,14 +33,15 @@ _IMAGE_FOLDERS = ("JPEGImages", "images", "image", "img", "imgs")
 @register
 @dataclass(eq=False)
 class VOCDataSet(AnnotatedDataset):
-    """`dataset_dir`/`anno_path` lists the images, one per line, in either of two ways.
+    """Images listed in `dataset_dir`/`anno_path`, one per line, each with an XML file.
 
-    `image.jpg annotation.xml`  two paths relative to `dataset_dir`/`image_dir` (upstream's layout)
-    `name`                      `dataset_dir`/JPEGImages/name.jpg and Annotations/name.xml (plain VOC); the name may
-                                come with its extension, and image_dir stands for JPEGImages where it is set
+    A line is either of:
+        `image.jpg annotation.xml`: two paths relative to `dataset_dir`/`image_dir` (upstream's layout).
+        `name`: `dataset_dir`/JPEGImages/name.jpg and Annotations/name.xml (plain VOC). The name may include its
+            extension. If image_dir is set, it is used instead of JPEGImages.
 
-    `label_list` names a file in dataset_dir with one class per line; without it the classes are those found in the
-    Annotations folder, sorted.
+    `label_list` names a file in dataset_dir with one class per line. Without it the classes are the sorted names in the
+    Annotations folder.
     """
 
     annotations = "the list of images"
@@ -90,21 +91,23 @@ class VOCDataSet(AnnotatedDataset):
                 pairs.append((Path(files.find(folder, two[1])), Path(files.find(folder, two[2]))))
                 continue
             if not annotations.is_dir():
-                raise UserError(f"{annotations}: there is no such folder (the XML files); rename yours, or write two "
-                                f"paths into each line of {anno_file}: the image's and its XML file's")  # fmt: skip
+                raise UserError(
+                    f"{annotations}: there is no such folder (the XML files); rename yours, or write two paths into "
+                    f"each line of {anno_file}: the image's and its XML file's"
+                )
             name, xml = _find_xml(files, annotations, line)
             pairs.append((_find_image(files, images, line, name), xml))
         if not pairs:
             raise UserError(f"{anno_file}: lists no image; expected one per line")
         twice = [image for image, count in Counter(image for image, _ in pairs).items() if count > 1]
         if twice:
-            logger.warning("%s: lists %d images more than once (e.g. %s), which count as often; remove the lines that "
-                           "repeat them", anno_file, len(twice), twice[0])  # fmt: skip
+            message = "%s: lists %d images more than once (e.g. %s), which count as often; remove the repeated lines"
+            logger.warning(message, anno_file, len(twice), twice[0])
         return pairs
 
     def _read_labels(self, folders: Sequence[Path]) -> list[str]:
-        """The class names: of `label_list`, else of a label_list.txt that is there, else those that are expected, else
-        all in the XML `folders`.
+        """The class names, from the first source that exists: label_list (or label_list.txt), the expected classes, or
+        all XML files in `folders`.
         """
         if path := self._label_file:
             require_file(path, "label_list, the class names", "correct or drop label_list")
@@ -120,16 +123,16 @@ class VOCDataSet(AnnotatedDataset):
         if name in class_index:
             return class_index[name]
         where = "in the label list" if self._label_file else "among the classes of the training"
-        raise UserError(f"{path}: class {name!r} is not {where} ({', '.join(list(class_index)[:10])}); "
-                        "add it there or correct the annotation")  # fmt: skip
+        known = ", ".join(list(class_index)[:10])
+        raise UserError(f"{path}: class {name!r} is not {where} ({known}); add it there or correct the annotation")
 
 
 def _xml_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("[!.]*.[xX][mM][lL]"))  # macOS puts a ._a.xml beside a.xml
+    return sorted(folder.glob("[!.]*.[xX][mM][lL]"))  # macOS creates ._a.xml next to a.xml
 
 
 def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Path:
-    """The first of the folders in `root` that is there, whatever its capitals; `beside` where there are XML files."""
+    """The first of `names` that is a folder in `root`, in any case of letters; else `beside` if it has XML files."""
     there = {path.name.casefold(): path for path in root.iterdir()} if root.is_dir() else {}
     for name in names:
         if (path := there.get(name.casefold())) and path.is_dir():
@@ -138,7 +141,7 @@ def _folder(root: Path, names: Sequence[str], beside: Path | None = None) -> Pat
 
 
 def _find_xml(files: FileNames, folder: Path, line: str) -> tuple[str, Path]:
-    """(name without extension, XML) of an image that the list has as `line`."""
+    """(name without extension, XML file) of the image in a line of the list."""
     names = _names(line)
     found = ((name, files.find(folder, f"{name}{suffix}")) for name in names for suffix in (".xml", ".XML"))
     name, xml = next((pair for pair in found if files.has(pair[1])), (names[-1], f"{folder}/{names[-1]}.xml"))
@@ -146,7 +149,7 @@ def _find_xml(files: FileNames, folder: Path, line: str) -> tuple[str, Path]:
 
 
 def _names(line: str) -> list[str]:
-    """What may be an image's name without extension, the likelier first; names may hold spaces and dots."""
+    """The possible names without extension of the image in a line, likely ones first. Names may have spaces, dots."""
     path = line.replace("\\", "/")
     flagged = _FLAG.fullmatch(path)
     ways = [path, *([flagged[1]] if flagged else [])]
@@ -156,7 +159,7 @@ def _names(line: str) -> list[str]:
 def _find_image(files: FileNames, folder: Path, line: str, name: str) -> Path:
     names = [*([line] if _EXTENSION.search(line) else []), *(f"{name}{suffix}" for suffix in _ALL_SUFFIXES)]
     found = (path for each in names if files.has(path := files.find(folder, each)))
-    return Path(next(found, folder / names[0]))  # a missing image is the reader's business
+    return Path(next(found, folder / names[0]))  # the reader reports missing images
 
 
 def _read(path: Path) -> Annotation:

@@ -1,4 +1,4 @@
-"""Pascal VOC's XML annotations, from files that may be anything."""
+"""Reader of Pascal VOC's XML annotations, which checks all that the files contain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ppdet.core.errors import UserError
 from ppdet.utils.json_file import finite_number
 
 _MOST_BYTES = 2**25
-_LONGEST_SIDE = 10**6  # pixels; a size beyond is a slip
+_LONGEST_SIDE = 10**6  # pixels; a larger size is a mistake
 _DECLARED = re.compile(rb"\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"']*)[\"']")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)  # float() also takes 1_0 and inf
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -24,10 +24,11 @@ _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BO
 
 @dataclass(frozen=True)
 class Annotation:
-    """What an XML file says about an image.
+    """The content of one XML file.
 
-    size     (height, width) in pixels; None where the file does not give a possible one
-    objects  (class name, xyxy box, 1 where difficult); a box that is not four numbers is NaN, for the filter to drop
+    Attributes:
+        size: (height, width) in pixels; None if the file gives no possible size.
+        objects: (class name, xyxy box, 1 if difficult) each. Sides that are not numbers are NaN; BoxFilter drops them.
     """
 
     size: tuple[int, int] | None
@@ -35,7 +36,7 @@ class Annotation:
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Parse one file. Raises UserError, which names it, where it is no VOC annotation."""
+    """Parses one file. Raises UserError, which names the file, if it is not a VOC annotation."""
     root = _parse(path)
     if root.tag != "annotation":
         raise UserError(f"{path}: is <{root.tag[:30]}>, expected <annotation>; correct the file or remove its image")
@@ -43,7 +44,7 @@ def read_annotation(path: Path) -> Annotation:
     for item in root.iter("object"):
         name = _name(path, item)
         difficult = int((item.findtext("difficult") or "0").strip() == "1")
-        # Some tools write several boxes into one object; an object without one is dropped, and counted, as a bad box.
+        # Some tools write several boxes into one object. An object without a box counts as a bad box.
         for box in item.findall("bndbox") or [item]:
             sides = [_number(box.findtext(side)) for side in ("xmin", "ymin", "xmax", "ymax")]
             objects.append((name, sides, difficult))
@@ -57,7 +58,7 @@ def _parse(path: Path) -> ET.Element:
         text = _decoded(path, path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the list of images") from None
-    if "<!ENTITY" in text:  # a few of them can stand for gigabytes
+    if "<!ENTITY" in text:  # a few of them can expand to gigabytes
         raise UserError(f"{path}: defines XML entities, which annotations do without; write their text out")
     try:
         return ET.fromstring(text)
@@ -71,13 +72,13 @@ def _decoded(path: Path, data: bytes) -> str:
     encoding = encoding or (declared[1].decode("ascii", "replace") if declared else "utf-8")
     try:
         return data.decode(encoding)
-    except (LookupError, ValueError):  # no such encoding; other bytes than it has
+    except (LookupError, ValueError):  # no such encoding, or bytes that it does not have
         raise UserError(f"{path}: not text in {encoding!r}, as it should be; save it as UTF-8") from None
 
 
 def _name(path: Path, item: ET.Element) -> str:
     text = unicodedata.normalize("NFC", item.findtext("name") or "")  # as in label lists
-    name = re.sub(r"\s*[\n\r\t]\s*", " ", text.strip())  # a line that was wrapped
+    name = re.sub(r"\s*[\n\r\t]\s*", " ", text.strip())  # a name on several lines
     if not name:
         raise UserError(f"{path}: an object has no name; correct the file or remove its image")
     if _CONTROL.search(name):
@@ -87,7 +88,7 @@ def _name(path: Path, item: ET.Element) -> str:
 
 def _size(root: ET.Element) -> tuple[int, int] | None:
     height, width = (_number(root.findtext(f"size/{side}")) for side in ("height", "width"))
-    possible = 1 <= height <= _LONGEST_SIDE and 1 <= width <= _LONGEST_SIDE  # many tools leave it out, or write 0
+    possible = 1 <= height <= _LONGEST_SIDE and 1 <= width <= _LONGEST_SIDE  # many tools leave it out or write 0
     return (int(height), int(width)) if possible else None
 
 
