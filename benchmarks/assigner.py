@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clon
 
 from benchmarks.measure import extra_memory_mb, interleaved, report
 from ppdet.modeling.assigners import TaskAlignedAssigner
-from ppdet.modeling.assigners.common import Assignment, Targets
 from ppdet.modeling.boxes import make_grid
+from ppdet.modeling.structures import Assignment, Targets
 
 
 @paddle.no_grad()

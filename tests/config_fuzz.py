@@ -148,7 +148,6 @@ def _run(config: Path, overrides: list[str]) -> None:
 
     from ppdet.data.datasets import check_num_classes
     from ppdet.modeling import build_model
-    from ppdet.modeling.heads.base import Targets
     from ppdet.optim.ema import ModelEMA
     from ppdet.session import Session, _check_model
 
@@ -172,9 +171,8 @@ def _run(config: Path, overrides: list[str]) -> None:
     model = build_model(builder)
     optimizer = builder.build("OptimizerBuilder")(rate.at(0, 3), model)
     batch = batches["Train"]
-    targets = Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask)
     for epoch in (0, settings.epoch - 1):
-        model.loss(model(batch.image), targets, epoch)["loss"].backward()
+        model.criterion(model(batch.image), batch.targets, epoch)["loss"].backward()
     optimizer.step()
     ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
     ema.update()

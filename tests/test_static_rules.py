@@ -67,3 +67,29 @@ def test_only_device_py_knows_device_kinds_and_nothing_makes_float64(path: Path)
 )
 def test_the_rules_themselves(source: str, breaches: list[str]) -> None:
     assert broken_rules(source) == breaches
+
+
+MODELING = sorted((ROOT / "ppdet" / "modeling").rglob("*.py"))
+
+
+def test_modeling_never_waits_for_the_device() -> None:
+    """`.numpy()`, `.item()`, `nonzero` and the like make the host wait: none in networks, losses and assigners."""
+    waiting = {"numpy", "item", "tolist", "nonzero", "masked_select", "cpu"}
+    found = [
+        f"{path.name}:{node.lineno} .{node.func.attr}()"
+        for path in MODELING
+        if path.name != "nms.py"  # on the host if the device has no kernel
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in waiting
+    ]
+    assert not found
+
+
+def test_modeling_knows_no_ranks() -> None:
+    """Collectives are for training, through runtime/distributed.py: a criterion is given what they return."""
+    ranks = {"distributed", "DataParallel", "SyncBatchNorm", "all_reduce", "get_world_size", "get_rank"}
+    for path in MODELING:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        names = {word for _, word in words(tree)} | {part for module in modules for part in module.split(".")}
+        assert not names & ranks, path.name

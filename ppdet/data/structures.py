@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ppdet.core.targets import Targets
 from ppdet.data.ops.deferred_resize import PendingResize
 
 if TYPE_CHECKING:
@@ -100,3 +101,8 @@ class Batch:
     gt_bbox: Tensor
     gt_class: Tensor
     pad_gt_mask: Tensor
+
+    @property
+    def targets(self) -> Targets:
+        """The ground truths, which the losses are computed from."""
+        return Targets(self.gt_class, self.gt_bbox, self.pad_gt_mask)

@@ -4,7 +4,8 @@ from ppdet.modeling import assigners, backbones, heads, necks
 from ppdet.modeling.build import build_model
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
-from ppdet.modeling.picodet import PicoDet, Targets
+from ppdet.modeling.picodet import PicoDet
+from ppdet.modeling.structures import Targets
 
 __all__ = [
     "DistributionFocalLoss",

@@ -1,4 +1,4 @@
-"""Box geometry. Boxes are [..., 4] xyxy; distances are [..., 4] left, top, right, bottom."""
+"""Box geometry and decoding. Boxes are [..., 4] xyxy; distances are [..., 4] left, top, right, bottom."""
 
 from __future__ import annotations
 
@@ -6,19 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import paddle
+import paddle.nn.functional as F
 
-
-class Grid(NamedTuple):
-    """The L grid points of a pyramid, finest level first.
-
-    points   [L, 2] float32, x and y in input pixels
-    strides  [L, 1] float32, pixels
-    counts   number of points of each level; their sum is L
-    """
-
-    points: paddle.Tensor
-    strides: paddle.Tensor
-    counts: tuple[int, ...]
+from ppdet.modeling.structures import Grid
 
 
 def make_grid(sizes: Sequence[tuple[int, int]], strides: Sequence[int], offset: float) -> Grid:
@@ -44,8 +34,19 @@ def box_to_distance(points: paddle.Tensor, boxes: paddle.Tensor) -> paddle.Tenso
     return paddle.concat([points - boxes[..., :2], boxes[..., 2:] - points], axis=-1)
 
 
+def decode_boxes(reg: paddle.Tensor, grid: Grid, reg_max: int) -> paddle.Tensor:
+    """Boxes [B, L, 4] xyxy in units of each point's stride, from `HeadOutputs.reg` [B, L, 4 * (reg_max + 1)].
+
+    The distance of a side from its grid point is the mean of a distribution over the bins 0 ... reg_max.
+    """
+    bins = reg_max + 1
+    prob = F.softmax(reg.reshape([0, 0, 4, bins]), axis=-1)
+    distance = prob.matmul(paddle.arange(bins, dtype=prob.dtype))
+    return distance_to_box(grid.points / grid.strides, distance)
+
+
 def box_centers(boxes: paddle.Tensor) -> paddle.Tensor:
-    """Centres [..., 2] of boxes [..., 4]."""
+    """Centers [..., 2] of boxes [..., 4]."""
     return (boxes[..., :2] + boxes[..., 2:]) / 2
 
 

@@ -1,4 +1,4 @@
-"""Puts a detector together from its config."""
+"""Builds a detector from its config."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from ppdet.core.builder import Builder
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
+from ppdet.modeling.criterion import TaskAlignedCriterion
 from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.necks.pan import PathAggregation
 from ppdet.modeling.picodet import PicoDet
 
 
 def build_model(builder: Builder) -> PicoDet:
-    """The detector that `architecture` names; each part is given the widths and strides of the one before it."""
+    """Builds the detector of the config; each part is given the widths and strides of the one before it."""
     cfg = builder.cfg
     section = cfg["PicoDet"]
     backbone = builder.build(section["backbone"], key="PicoDet.backbone")
@@ -30,14 +31,14 @@ def build_model(builder: Builder) -> PicoDet:
 
 
 def _check_own(cfg: Config, name: str, key: str, given: Sequence[int]) -> None:
-    """Raise UserError where a section sets an option that is given to its part, to another value."""
+    """Raises UserError if the section `name` sets the option `key`, which its part is `given`, to another value."""
     found = (cfg.get(name) or {}).get(key)
     if found is not None and list(found) != list(given):
         raise UserError(f"{name}.{key}: found {list(found)}, but what it is given has {list(given)}; leave it out")
 
 
 def _check_fit(neck: PathAggregation, head: DenseHead) -> None:
-    """Raise UserError where the head's options do not describe the neck's features."""
+    """Raises UserError if the head's options do not describe the neck's features."""
     feat = head.conv_feat
     for key, found, expected in (
         ("fpn_stride", list(head.fpn_stride), neck.out_strides),
@@ -50,11 +51,10 @@ def _check_fit(neck: PathAggregation, head: DenseHead) -> None:
 
 
 def _check_classes(head: DenseHead, num_classes: int) -> None:
-    """Raise UserError where the head, or an assigner of it, has a number of classes of its own."""
-    name = type(head).__name__
-    for path, found in (
-        (f"{name}.num_classes", head.num_classes),
-        (f"{name}.static_assigner.num_classes", getattr(getattr(head, "static_assigner", None), "num_classes", None)),
-    ):
-        if found not in (None, num_classes):
-            raise UserError(f"{path}: found {found}, but num_classes is {num_classes}; set that one only")
+    """Raises UserError if the head, or an assigner of it, has another number of classes than `num_classes`."""
+    found = {f"{type(head).__name__}.num_classes": head.num_classes}
+    if isinstance(head.criterion, TaskAlignedCriterion):
+        found[f"{type(head).__name__}.static_assigner.num_classes"] = head.criterion.static_assigner.num_classes
+    for path, own in found.items():
+        if own != num_classes:
+            raise UserError(f"{path}: found {own}, but num_classes is {num_classes}; set that one only")

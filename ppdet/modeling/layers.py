@@ -41,7 +41,6 @@ def make_divisible(value: float, divisor: int = 8) -> int:
 class ConvNormAct(nn.Layer):
     """Convolution without bias, batch norm, activation (None: linear).
 
-    `compute` is how: Paddle's operators, unless a device has something faster (see cpu.use_cpu_kernels).
     `norm_decay=False` takes the norm's scale and shift out of weight decay, as the published recipes do for LCNet,
     ESNet and PicoFeat.
     """
@@ -73,16 +72,10 @@ class ConvNormAct(nn.Layer):
             out_channels, weight_attr=ParamAttr(regularizer=decay), bias_attr=ParamAttr(regularizer=decay)
         )
         self.act = activation(act) if act else None
-        self.compute = conv_norm_act
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.compute(self, x)
-
-
-def conv_norm_act(layer: ConvNormAct, x: paddle.Tensor) -> paddle.Tensor:
-    """ConvNormAct through Paddle's operators."""
-    x = layer.norm(layer.conv(x))
-    return layer.act(x) if layer.act else x
+        x = self.norm(self.conv(x))
+        return self.act(x) if self.act else x
 
 
 class DepthwiseSeparable(nn.Layer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import paddle
-import paddle.distributed as dist
 import paddle.nn.functional as F
 
 from ppdet.core.ranges import AboveZero, NotNegative
@@ -95,16 +94,3 @@ class DistributionFocalLoss:
         at_left = paddle.take_along_axis(log_prob, bins, axis=-1).squeeze(-1)
         at_right = paddle.take_along_axis(log_prob, bins + 1, axis=-1).squeeze(-1)
         return -self.loss_weight * (at_left * (left + 1 - target) + at_right * (target - left))
-
-
-def update_normalisers(sums: paddle.Tensor) -> paddle.Tensor:
-    """The divisors of an update from the sums of each rank, in one collective; float32 of the same shape.
-
-    They belong to the images of all ranks, are at least 1 for those together, and are divided by the number of ranks,
-    as the gradients are: the update does not depend on how its images are spread.
-    """
-    ranks = dist.get_world_size()
-    if ranks > 1:
-        sums = sums.clone()
-        dist.all_reduce(sums)
-    return sums.clip(min=1) / ranks

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import paddle
 from paddle import nn
 
 from ppdet.core.registry import Component, register
 from ppdet.modeling.backbones.base import Backbone
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, LossSums, Targets
-from ppdet.modeling.losses import update_normalisers
+from ppdet.modeling.criterion import Criterion
+from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.necks.pan import PathAggregation
-
-
-class Detections(NamedTuple):
-    """Boxes of a batch, grouped by image.
-
-    bbox      [M, 6] float32: class, score, x1, y1, x2, y2 in original-image pixels
-    bbox_num  [B] int32: how many of the M rows belong to each image
-    """
-
-    bbox: paddle.Tensor
-    bbox_num: paddle.Tensor
+from ppdet.modeling.structures import Detections, HeadOutputs
 
 
 @register
 class PicoDet(nn.Layer):
-    """image -> backbone -> neck -> head. The three steps of its use are `forward`, `loss` and `predict`."""
+    """Backbone, neck and head. It is trained with `forward` and `criterion`, and used with `forward` and `predict`."""
 
     ignored_options: ClassVar[dict[str, str]] = {"nms_cpu": "NMS runs on the CPU where the device has none"}
 
@@ -38,18 +28,13 @@ class PicoDet(nn.Layer):
         self.head = head
 
     def forward(self, image: paddle.Tensor) -> HeadOutputs:
-        """image [B, 3, H, W] float32, normalised."""
+        """Predictions of all grid points for image [B, 3, H, W] float32, normalized."""
         return self.head(self.neck(self.backbone(image)))
 
-    def loss(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> dict[str, paddle.Tensor]:
-        """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, each a float32 scalar on the device."""
-        sums = self.loss_sums(outputs, targets, epoch)
-        return sums.divided(update_normalisers(sums.normalisers))
-
-    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
-        """The losses before their division, for an update of several batches."""
-        cls, reg = outputs.cls.astype("float32"), outputs.reg.astype("float32")  # where mixed precision ends
-        return self.head.loss_sums(HeadOutputs(cls, reg, outputs.grid), targets, epoch)
+    @property
+    def criterion(self) -> Criterion:
+        """The losses of the head's config: `criterion(outputs, targets, epoch)`."""
+        return self.head.criterion
 
     def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
         """Boxes after NMS; `scale_factor` [B, 2] float32 (y, x) = network input size / original size."""

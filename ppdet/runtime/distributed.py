@@ -99,6 +99,14 @@ def share(model: nn.Layer) -> None:
             dist.broadcast(value, src=0)
 
 
+def all_reduce_sum(values: paddle.Tensor) -> paddle.Tensor:
+    """Sum of `values` over all ranks, on every rank; a collective. `values` itself is not changed."""
+    if world_size() > 1:
+        values = values.clone()
+        dist.all_reduce(values)
+    return values
+
+
 def barrier() -> None:
     """Wait for every rank."""
     if world_size() > 1:

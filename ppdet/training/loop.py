@@ -1,15 +1,14 @@
-"""Training: one visible loop around one step function."""
+"""The training loop: epochs of updates, log lines, evaluations and checkpoints."""
 
 from __future__ import annotations
 
 import copy
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice, takewhile
+from itertools import islice
 from statistics import fmean
 
 import paddle
@@ -19,9 +18,7 @@ from tqdm import tqdm
 
 from ppdet.core.errors import Interrupted, UserError
 from ppdet.data import Batch
-from ppdet.modeling import PicoDet, Targets
-from ppdet.modeling.heads.base import LossSums
-from ppdet.modeling.losses import update_normalisers
+from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.device import peak_memory_mb
 from ppdet.runtime.signals import StopRequest
@@ -30,62 +27,24 @@ from ppdet.training.checkpoint_folder import remove_older
 from ppdet.training.meter import LossError, Meter, describe
 from ppdet.training.setup import Trainer
 from ppdet.training.static_graph import StaticNetwork
+from ppdet.training.step import Losses, accumulated_train_step, train_step
 
 logger = logging.getLogger(__name__)
 
 
-def train_step(
-    model: PicoDet,
-    forward: nn.Layer,
-    batches: Sequence[Batch],
-    epoch: int,
-    optimizer: paddle.optimizer.Optimizer,
-    scaler: paddle.amp.GradScaler,
-    amp: str | None = None,
-) -> dict[str, paddle.Tensor]:
-    """One update of the weights, as from one batch that holds all `batches`; returns its losses, still on the device.
-
-    forward: the model or its parallel wrap; amp: the type of mixed precision, None for float32; several batches only
-    for a head with one divisor of its losses.
-    The divisor of such a loss is known after the last batch, but gradients cannot wait for it. They are made with the
-    first batch's divisor and multiplied by the right ratio at the end.
-    """
-
-    def sums(batch: Batch) -> LossSums:
-        # sigmoid in float32: the ETA head's product of two would underflow, and the root's gradient there is NaN
-        with paddle.amp.auto_cast(enable=amp is not None, dtype=amp or "float16", custom_black_list=["sigmoid"]):
-            outputs = forward(batch.image)
-        return model.loss_sums(outputs, Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask), epoch)
-
-    parts, normalisers = [], 0.0
-    for batch in batches:
-        with nullcontext() if batch is batches[-1] else distributed.unsynchronised(forward):
-            found = sums(batch)
-            if not parts:
-                divisor = update_normalisers(found.normalisers)
-            parts.append(found.divided(divisor))
-            scaler.scale(parts[-1]["loss"]).backward()
-            normalisers = normalisers + found.normalisers
-    losses = parts[0]
-    if len(parts) > 1:
-        ratio = (divisor / update_normalisers(normalisers))[0]
-        losses = {name: sum(part[name].detach() for part in parts) * ratio for name in losses}
-        with paddle.no_grad():
-            for parameter in model.parameters():
-                if parameter.grad is not None:
-                    parameter.grad.multiply_(ratio)
-    scaler.step(optimizer)
-    scaler.update()
-    optimizer.clear_grad()
-    return losses
-
-
 @distributed.together()
 def fit(trainer: Trainer, progress: Progress) -> Progress:
-    """Train from `progress` to the last epoch, with a checkpoint every `snapshot_epoch` epochs and at the end.
+    """Trains from `progress` to the last epoch, with a checkpoint every `snapshot_epoch` epochs and at the end.
 
-    On Ctrl-C or SIGTERM in any process all of them finish the same step, a checkpoint named `interrupted` is written,
-    and Interrupted raised. A single process does not wait for data or for the end of an evaluation then.
+    After Ctrl-C or SIGTERM in any process all of them finish the same step and a checkpoint named `interrupted` is
+    written. A single process does not wait for data or for the end of an evaluation then.
+
+    Returns:
+        The position in training that was reached.
+
+    Raises:
+        Interrupted: after Ctrl-C or SIGTERM.
+        UserError: if nothing is left to train, a loss or weight is not finite, or a checkpoint cannot be written.
     """
     settings = trainer.settings
     if progress.epoch >= settings.epoch:
@@ -98,7 +57,7 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
         for epoch in range(progress.epoch, settings.epoch):
             if trainer.ema and progress.step == 0:
                 trainer.ema.start_epoch(epoch)
-            progress = _train_epoch(trainer, forward, trainer.scaler, progress, stop)
+            progress = _train_epoch(trainer, forward, progress, stop)
             if not stop.made:
                 is_last = epoch + 1 == settings.epoch
                 if is_last or (epoch + 1) % settings.snapshot_epoch == 0:
@@ -115,36 +74,31 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     if stop.made:
         logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
         raise Interrupted(stop.made)
-    logger.info("trained %d epochs, peak memory %.0f MB; the results are in %s", progress.epoch,
-                peak_memory_mb(trainer.device), trainer.output_dir)  # fmt: skip
+    memory = peak_memory_mb(trainer.device)
+    message = "trained %d epochs, peak memory %.0f MB; the results are in %s"
+    logger.info(message, progress.epoch, memory, trainer.output_dir)
     return progress
 
 
-def _train_epoch(
-    trainer: Trainer, forward: nn.Layer, scaler: paddle.amp.GradScaler, progress: Progress, stop: StopRequest
-) -> Progress:
-    """The rest of the epoch that `progress` stands in, or as much of it as comes before a stop request."""
-    steps, log_iter, together = trainer.steps, trainer.settings.log_iter, trainer.settings.accumulate_steps
+def _train_epoch(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: StopRequest) -> Progress:
+    """Trains the rest of the epoch that `progress` stands in, or the part of it that precedes a stop request."""
+    steps, accumulate_steps = trainer.steps, trainer.settings.accumulate_steps
     trainer.model.train()
     meter = Meter()
-    loaded = trainer.loader.epoch(progress.epoch, progress.step * together)
-    # until one is not full, which is left out: asked to its end, the loader keeps its workers for the next epoch
-    read = partial(stop.give_up_for, lambda: list(islice(loaded, together)), [])
-    updates = takewhile(lambda batches: len(batches) == together, iter(read, None))
-    bar = tqdm(updates, desc=f"epoch {progress.epoch + 1}", initial=progress.step, total=steps, unit="step",
-               leave=False, disable=True if distributed.rank() else None)  # fmt: skip
+    loaded = trainer.loader.epoch(progress.epoch, progress.step * accumulate_steps)
+    groups = full_groups(_until_stopped(loaded, stop), accumulate_steps)
     step_end = time.perf_counter()
-    for batches in bar:
+    for batches in _progress_bar(groups, progress, steps):
         data_seconds = time.perf_counter() - step_end
         lr = trainer.learning_rate.at(progress.updates, steps)
         trainer.optimizer.set_lr(lr)
         distributed.begin_update()
-        losses = train_step(trainer.model, forward, batches, progress.epoch, trainer.optimizer, scaler, trainer.amp)
+        losses = _update(trainer, forward, batches, progress.epoch)
         if trainer.ema:
             trainer.ema.update()
         progress = replace(progress, step=progress.step + 1, updates=progress.updates + 1)
         meter.add(losses, paddle.concat([batch.im_id for batch in batches]), data_seconds)
-        if progress.step % log_iter == 0 or progress.step == steps:
+        if progress.step % trainer.settings.log_iter == 0 or progress.step == steps:
             _log(trainer, meter, progress, lr)
             meter = Meter()
         stop.ask(progress.updates)
@@ -154,6 +108,42 @@ def _train_epoch(
     if meter.losses:  # of an interval that a stop request cut short
         _log(trainer, meter, progress, lr)
     return progress
+
+
+def _update(trainer: Trainer, forward: nn.Layer, batches: Sequence[Batch], epoch: int) -> Losses:
+    criterion, common = trainer.model.criterion, (epoch, trainer.optimizer, trainer.scaler, trainer.amp)
+    if len(batches) == 1:
+        return train_step(forward, criterion, batches[0], *common)
+    return accumulated_train_step(forward, criterion, batches, *common)
+
+
+def full_groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """Groups of `size` batches. A last group that is not full is left out.
+
+    `batches` is read to its end, so that the loader keeps its workers for the next epoch.
+    """
+    while len(group := list(islice(batches, size))) == size:
+        yield group
+
+
+def _until_stopped(batches: Iterator[Batch], stop: StopRequest) -> Iterator[Batch]:
+    """The batches; ends early if a stop request arrives while the next one is awaited."""
+    while (batch := stop.give_up_for(lambda: next(batches, None), None)) is not None:
+        yield batch
+
+
+def _progress_bar(groups: Iterator[list[Batch]], progress: Progress, steps: int) -> Iterable[list[Batch]]:
+    """The groups, with a progress bar on rank 0 if it has a terminal."""
+    bar: Iterable[list[Batch]] = tqdm(
+        groups,
+        desc=f"epoch {progress.epoch + 1}",
+        initial=progress.step,
+        total=steps,
+        unit="step",
+        leave=False,
+        disable=True if distributed.rank() else None,
+    )
+    return bar
 
 
 def _log(trainer: Trainer, meter: Meter, progress: Progress, lr: float) -> None:
@@ -175,21 +165,25 @@ def _log(trainer: Trainer, meter: Meter, progress: Progress, lr: float) -> None:
 
 
 def over_ranks(measured: Sequence[dict[str, float]]) -> dict[str, float]:
-    """What the ranks' meters say together: the slowest one's times, all of their images, the mean of their losses."""
-    combine = {"images_per_second": sum, "data_seconds": max, "step_seconds": max}
+    """Combines what the ranks' meters measured: the slowest rank's times, all images, mean losses."""
+    combine: dict[str, Callable[[list[float]], float]] = {
+        "images_per_second": sum,
+        "data_seconds": max,
+        "step_seconds": max,
+    }
     columns = {name: [each[name] for each in measured] for name in measured[0]}
     return {name: combine.get(name, fmean)(values) for name, values in columns.items()}
 
 
 def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: StopRequest) -> Progress:
-    """Evaluate at the end of an epoch, remember the best score, and write the checkpoint(s).
+    """Evaluates at the end of an epoch, and writes the checkpoint and, if it is the best so far, `best_model`.
 
-    A stop request can cut the evaluation short; the place is then that of an epoch not evaluated yet.
+    A stop request can cut the evaluation short; the position is then that of an epoch not evaluated yet.
     """
     _check_finite(trainer.model)
     improved = False
     if trainer.evaluate:
-        _save(trainer, progress, name)  # evaluating takes long: killed meanwhile, the run goes on from here
+        _save(trainer, progress, name)  # a run that is killed during the evaluation resumes from here
         model = evaluation_model(trainer)
         distributed.share(model)
         scores = stop.give_up_for(partial(trainer.evaluate, model), {})
@@ -204,20 +198,22 @@ def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: StopRequest
                 callback.on_record("eval", progress.updates, {"epoch": progress.epoch + 1, **scores})
     after = replace(progress, epoch=progress.epoch + 1, step=0)
     if improved and trainer.settings.keep_best_weight:
-        _save(trainer, after, "best_model")  # first: a checkpoint whose best score is known only once it is kept
+        _save(trainer, after, "best_model")  # first: a checkpoint must not name a best score that is not kept
     _save(trainer, after, name)
     return progress
 
 
 def _check_finite(model: PicoDet) -> None:
-    """A last update can break the weights without any loss showing it; such weights must not replace good ones."""
-    broken = next((name for name, value in model.state_dict().items() if not bool(value.isfinite().all())), None)
+    """Raises UserError if a weight is not finite: the last update can break the weights without any loss showing it."""
+    state = model.state_dict()
+    finite = paddle.stack([value.isfinite().all() for value in state.values()]).numpy()
+    broken = next((name for name, good in zip(state, finite, strict=True) if not good), None)
     fault = f"{broken}: became NaN or infinite; lower LearningRate.base_lr; the last checkpoint is kept"
     distributed.raise_together(UserError(fault) if broken else None)
 
 
 def evaluation_model(trainer: Trainer) -> PicoDet:
-    """The model to evaluate: a copy with the averaged weights where EMA is on, so that training is not disturbed."""
+    """The model to evaluate: the trained one, or a copy with the averaged weights if EMA is on."""
     if not trainer.ema:
         return trainer.model
     model = copy.deepcopy(trainer.model)
@@ -226,12 +222,12 @@ def evaluation_model(trainer: Trainer) -> PicoDet:
 
 
 def _save(trainer: Trainer, progress: Progress, name: str) -> None:
-    """Write a checkpoint on rank 0, while the others wait; `progress`: where to go on from it."""
+    """Writes a checkpoint on rank 0, while the others wait. `progress` is the position to resume from."""
     keep, error = trainer.settings.keep_last, None
     if distributed.rank() == 0:
         try:
-            save_checkpoint(trainer.output_dir / name, trainer.model, trainer.optimizer, trainer.ema, progress,
-                            trainer.scaler, trainer.categories)  # fmt: skip
+            parts = (trainer.model, trainer.optimizer, trainer.ema, progress, trainer.scaler, trainer.categories)
+            save_checkpoint(trainer.output_dir / name, *parts)
             if keep and name.isdecimal():
                 remove_older(trainer.output_dir, keep, newest=int(name))
         except UserError as e:

@@ -1,4 +1,4 @@
-"""What a training run measures between two log lines."""
+"""Losses and times of a training run between two log lines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ppdet.core.errors import UserError
 
 
 def duration(seconds: float) -> str:
-    """1:02:03, or 1 day, 2:03:04."""
+    """`seconds` as text: 1:02:03, or 1d 2:03:04."""
     days, rest = divmod(int(seconds), 86400)
     text = f"{rest // 3600}:{rest // 60 % 60:02d}:{rest % 60:02d}"
     return f"{days}d {text}" if days else text
 
 
 class LossError(UserError):
-    """A loss that is not finite; it was the one of update number `update`."""
+    """A loss that is not finite, of update number `update`."""
 
     def __init__(self, message: str, update: int) -> None:
         super().__init__(message)
@@ -42,20 +42,25 @@ class Meter:
     start: float = field(default_factory=time.perf_counter)
 
     def add(self, losses: dict[str, paddle.Tensor], im_id: paddle.Tensor, data_seconds: float) -> None:
-        """Note one step: its losses (scalars), its batch's image ids [B], and how long it waited for data."""
+        """Adds one step: its losses (scalars), the ids [B] of its images, and how long it waited for data."""
         self.losses.append({name: loss.detach() for name, loss in losses.items()})
         self.image_ids.append(im_id)
         self.data_seconds += data_seconds
         self.images += im_id.shape[0]
 
     def read(self, last_update: int, name: Callable[[int], str] = str) -> dict[str, float]:
-        """Mean losses and times; this is where the host waits for the device.
+        """Mean losses and times. The losses are read at once; only here the host waits for the device.
 
-        Raises LossError, naming the first step and its images, where a loss is not finite. `last_update` is the number
-        of the newest step, `name` gives the file of an image.
+        Args:
+            last_update: number of the newest step.
+            name: returns the file of an image, for the error.
+
+        Raises:
+            LossError: if a loss is not finite; names the first such step and its images.
         """
         steps = len(self.losses)
-        table = {name: np.array([float(step[name]) for step in self.losses]) for name in self.losses[0]}
+        rows = paddle.stack([loss for step in self.losses for loss in step.values()]).numpy().reshape(steps, -1)
+        table = dict(zip(self.losses[0], rows.T.astype(float), strict=True))
         bad = np.flatnonzero(~np.isfinite(table["loss"]))
         if bad.size:
             first = int(bad[0])

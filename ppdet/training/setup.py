@@ -96,7 +96,7 @@ def build_trainer(
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = session.build_model()
-    if settings.accumulate_steps > 1 and model.head.divisors > 1:
+    if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
         raise UserError(
             f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
             "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"

@@ -6,7 +6,7 @@ import paddle
 from paddle import nn
 
 from ppdet.modeling import PicoDet
-from ppdet.modeling.heads.base import HeadOutputs
+from ppdet.modeling.structures import HeadOutputs
 
 
 class _Network(nn.Layer):
@@ -26,14 +26,14 @@ class _Network(nn.Layer):
 
 
 class StaticNetwork(nn.Layer):
-    """Computes what `model` computes; recorded once for each batch shape, with gradients."""
+    """The network of `model` as a graph, which is recorded once for each batch shape; it can be trained."""
 
     def __init__(self, model: PicoDet):
         super().__init__()
         self.network = paddle.jit.to_static(_Network(model), full_graph=True)
 
     def forward(self, image: paddle.Tensor) -> HeadOutputs:
-        """image [B, 3, H, W] float32, normalised."""
+        """Predictions for image [B, 3, H, W] float32, normalized."""
         cls, reg = self.network(image)
         height, width = image.shape[2:]
         return HeadOutputs(cls, reg, self.network.model.head.grid(height, width))

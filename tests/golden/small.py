@@ -127,13 +127,13 @@ def trained(model: PicoDet, epoch: int) -> dict[str, np.ndarray]:
     rounding moves activations across the kinks of hard swish.
     """
     model.eval()
-    model.loss(model(images("training", BATCH)), targets(), epoch)["loss"].backward()
+    model.criterion(model(images("training", BATCH)), targets(), epoch)["loss"].backward()
     parameters = {published_name(name): p for name, p in model.named_parameters() if p.grad is not None}
     gradients = {name: p.grad.numpy().astype(np.float64) for name, p in parameters.items()}
     names = sorted(gradients)
     dots = [(gradients[name] * random(f"dot {name}").normal(size=gradients[name].shape)).sum() for name in names]
     model.train()
-    losses = model.loss(model(images("training", BATCH)), targets(), epoch)
+    losses = model.criterion(model(images("training", BATCH)), targets(), epoch)
     state = {published_name(name): value for name, value in model.state_dict().items()}
     statistics = [float(state[name].mean()) for name in sorted(state) if name.endswith(("_mean", "_variance"))]
     return {key: np.float32(float(value)) for key, value in losses.items()} | {

@@ -12,6 +12,7 @@ import pytest
 
 from ppdet.modeling import boxes as ours
 from tests.references import boxes as reference
+from tests.support.models import random_boxes
 
 SHAPES = {
     "usual": (20.0, 60.0),
@@ -25,14 +26,6 @@ SPECIAL = [
     *([10, 10, 10, 50], [0, 0, 0, 0], [30, 30, 31, 31]),  # without area, of one pixel
     *([-40, -40, -10, -10], [-5, -5, 700, 800]),  # beyond the image
 ]
-
-
-def random_boxes(count: int, sides: tuple[float, float], seed: int) -> np.ndarray:
-    """[count, 4] float32, near enough to each other that many overlap."""
-    rng = np.random.default_rng(seed)
-    size = np.exp(rng.uniform(np.log(sides[0]), np.log(sides[1]), (count, 2)))
-    corner = rng.uniform(-0.5, 0.5, (count, 2)) * sides[1]
-    return np.hstack([corner, corner + size]).astype(np.float32)
 
 
 def each_pair(function, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -102,3 +95,17 @@ def test_grid(offset):
     assert grid.strides[:, 0].numpy().tolist() == of_points
     assert grid.counts == (15, 6, 2)
     assert grid.points[6].numpy().tolist() == [(1 + offset) * 8, (1 + offset) * 8]  # second row, second column
+
+
+def test_decoded_boxes():
+    """In strides: each distance is the mean of its distribution over the bins 0, 1, 2."""
+    grid = ours.make_grid([(1, 2)], [8], 0.5)
+    logits = np.random.default_rng(0).normal(0, 2, (3, 2, 12)).astype(np.float32)
+    found = ours.decode_boxes(paddle.to_tensor(logits), grid, reg_max=2).numpy()
+    points = [(0.5, 0.5), (1.5, 0.5)]
+    expected = [[reference.decoded_box(p, 1.0, row) for p, row in zip(points, image, strict=True)] for image in logits]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    certain = np.full((1, 2, 4, 3), -100.0, np.float32)
+    certain[..., 2] = 0  # all weight on the last bin
+    boxes = ours.decode_boxes(paddle.to_tensor(certain.reshape(1, 2, 12)), grid, reg_max=2)
+    assert boxes[0].numpy().tolist() == [[-1.5, -1.5, 2.5, 2.5], [-0.5, -1.5, 3.5, 2.5]]

@@ -75,7 +75,7 @@ def test_losses_and_gradients(golden, epoch):
     fresh = golden.model()  # norm statistics move in training
     fresh.train()
     image, targets = golden.training_batch()
-    losses = fresh.loss(fresh(image), targets, epoch)
+    losses = fresh.criterion(fresh(image), targets, epoch)
     for name, expected in golden.facts[f"losses_{key}"].items():
         assert float(losses[name]) == pytest.approx(expected, rel=1e-4), name
     losses["loss"].backward()
@@ -101,7 +101,7 @@ def test_assignment(golden, epoch):
     with paddle.no_grad():
         outputs = fresh(image)
         scores, boxes = fresh.head.decode(outputs)
-    assigned = fresh.head.assign(scores.transpose([0, 2, 1]), boxes, outputs.grid, targets, epoch)
+    assigned = fresh.criterion.assign(scores.transpose([0, 2, 1]), boxes, outputs.grid, targets, epoch)
     labels = golden.arrays[f"assigned_labels_{key}"]
     np.testing.assert_array_equal(assigned.labels.numpy(), labels)
     positive = labels < fresh.head.num_classes

@@ -12,17 +12,15 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.modeling import losses as losses_module
 from ppdet.modeling.losses import (
     DistributionFocalLoss,
     GIoULoss,
     VarifocalLoss,
     power,
-    update_normalisers,
     varifocal_loss,
 )
-from tests.modeling.test_boxes import random_boxes
 from tests.references import boxes, losses
+from tests.support.models import random_boxes
 
 
 def value_and_gradient(loss, pred: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -120,11 +118,9 @@ def test_power(exponent):
     )
 
 
-def test_divisors_are_sums_over_all_ranks_at_least_one_shared_by_the_ranks(monkeypatch):
-    own = paddle.to_tensor([3.0, 0.2])
-    assert update_normalisers(own).numpy().tolist() == [3, 1]
-    monkeypatch.setattr(losses_module.dist, "get_world_size", lambda: 2)
-    other = paddle.to_tensor([5.0, 0.3])
-    monkeypatch.setattr(losses_module.dist, "all_reduce", lambda sums: sums.set_value(sums + other))
-    assert update_normalisers(own).numpy().tolist() == [4, 0.5]
-    assert own.numpy() == pytest.approx([3, 0.2])
+def test_a_confident_mistake_keeps_its_gradient():
+    logits = paddle.to_tensor([[20.0, -105.0]], stop_gradient=False)
+    loss = VarifocalLoss(use_sigmoid=True)(logits, paddle.to_tensor([[0.0, 0.8]]))
+    loss.sum().backward()
+    np.testing.assert_allclose(loss.numpy(), [[15.0, 67.2]], rtol=1e-4)  # by hand: 0.75 * 20 and 0.8 * 0.8 * 105
+    np.testing.assert_allclose(logits.grad.numpy(), [[0.75, -0.64]], rtol=1e-4)

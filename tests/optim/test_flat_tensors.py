@@ -13,7 +13,7 @@ from benchmarks.measure import extra_memory_mb, operator_launches
 from ppdet.optim.ema import ModelEMA
 from ppdet.optim.flat_tensors import FlatTensors
 from ppdet.training.checkpoint import Progress, save_checkpoint
-from tests.modeling.test_training_edge_cases import make_model
+from tests.support.models import make_model
 
 
 def make_net() -> nn.Layer:

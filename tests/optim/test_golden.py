@@ -34,7 +34,7 @@ def test_one_step_moves_every_parameter_as_far(golden):
     learning_rate = golden.builder.build("LearningRate").at(0, STEPS_PER_EPOCH)
     optimizer = golden.builder.build("OptimizerBuilder")(learning_rate, model)
     image, targets = golden.training_batch()
-    model.loss(model(image), targets, epoch=0)["loss"].backward()
+    model.criterion(model(image), targets, epoch=0)["loss"].backward()
     optimizer.step()
     after = {published_name(name): (name, value) for name, value in model.state_dict().items()}
     moves = dict(zip(golden.facts["named_parameters"], golden.arrays["step_delta_norm"], strict=True))

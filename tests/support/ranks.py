@@ -57,8 +57,8 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
     import paddle
 
     from ppdet.runtime import distributed
-    from ppdet.training.loop import train_step
     from ppdet.training.setup import build_trainer
+    from ppdet.training.step import accumulated_train_step, train_step
     from tests.support.tiny import make_run
 
     result = {}
@@ -90,7 +90,11 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
                                               for f in dataclasses.fields(whole)})
                 for start in starts
             ]  # fmt: skip
-            found = train_step(model, forward, parts, int(epoch), trainer.optimizer, trainer.scaler)
+            common = int(epoch), trainer.optimizer, trainer.scaler
+            if together == 1:
+                found = train_step(forward, model.criterion, parts[0], *common)
+            else:
+                found = accumulated_train_step(forward, model.criterion, parts, *common)
             losses.append([float(found[name]) for name in sorted(found)])
         state = {name: value.numpy() for name, value in model.state_dict().items()}
         state |= gradients | {"losses": np.mean(distributed.gather(losses), axis=0)}
@@ -147,8 +151,8 @@ def end_apart(config: str, late: str) -> dict[str, np.ndarray]:
 def gradients_of_configs(*configs: str) -> dict[str, np.ndarray]:
     """Per config a digest of all gradients of an update whose images differ from rank to rank, and the missing ones."""
     from ppdet.runtime import distributed
-    from ppdet.training.loop import train_step
     from ppdet.training.setup import build_trainer
+    from ppdet.training.step import train_step
     from tests.support.tiny import make_run
 
     result = {}
@@ -162,7 +166,7 @@ def gradients_of_configs(*configs: str) -> dict[str, np.ndarray]:
             found.update({n: p.grad.numpy().tobytes() for n, p in model.named_parameters() if p.grad is not None})
 
         trainer.scaler.step = note
-        train_step(model, forward, [make_batch(distributed.rank())], 0, trainer.optimizer, trainer.scaler)
+        train_step(forward, model.criterion, make_batch(distributed.rank()), 0, trainer.optimizer, trainer.scaler)
         missing = [n for n, p in model.named_parameters() if not p.stop_gradient and n not in found]
         result[Path(config).parent.name] = np.array([hashlib.sha256(b"".join(found.values())).hexdigest(), *missing])
     return result
@@ -179,7 +183,7 @@ def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, 
     from ppdet.modeling.cpu_training.layers import use_cpu_kernels
     from ppdet.runtime import distributed
     from ppdet.runtime.cpu_tuning import cpu_threads, tune_cpu
-    from ppdet.training.loop import train_step
+    from ppdet.training.step import train_step
 
     paddle.set_device("cpu")
     tune_cpu()
@@ -194,7 +198,7 @@ def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, 
         if update == 3:
             distributed.barrier()
             start = time.perf_counter()
-        train_step(model, forward, [data], 100, optimizer, scaler)
+        train_step(forward, model.criterion, data, 100, optimizer, scaler)
     seconds = time.perf_counter() - start
     return {"images_per_second": np.array(int(batch) * int(steps) / seconds)}
 

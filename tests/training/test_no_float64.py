@@ -11,7 +11,6 @@ import paddle
 import pytest
 from paddle import _C_ops
 
-from ppdet.modeling import Targets
 from ppdet.optim.ema import ModelEMA
 from tests.support.tiny import make_run, write_config, write_dataset
 
@@ -60,8 +59,7 @@ def test_training_and_prediction_make_no_float64(base: str, epoch: int, tmp_path
     ema = ModelEMA(model, 0.999, "threshold", -1)
     batch = next(iter(loader.epoch(0)))
     model.train()
-    targets = Targets(batch.gt_class, batch.gt_bbox, batch.pad_gt_mask)
-    model.loss(model(batch.image), targets, epoch)["loss"].backward()
+    model.criterion(model(batch.image), batch.targets, epoch)["loss"].backward()
     optimizer.step()
     ema.update()
     model.eval()

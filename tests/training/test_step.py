@@ -1,21 +1,23 @@
-"""One training step: nothing waits for the device, and the static graph gives the losses of the dynamic one."""
+"""One update: nothing waits for the device, and several batches train like one that holds all their images."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
-import json
 
 import numpy as np
 import paddle
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.training.loop import fit, train_step
+from ppdet.data import Batch
+from ppdet.runtime import distributed
 from ppdet.training.meter import Meter
 from ppdet.training.setup import build_trainer
-from ppdet.training.static_graph import StaticNetwork
+from ppdet.training.step import accumulated_train_step, all_reduce_avg_factor, train_step
+from tests.support.models import make_model
+from tests.support.ranks import make_batch
 from tests.support.tiny import make_run, write_config
-from tests.training.test_resume import train
 
 _READS = ("numpy", "item", "tolist", "__array__", "__bool__", "__int__", "__float__", "__index__", "__len__")
 
@@ -39,7 +41,11 @@ def test_a_step_reads_no_tensor(tiny, base, epoch, accumulate_steps, monkeypatch
 
     def step(batches) -> None:
         trainer.optimizer.set_lr(0.01)
-        losses = train_step(trainer.model, trainer.model, batches, epoch, trainer.optimizer, scaler)
+        common = epoch, trainer.optimizer, scaler
+        if accumulate_steps == 1:
+            losses = train_step(trainer.model, trainer.model.criterion, batches[0], *common)
+        else:
+            losses = accumulated_train_step(trainer.model, trainer.model.criterion, batches, *common)
         trainer.ema.update()
         meter.add(losses, paddle.concat([batch.im_id for batch in batches]), 0.0)
 
@@ -68,28 +74,74 @@ def _forbidden(name: str):
     return read
 
 
-def test_static_graph_gives_the_same_losses(tiny):
-    trainer, _ = build_trainer(make_run(tiny, "to_static=true"))
-    static = StaticNetwork(trainer.model)
-    for batch in trainer.loader.epoch(0):  # of two sizes
-        trainer.model.train()
-        for plain, recorded in zip(trainer.model(batch.image)[:2], static(batch.image)[:2], strict=True):
-            np.testing.assert_allclose(recorded.numpy(), plain.numpy(), rtol=1e-4, atol=1e-5)
-        recorded.sum().backward()
-        assert all(p.grad is not None for p in trainer.model.head.head_reg.parameters())
+def parts_of(batch: Batch, count: int) -> list[Batch]:
+    """`batch` as `count` batches of as many images."""
+    size = len(batch.im_id) // count
+    names = [field.name for field in dataclasses.fields(batch)]
+    return [
+        Batch(**{name: getattr(batch, name)[start : start + size] for name in names})
+        for start in range(0, size * count, size)
+    ]
 
 
-def test_static_training_begins_with_the_losses_of_dynamic_training(tiny):
-    first = []
-    for name, flag in (("dynamic", "false"), ("static", "true")):
-        train(tiny, f"filename={name}", f"to_static={flag}", "epoch=1")
-        lines = (tiny.parent / "output" / name / "metrics.jsonl").read_text().splitlines()
-        first.append(json.loads(lines[0])["loss"])
-    assert first[0] == pytest.approx(first[1], rel=1e-4)  # rounding: the dynamic one used the CPU's kernels
+class Keep:
+    """In place of an optimizer and a gradient scaler: keeps the gradients, and changes no weight."""
+
+    def __init__(self, model: paddle.nn.Layer):
+        self.model = model
+        self.gradients: dict[str, np.ndarray] = {}
+
+    def scale(self, loss: paddle.Tensor) -> paddle.Tensor:
+        return loss
+
+    def step(self, optimizer: object) -> None:
+        named = self.model.named_parameters()
+        self.gradients = {name: p.grad.numpy() for name, p in named if p.grad is not None}
+
+    def update(self) -> None: ...
+
+    def clear_grad(self) -> None:
+        for parameter in self.model.parameters():
+            parameter.clear_gradient()
 
 
-def test_memory_is_reported(tiny, caplog):
-    trainer, progress = build_trainer(make_run(tiny, "epoch=1"))
-    with caplog.at_level("INFO"):
-        fit(trainer, progress)
-    assert "peak memory" in caplog.text
+@pytest.mark.parametrize("epoch", [0, 200])
+def test_several_batches_train_like_one(epoch):
+    """Losses and gradients, the running statistics of the norms being used. Their divisors differ from batch to batch.
+
+    Tolerance: 1e-5 of the largest value, since float32 sums differ in their order.
+    """
+    model = make_model("PicoHeadV2", num_classes=3)
+    model.eval()
+    keep, whole = Keep(model), make_batch(1)
+    expected = train_step(model, model.criterion, whole, epoch, keep, keep)
+    gradients = keep.gradients
+    found = accumulated_train_step(model, model.criterion, parts_of(whole, 4), epoch, keep, keep)
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(float(value), rel=1e-5), name
+    assert keep.gradients.keys() == gradients.keys()
+    largest = max(np.abs(value).max() for value in gradients.values())
+    for name, value in gradients.items():
+        np.testing.assert_allclose(keep.gradients[name], value, rtol=1e-4, atol=1e-5 * largest, err_msg=name)
+    assert all(p.grad is None or not p.grad.numpy().any() for p in model.parameters())  # cleared for the next update
+
+
+def test_each_batch_passes_the_network_once():
+    """Batches count once in the running statistics, in their order."""
+    model, twin = (make_model("PicoHeadV2", num_classes=3) for _ in range(2))
+    keep, parts = Keep(model), parts_of(make_batch(1), 4)
+    accumulated_train_step(model, model.criterion, parts, 0, keep, keep)
+    for part in parts:
+        twin(part.image)
+    for (name, value), expected in zip(model.state_dict().items(), twin.state_dict().values(), strict=True):
+        np.testing.assert_array_equal(value.numpy(), expected.numpy(), err_msg=name)
+
+
+def test_divisors_are_sums_over_all_ranks_at_least_one_shared_by_the_ranks(monkeypatch):
+    own = paddle.to_tensor([3.0, 0.2])
+    assert all_reduce_avg_factor(own).numpy().tolist() == [3, 1]
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    other = paddle.to_tensor([5.0, 0.3])
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda sums: sums.set_value(sums + other))
+    assert all_reduce_avg_factor(own).numpy().tolist() == [4, 0.5]
+    assert own.numpy() == pytest.approx([3, 0.2])

@@ -10,14 +10,13 @@ import paddle.nn.functional as F
 from ppdet.core.ranges import Positive, Range
 from ppdet.core.registry import Shared, register
 from ppdet.modeling.assigners.common import (
-    Assignment,
-    Targets,
     assign_in_chunks,
     gather_assignment,
     keep_best_gt,
     mask_at,
 )
-from ppdet.modeling.boxes import Grid, box_centers, pairwise_iou, points_in_boxes
+from ppdet.modeling.boxes import box_centers, pairwise_iou, points_in_boxes
+from ppdet.modeling.structures import Assignment, Grid, Targets
 
 
 @register

@@ -1,43 +1,16 @@
-"""What every assigner takes and returns, and the steps that they share."""
+"""Steps that the assigners share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import paddle
 import paddle.nn.functional as F
 
+from ppdet.modeling.structures import Assignment, Targets
 
-class Targets(NamedTuple):
-    """Ground truths of a batch, padded to N per image.
-
-    gt_class     [B, N, 1] int32, class index
-    gt_bbox      [B, N, 4] float32, xyxy, input pixels
-    pad_gt_mask  [B, N, 1] float32, 1 for a real box and 0 for padding
-    """
-
-    gt_class: paddle.Tensor
-    gt_bbox: paddle.Tensor
-    pad_gt_mask: paddle.Tensor
-
-
-class Assignment(NamedTuple):
-    """Targets of the L grid points.
-
-    labels  [B, L] int64, class index; C for background
-    boxes   [B, L, 4] float32, xyxy, input pixels; arbitrary for background
-    scores  [B, L, C] float32, the target score in the column of the point's class, 0 elsewhere
-    """
-
-    labels: paddle.Tensor
-    boxes: paddle.Tensor
-    scores: paddle.Tensor
-
-
-_CHUNK = (
-    2**19
-)  # elements of the [B, N, L] tensors that are worked on at a time: 2 MB each, which stay in the CPU's cache
+# Elements of the [B, N, L] tensors that are worked on at a time: 2 MB each, which stay in the CPU's cache.
+_CHUNK = 2**19
 
 
 def assign_in_chunks(

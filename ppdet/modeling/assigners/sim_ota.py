@@ -8,12 +8,13 @@ import paddle
 
 from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
-from ppdet.modeling.assigners.common import Assignment, Targets, assign_in_chunks, gather_assignment, keep_best_gt
+from ppdet.modeling.assigners.common import assign_in_chunks, gather_assignment, keep_best_gt
 from ppdet.modeling.assigners.task_aligned import scores_of_gt_class
-from ppdet.modeling.boxes import Grid, box_centers, giou, pairwise_iou, points_in_boxes
+from ppdet.modeling.boxes import box_centers, giou, pairwise_iou, points_in_boxes
 from ppdet.modeling.losses import varifocal_loss
+from ppdet.modeling.structures import Assignment, Grid, Targets
 
-_OUTSIDE = 1e8  # cost of a candidate that is not both in the box and near its centre
+_OUTSIDE = 1e8  # added to the cost of a candidate that is not both in the box and near its center
 _NEVER = 1e12  # cost of a point that is no candidate for any ground truth of its image
 
 
@@ -22,7 +23,7 @@ class SimOTAAssigner:
     """Each ground truth takes its k cheapest candidates, k being the sum of its `candidate_topk` highest IoUs.
 
     cost = cls_weight * varifocal loss + iou_weight * (1 - GIoU). Candidates lie in a box or within `center_radius`
-    strides of a centre.
+    strides of a center.
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {"use_vfl": Literal[True]}
@@ -68,9 +69,8 @@ class SimOTAAssigner:
     def _near_center(self, grid: Grid, gt_boxes: paddle.Tensor) -> paddle.Tensor:
         center_x, center_y = box_centers(gt_boxes).unsqueeze(2).unbind(axis=-1)  # [B, N, 1] each
         x, y = grid.points.unbind(axis=-1)
-        return paddle.maximum((x - center_x).abs(), (y - center_y).abs()) < self.center_radius * grid.strides.squeeze(
-            -1
-        )
+        radius = self.center_radius * grid.strides.squeeze(-1)
+        return paddle.maximum((x - center_x).abs(), (y - center_y).abs()) < radius
 
     def _cost(
         self, scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets, ious: paddle.Tensor

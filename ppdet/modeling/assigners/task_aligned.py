@@ -9,8 +9,6 @@ import paddle
 from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
 from ppdet.modeling.assigners.common import (
-    Assignment,
-    Targets,
     assign_in_chunks,
     gather_assignment,
     keep_best_gt,
@@ -18,6 +16,7 @@ from ppdet.modeling.assigners.common import (
 )
 from ppdet.modeling.boxes import pairwise_iou, points_in_boxes
 from ppdet.modeling.losses import power
+from ppdet.modeling.structures import Assignment, Targets
 
 
 @register

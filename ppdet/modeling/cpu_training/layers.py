@@ -1,14 +1,14 @@
 """Training on CPUs: convolution, norm and activation through compiled loops (numba) where Paddle's kernels are slow.
 
 Paddle unfolds every depthwise channel into a matrix of kernel_size^2 rows, and runs norm and activation, forward and
-backward, on one core. `use_cpu_kernels` gives the ConvNormActs of a model another way to compute the same thing in
-training; evaluation and export stay on Paddle's operators. docs/performance.md has the figures.
+backward, on one core. `use_cpu_kernels` makes the ConvNormActs of a model compute the same faster in training;
+evaluation and export stay on Paddle's operators. docs/performance.md has the figures.
 """
 
 from __future__ import annotations
 
 import ctypes
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import paddle
@@ -16,12 +16,12 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.autograd import PyLayer
 
-from ppdet.modeling.layers import ConvNormAct, conv_norm_act
+from ppdet.modeling.layers import ConvNormAct
 from ppdet.utils.lazy import optional_module
 
 
-def _kernels() -> ModuleType | None:
-    """The compiled loops, or None without numba, which takes a second to import."""
+def _kernels() -> Any:
+    """The module of compiled loops, or None without numba. Its import takes a second."""
     return optional_module("ppdet.modeling.cpu_training.numba_kernels")
 
 
@@ -37,7 +37,7 @@ def _contiguous(x: paddle.Tensor) -> paddle.Tensor:
 
 class _Depthwise(PyLayer):
     @staticmethod
-    def forward(ctx, x: paddle.Tensor, weight: paddle.Tensor, stride: int) -> paddle.Tensor:
+    def forward(ctx: Any, x: paddle.Tensor, weight: paddle.Tensor, stride: int) -> paddle.Tensor:
         x = _contiguous(x)
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
@@ -47,7 +47,7 @@ class _Depthwise(PyLayer):
         return out
 
     @staticmethod
-    def backward(ctx, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         x, weight = ctx.saved_tensor()
         grad = _contiguous(grad)
         grad_x, grad_weight = paddle.empty_like(x), paddle.empty_like(weight)
@@ -62,7 +62,7 @@ class _NormAct(PyLayer):
 
     @staticmethod
     def forward(
-        ctx, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, norm: nn.BatchNorm2D, hard_swish: bool
+        ctx: Any, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, norm: nn.BatchNorm2D, hard_swish: bool
     ) -> paddle.Tensor:
         x = _contiguous(x)
         mean, variance = np.empty((2, x.shape[1]), np.float32)
@@ -80,13 +80,11 @@ class _NormAct(PyLayer):
         return out
 
     @staticmethod
-    def backward(ctx, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
         x, weight, bias = ctx.saved_tensor()
         grads = [paddle.empty_like(tensor) for tensor in (x, weight, bias)]
-        _kernels().norm_act_gradient(
-            _planes(x), _planes(_contiguous(grad)), *ctx.statistics, _view(weight), _view(bias), ctx.hard_swish,
-            _planes(grads[0]), _view(grads[1]), _view(grads[2]),
-        )  # fmt: skip
+        inputs = (_planes(x), _planes(_contiguous(grad)), *ctx.statistics, _view(weight), _view(bias), ctx.hard_swish)
+        _kernels().norm_act_gradient(*inputs, _planes(grads[0]), _view(grads[1]), _view(grads[2]))
         return tuple(grads)
 
 
@@ -94,25 +92,31 @@ def _planes(x: paddle.Tensor) -> np.ndarray:
     return _view(x).reshape(*x.shape[:2], -1)
 
 
-def _fast_conv_norm_act(layer: ConvNormAct, x: paddle.Tensor) -> paddle.Tensor:
-    """What ConvNormAct computes, to rounding."""
-    if not layer.training or layer.act not in (None, F.hardswish):
-        return conv_norm_act(layer, x)
-    conv = layer.conv
-    if 1 < conv._groups == conv._in_channels == conv._out_channels:
-        x = _Depthwise.apply(x, conv.weight, conv._stride[0])
-    elif conv._out_channels == 1 < conv._kernel_size[0]:  # one filter per channel here as well, and their sum
-        weight = conv.weight.reshape([-1, 1, *conv._kernel_size])  # a transposed gradient escapes DataParallel
-        x = _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
-    else:
-        x = conv(x)
-    return _NormAct.apply(x, layer.norm.weight, layer.norm.bias, layer.norm, layer.act is F.hardswish)
+class CpuConvNormAct(ConvNormAct):
+    """ConvNormAct that trains through the loops. Values differ by rounding; evaluation uses Paddle's operators."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        if not self.training or self.act not in (None, F.hardswish):
+            return super().forward(x)
+        conv, norm = self.conv, self.norm
+        if 1 < conv._groups == conv._in_channels == conv._out_channels:
+            x = _Depthwise.apply(x, conv.weight, conv._stride[0])
+        elif conv._out_channels == 1 < conv._kernel_size[0]:  # one filter per channel here as well, and their sum
+            weight = conv.weight.reshape([-1, 1, *conv._kernel_size])  # a transposed gradient escapes DataParallel
+            x = _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
+        else:
+            x = conv(x)
+        return _NormAct.apply(x, norm.weight, norm.bias, norm, self.act is F.hardswish)
 
 
 def use_cpu_kernels(model: nn.Layer, threads: int = 0) -> None:
-    """Let every ConvNormAct of `model` compute through the loops when it trains; without numba nothing changes.
+    """Makes every ConvNormAct of `model` a CpuConvNormAct, in place; without numba nothing changes.
 
-    The values differ by rounding (1e-6 relative). threads: 0 leaves the number to numba.
+    The layers keep their parameters and names. Values differ by rounding (1e-6 relative).
+
+    Args:
+        model: the model to train.
+        threads: number of threads; 0 leaves it to numba.
     """
     if _kernels() is None:
         return
@@ -120,6 +124,6 @@ def use_cpu_kernels(model: nn.Layer, threads: int = 0) -> None:
         import numba
 
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    for layer in model.sublayers():
+    for layer in model.sublayers(include_self=True):
         if isinstance(layer, ConvNormAct):
-            layer.compute = _fast_conv_norm_act
+            layer.__class__ = CpuConvNormAct

@@ -1,60 +1,21 @@
-"""What both PicoDet heads share: outputs, box decoding and box losses."""
+"""Base class of both PicoDet heads: prediction layers, grid points and box decoding."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import paddle
-import paddle.nn.functional as F
 from paddle import ParamAttr, nn
 from paddle.nn.initializer import Constant, Normal
 
-from ppdet.modeling.assigners.common import Targets
-from ppdet.modeling.boxes import Grid, box_to_distance, distance_to_box, make_grid
+from ppdet.modeling.boxes import decode_boxes, make_grid
+from ppdet.modeling.criterion import Criterion
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.layers import height_width
-from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss
 from ppdet.modeling.nms import MultiClassNMS
-
-
-class HeadOutputs(NamedTuple):
-    """Predictions of the L grid points, finest level first.
-
-    cls   [B, L, C] float32: probabilities (PicoHeadV2) or logits (PicoHead)
-    reg   [B, L, 4 * (reg_max + 1)] float32: logits of the distances left, top, right, bottom
-    grid  the points themselves
-    """
-
-    cls: paddle.Tensor
-    reg: paddle.Tensor
-    grid: Grid
-
-
-class Levels(NamedTuple):
-    """The same predictions as they leave the convolutions, one [B, C or 4 * (reg_max + 1), h, w] per level."""
-
-    cls: list[paddle.Tensor]
-    reg: list[paddle.Tensor]
-
-
-class LossSums(NamedTuple):
-    """Losses of a batch before they are divided by the normalisers of the whole update.
-
-    vfl, bbox, dfl  sums over all points, float32 scalars
-    normalisers     [1] or [2] float32, sums of this rank's batch: the first belongs to vfl, the last to bbox and dfl
-    """
-
-    vfl: paddle.Tensor
-    bbox: paddle.Tensor
-    dfl: paddle.Tensor
-    normalisers: paddle.Tensor
-
-    def divided(self, by: paddle.Tensor) -> dict[str, paddle.Tensor]:
-        """`loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`; by: normalisers, as `update_normalisers` gives."""
-        vfl, bbox, dfl = self.vfl / by[0], self.bbox / by[-1], self.dfl / by[-1]
-        return {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
+from ppdet.modeling.structures import Grid, HeadOutputs, Levels
 
 
 def points_first(level: paddle.Tensor) -> paddle.Tensor:
@@ -64,16 +25,17 @@ def points_first(level: paddle.Tensor) -> paddle.Tensor:
 
 
 class DenseHead(nn.Layer):
-    """Prediction layers over PicoFeat. A subclass gives `levels`, `probabilities` and `loss_sums`."""
+    """Prediction layers over PicoFeat, decoding, and NMS. A subclass defines `levels` and `probabilities`.
 
-    divisors = 1  # of its losses, as in LossSums.normalisers
+    `criterion` is for training: it has the assigners and losses of the head's config.
+    """
+
     ignored_options: ClassVar[dict[str, str]] = {"nms_pre": "set nms_top_k of nms"}
 
     def __init__(
         self,
         conv_feat: PicoFeat,
-        loss_dfl: DistributionFocalLoss,
-        loss_bbox: GIoULoss,
+        criterion: Criterion,
         nms: MultiClassNMS,
         num_classes: int,
         fpn_stride: Sequence[int],
@@ -82,8 +44,7 @@ class DenseHead(nn.Layer):
     ):
         super().__init__()
         self.conv_feat = conv_feat
-        self.loss_dfl = loss_dfl
-        self.loss_bbox = loss_bbox
+        self.criterion = criterion
         self.nms = nms
         self.num_classes = num_classes
         self.fpn_stride = tuple(fpn_stride)
@@ -132,33 +93,7 @@ class DenseHead(nn.Layer):
         """`HeadOutputs.cls` as probabilities."""
         raise NotImplementedError
 
-    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
-        """The losses of a batch, not divided yet."""
-        raise NotImplementedError
-
     def decode(self, outputs: HeadOutputs) -> tuple[paddle.Tensor, paddle.Tensor]:
         """scores [B, C, L] and boxes [B, L, 4] xyxy in input pixels."""
-        boxes = self._boxes_in_strides(outputs) * outputs.grid.strides
+        boxes = decode_boxes(outputs.reg, outputs.grid, self.reg_max) * outputs.grid.strides
         return self.probabilities(outputs.cls).transpose([0, 2, 1]), boxes
-
-    def _boxes_in_strides(self, outputs: HeadOutputs) -> paddle.Tensor:
-        """Expectation of the distance distributions: boxes [B, L, 4] in units of each point's stride."""
-        bins = self.reg_max + 1
-        prob = F.softmax(outputs.reg.reshape([0, 0, 4, bins]), axis=-1)
-        distance = prob.matmul(paddle.arange(bins, dtype=prob.dtype))
-        return distance_to_box(outputs.grid.points / outputs.grid.strides, distance)
-
-    def _box_losses(
-        self, outputs: HeadOutputs, boxes: paddle.Tensor, target_boxes: paddle.Tensor, weight: paddle.Tensor
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Sums of GIoU and DFL over the points, weighted by `weight` [B, L] (0 for background).
-
-        boxes [B, L, 4] predicted, in strides; target_boxes [B, L, 4], in pixels.
-        """
-        grid = outputs.grid
-        target_boxes = target_boxes / grid.strides
-        distance = box_to_distance(grid.points / grid.strides, target_boxes).clip(0, self.reg_max - 0.1)
-        logits = outputs.reg.reshape([*distance.shape, self.reg_max + 1])
-        loss_bbox = (self.loss_bbox(boxes, target_boxes) * weight).sum()
-        loss_dfl = (self.loss_dfl(logits, distance) * weight.unsqueeze(-1)).sum() / 4
-        return loss_bbox, loss_dfl

@@ -12,18 +12,17 @@ from ppdet.core.errors import UserError
 from ppdet.core.ranges import Ascending, Channels, Fraction, Inside, Length, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import SimOTAAssigner
-from ppdet.modeling.assigners.common import Targets
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
+from ppdet.modeling.criterion import SimOTACriterion
+from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
+from ppdet.modeling.structures import Levels
 
 
 @register
 class PicoHead(DenseHead):
     """Class logits and box distributions from one convolution (conv_feat.share_cls_reg) or two."""
-
-    divisors = 2
 
     def __init__(
         self,
@@ -40,11 +39,12 @@ class PicoHead(DenseHead):
         feat_in_chan: Channels = 96,
         cell_offset: Fraction = 0.0,
     ):
-        super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
         if not loss_class.use_sigmoid:
             raise UserError("PicoHead.loss_class.use_sigmoid: expected true, since this head predicts logits")
-        self.assigner = assigner
-        self.loss_class = loss_class
+        criterion = SimOTACriterion(
+            loss_class=loss_class, loss_bbox=loss_bbox, loss_dfl=loss_dfl, reg_max=reg_max, assigner=assigner
+        )
+        super().__init__(conv_feat, criterion, nms, num_classes, fpn_stride, reg_max, cell_offset)
         self.shares_conv = conv_feat.reg_convs is None
         reg_channels = 4 * (reg_max + 1)
         cls_channels = num_classes + reg_channels if self.shares_conv else num_classes
@@ -66,15 +66,3 @@ class PicoHead(DenseHead):
 
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return F.sigmoid(cls)
-
-    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
-        """Spec section 2, legacy head; the assignment is the same in every epoch."""
-        boxes = self._boxes_in_strides(outputs)
-        prob = F.sigmoid(outputs.cls).detach()
-        grid = outputs.grid
-        assigned = self.assigner(prob, (boxes * grid.strides).detach(), grid, targets)
-        positive = (assigned.labels < self.num_classes).astype("float32")
-        weight = prob.max(axis=-1) * positive
-        loss_bbox, loss_dfl = self._box_losses(outputs, boxes, assigned.boxes, weight)
-        loss_vfl = self.loss_class(outputs.cls, assigned.scores).sum()
-        return LossSums(loss_vfl, loss_bbox, loss_dfl, paddle.stack([positive.sum(), weight.sum()]))

@@ -14,13 +14,13 @@ from ppdet.core.errors import UserError
 from ppdet.core.ranges import AboveZero, Ascending, Channels, Count, Fraction, Inside, Length, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
-from ppdet.modeling.assigners.common import Assignment, Targets
-from ppdet.modeling.boxes import Grid
-from ppdet.modeling.heads.base import DenseHead, HeadOutputs, Levels, LossSums
+from ppdet.modeling.criterion import TaskAlignedCriterion
+from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.layers import Act, ConvNormAct
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
 from ppdet.modeling.nms import MultiClassNMS
+from ppdet.modeling.structures import Levels
 
 
 class AlignConv(nn.Layer):
@@ -59,14 +59,19 @@ class PicoHeadV2(DenseHead):
         act: Act = "hard_swish",
         grid_cell_scale: AboveZero = 5.0,
     ):
-        super().__init__(conv_feat, loss_dfl, loss_bbox, nms, num_classes, fpn_stride, reg_max, cell_offset)
         if loss_class.use_sigmoid:
             raise UserError("PicoHeadV2.loss_class.use_sigmoid: expected false, since this head predicts probabilities")
-        self.static_assigner = static_assigner
-        self.assigner = assigner
-        self.loss_class = loss_class
-        self.static_assigner_epoch = static_assigner_epoch
-        self.grid_cell_scale = grid_cell_scale
+        criterion = TaskAlignedCriterion(
+            loss_class=loss_class,
+            loss_bbox=loss_bbox,
+            loss_dfl=loss_dfl,
+            reg_max=reg_max,
+            static_assigner=static_assigner,
+            assigner=assigner,
+            static_assigner_epoch=static_assigner_epoch,
+            grid_cell_scale=grid_cell_scale,
+        )
+        super().__init__(conv_feat, criterion, nms, num_classes, fpn_stride, reg_max, cell_offset)
         self.head_cls = self._prediction_convs(feat_in_chan, num_classes, prior_prob)
         self.head_reg = self._prediction_convs(feat_in_chan, 4 * (reg_max + 1), None)
         self.cls_align = (
@@ -86,22 +91,3 @@ class PicoHeadV2(DenseHead):
 
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return cls
-
-    def loss_sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
-        """Spec section 2: everything is normalised by the sum of all target scores."""
-        boxes = self._boxes_in_strides(outputs)
-        grid = outputs.grid
-        assigned = self.assign(outputs.cls.detach(), (boxes * grid.strides).detach(), grid, targets, epoch)
-        loss_bbox, loss_dfl = self._box_losses(outputs, boxes, assigned.boxes, assigned.scores.max(axis=-1))
-        loss_vfl = self.loss_class(outputs.cls, assigned.scores).sum()
-        return LossSums(loss_vfl, loss_bbox, loss_dfl, assigned.scores.sum().reshape([1]))
-
-    def assign(
-        self, scores: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int
-    ) -> Assignment:
-        """scores [B, L, C] probabilities, boxes [B, L, 4] xyxy in input pixels."""
-        if epoch >= self.static_assigner_epoch:
-            return self.assigner(scores, boxes, grid.points, targets)
-        half = grid.strides * (self.grid_cell_scale / 2)
-        anchors = paddle.concat([grid.points - half, grid.points + half], axis=-1)
-        return self.static_assigner(anchors, grid, boxes, targets)

@@ -9,9 +9,9 @@ import paddle
 import pytest
 
 from ppdet.modeling.cpu_training import layers as cpu
-from ppdet.modeling.cpu_training.layers import use_cpu_kernels
-from ppdet.modeling.layers import ConvNormAct, conv_norm_act
-from tests.modeling.test_training_edge_cases import make_model, make_targets
+from ppdet.modeling.cpu_training.layers import CpuConvNormAct, use_cpu_kernels
+from ppdet.modeling.layers import ConvNormAct
+from tests.support.models import make_model, make_targets
 
 pytest.importorskip("numba")
 
@@ -62,10 +62,11 @@ def test_views_that_are_not_contiguous():
 def test_a_model_keeps_names_and_losses():
     model = make_model("PicoHeadV2")
     image, targets = paddle.randn([2, 3, 64, 96]), make_targets([[[10, 20, 60, 50]], [[5, 5, 40, 40]]])
-    names, losses = list(model.state_dict()), model.loss(model(image), targets, 0)
+    names, losses = list(model.state_dict()), model.criterion(model(image), targets, 0)
     use_cpu_kernels(model)
     assert list(model.state_dict()) == names
-    for name, value in model.loss(model(image), targets, 0).items():
+    assert sum(isinstance(layer, CpuConvNormAct) for layer in model.sublayers()) > 50
+    for name, value in model.criterion(model(image), targets, 0).items():
         assert float(value) == pytest.approx(float(losses[name]), rel=1e-4), name
 
 
@@ -83,4 +84,4 @@ def test_without_numba_nothing_changes(monkeypatch):
     monkeypatch.setattr(cpu, "_kernels", lambda: None)
     model = make_model("PicoHeadV2")
     use_cpu_kernels(model)
-    assert all(layer.compute is conv_norm_act for layer in model.sublayers() if isinstance(layer, ConvNormAct))
+    assert not any(isinstance(layer, CpuConvNormAct) for layer in model.sublayers())

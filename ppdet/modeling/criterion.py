@@ -1,0 +1,150 @@
+"""Criteria: predictions and ground truths -> losses. A criterion owns the assigners and the three losses.
+
+Each head builds its criterion from its own config keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import paddle
+import paddle.nn.functional as F
+
+from ppdet.modeling.assigners import ATSSAssigner, SimOTAAssigner, TaskAlignedAssigner
+from ppdet.modeling.boxes import box_to_distance, decode_boxes
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
+from ppdet.modeling.structures import Assignment, Grid, HeadOutputs, LossSums, Targets
+
+
+def at_least_one(avg_factor: paddle.Tensor) -> paddle.Tensor:
+    """The divisor of an update that one process makes from one batch: batches without objects give finite losses."""
+    return avg_factor.clip(min=1)
+
+
+@dataclass(eq=False, kw_only=True)
+class Criterion:
+    """Assigns ground truths to grid points and compares the predictions with them.
+
+    A subclass says how points are assigned and weighted.
+    """
+
+    loss_class: VarifocalLoss
+    loss_bbox: GIoULoss
+    loss_dfl: DistributionFocalLoss
+    reg_max: int
+    has_one_divisor: ClassVar[bool]  # of all losses, so that gradients of several batches can be rescaled at the end
+
+    def __call__(
+        self,
+        outputs: HeadOutputs,
+        targets: Targets,
+        epoch: int,
+        reduce: Callable[[paddle.Tensor], paddle.Tensor] = at_least_one,
+    ) -> dict[str, paddle.Tensor]:
+        """Losses of a batch; nothing waits for the device.
+
+        Args:
+            outputs: predictions, in any floating-point type.
+            targets: ground truths.
+            epoch: current epoch, from 0; it can decide which assigner is used.
+            reduce: makes the divisor [2] of the whole update from `LossSums.avg_factor` [2] of this process.
+
+        Returns:
+            `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, float32 scalars on the device.
+        """
+        sums = self.sums(outputs, targets, epoch)
+        return sums.normalize(reduce(sums.avg_factor))
+
+    def sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
+        """Losses before their division; the arguments are those of a call."""
+        cls, reg, grid = outputs.cls.astype("float32"), outputs.reg.astype("float32"), outputs.grid
+        boxes = decode_boxes(reg, grid, self.reg_max)
+        prob = self._probabilities(cls).detach()
+        assigned = self.assign(prob, (boxes * grid.strides).detach(), grid, targets, epoch)
+        weight, avg_factor = self._weigh(prob, assigned)
+        bbox, dfl = self._box_losses(reg, boxes, grid, assigned.boxes, weight)
+        return LossSums(self.loss_class(cls, assigned.scores).sum(), bbox, dfl, avg_factor)
+
+    def assign(self, prob: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int) -> Assignment:
+        """Targets of the grid points, from predictions `prob` [B, L, C] and `boxes` [B, L, 4], xyxy, input pixels."""
+        raise NotImplementedError
+
+    def _probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
+        """`HeadOutputs.cls` as probabilities."""
+        raise NotImplementedError
+
+    def _weigh(self, prob: paddle.Tensor, assigned: Assignment) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Weights [B, L] of the box losses (0 for background), and `LossSums.avg_factor`."""
+        raise NotImplementedError
+
+    def _box_losses(
+        self, reg: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, target_boxes: paddle.Tensor, weight: paddle.Tensor
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Weighted sums of GIoU and DFL over the points.
+
+        Args:
+            reg: [B, L, 4 * (reg_max + 1)] logits.
+            boxes: [B, L, 4] decoded from `reg`, xyxy, in units of each point's stride.
+            grid: the points.
+            target_boxes: [B, L, 4] xyxy, input pixels.
+            weight: [B, L], 0 for background.
+        """
+        target_boxes = target_boxes / grid.strides
+        distance = box_to_distance(grid.points / grid.strides, target_boxes).clip(0, self.reg_max - 0.1)
+        logits = reg.reshape([*distance.shape, self.reg_max + 1])
+        loss_bbox = (self.loss_bbox(boxes, target_boxes) * weight).sum()
+        loss_dfl = (self.loss_dfl(logits, distance) * weight.unsqueeze(-1)).sum() / 4
+        return loss_bbox, loss_dfl
+
+
+@dataclass(eq=False, kw_only=True)
+class TaskAlignedCriterion(Criterion):
+    """Criterion of PicoHeadV2, whose class predictions are probabilities.
+
+    Points are assigned by `static_assigner` before epoch `static_assigner_epoch`, by `assigner` from then on. Every
+    loss is divided by the sum of all target scores.
+    """
+
+    static_assigner: ATSSAssigner
+    assigner: TaskAlignedAssigner
+    static_assigner_epoch: int
+    grid_cell_scale: float  # side of the square anchors of `static_assigner`, in strides
+    has_one_divisor = True
+
+    def assign(self, prob: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int) -> Assignment:
+        if epoch >= self.static_assigner_epoch:
+            return self.assigner(prob, boxes, grid.points, targets)
+        half = grid.strides * (self.grid_cell_scale / 2)
+        anchors = paddle.concat([grid.points - half, grid.points + half], axis=-1)
+        return self.static_assigner(anchors, grid, boxes, targets)
+
+    def _probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
+        return cls
+
+    def _weigh(self, prob: paddle.Tensor, assigned: Assignment) -> tuple[paddle.Tensor, paddle.Tensor]:
+        total = assigned.scores.sum()
+        return assigned.scores.max(axis=-1), paddle.stack([total, total])
+
+
+@dataclass(eq=False, kw_only=True)
+class SimOTACriterion(Criterion):
+    """Criterion of the legacy PicoHead, whose class predictions are logits.
+
+    The class loss is divided by the number of positive points, the others by the sum of their weights.
+    """
+
+    assigner: SimOTAAssigner
+    has_one_divisor = False
+
+    def assign(self, prob: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int) -> Assignment:
+        return self.assigner(prob, boxes, grid, targets)
+
+    def _probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
+        return F.sigmoid(cls)
+
+    def _weigh(self, prob: paddle.Tensor, assigned: Assignment) -> tuple[paddle.Tensor, paddle.Tensor]:
+        positive = (assigned.labels < prob.shape[-1]).astype("float32")
+        weight = prob.max(axis=-1) * positive
+        return weight, paddle.stack([positive.sum(), weight.sum()])

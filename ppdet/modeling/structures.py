@@ -1,0 +1,99 @@
+"""Structures that travel through training and prediction, on one page.
+
+B images have N ground truths (padded) and L grid points, the points of all pyramid levels, finest level first. C is
+the number of classes. Boxes are xyxy: left, top, right, bottom.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import paddle
+
+from ppdet.core.targets import Targets
+
+__all__ = ["Assignment", "Detections", "Grid", "HeadOutputs", "Levels", "LossSums", "Targets"]
+
+
+class Grid(NamedTuple):
+    """Grid points of a pyramid.
+
+    points   [L, 2] float32, x and y in input pixels
+    strides  [L, 1] float32, pixels
+    counts   number of points of each level; their sum is L
+    """
+
+    points: paddle.Tensor
+    strides: paddle.Tensor
+    counts: tuple[int, ...]
+
+
+class Levels(NamedTuple):
+    """Predictions per pyramid level, as they leave the convolutions.
+
+    cls  one [B, C, h, w] float32 per level: probabilities (PicoHeadV2) or logits (PicoHead)
+    reg  one [B, 4 * (reg_max + 1), h, w] float32 per level: logits
+    """
+
+    cls: list[paddle.Tensor]
+    reg: list[paddle.Tensor]
+
+
+class HeadOutputs(NamedTuple):
+    """The same predictions, flattened to grid points.
+
+    cls   [B, L, C] float32: probabilities (PicoHeadV2) or logits (PicoHead)
+    reg   [B, L, 4 * (reg_max + 1)] float32: logits of the distances left, top, right, bottom
+    grid  the points
+    """
+
+    cls: paddle.Tensor
+    reg: paddle.Tensor
+    grid: Grid
+
+
+class Assignment(NamedTuple):
+    """Training targets of the grid points.
+
+    labels  [B, L] int64, class index; C for background
+    boxes   [B, L, 4] float32, xyxy, input pixels; arbitrary for background
+    scores  [B, L, C] float32, the target score in the column of the point's class, 0 elsewhere
+    """
+
+    labels: paddle.Tensor
+    boxes: paddle.Tensor
+    scores: paddle.Tensor
+
+
+class LossSums(NamedTuple):
+    """Losses of a batch, summed over its points and not normalized yet: the divisor belongs to the whole update.
+
+    vfl, bbox, dfl  float32 scalars
+    avg_factor      [2] float32, what the sums of this batch are to be divided by: vfl by the first number, bbox and
+                    dfl by the second
+    """
+
+    vfl: paddle.Tensor
+    bbox: paddle.Tensor
+    dfl: paddle.Tensor
+    avg_factor: paddle.Tensor
+
+    def normalize(self, avg_factor: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        """Divides the sums by `avg_factor` [2] float32, that of the whole update.
+
+        Returns float32 scalars: `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`.
+        """
+        by_class, by_box = avg_factor[0], avg_factor[1]
+        vfl, bbox, dfl = self.vfl / by_class, self.bbox / by_box, self.dfl / by_box
+        return {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
+
+
+class Detections(NamedTuple):
+    """Boxes of a batch after NMS, grouped by image.
+
+    bbox      [M, 6] float32: class, score, x1, y1, x2, y2 in original-image pixels
+    bbox_num  [B] int32: how many of the M rows belong to each image
+    """
+
+    bbox: paddle.Tensor
+    bbox_num: paddle.Tensor
