@@ -1,4 +1,4 @@
-"""Running a detector over a dataset and scoring it."""
+"""Runs a detector over a dataset and scores its detections."""
 
 from __future__ import annotations
 
@@ -34,64 +34,89 @@ logger = logging.getLogger(__name__)
 
 
 def detect(
-    model: PicoDet, batches: Iterable[Batch], images: int, batch_size: int = 0, graphs: Graphs | None = None
+    model: PicoDet, batches: Iterable[Batch], num_images: int, batch_size: int = 0, graphs: Graphs | None = None
 ) -> Iterator[ImageDetections]:
-    """im_id and detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each of the images.
+    """Detect on the images of all batches.
 
-    Batches smaller than `batch_size` are filled up: kernels may round in another way for another size, and that of the
-    last batch depends on the number of ranks.
+    Args:
+        model: the detector, which is put in evaluation mode.
+        batches: the images, as a reader gives them.
+        num_images: about how many there are, which decides how the model is run.
+        batch_size: smaller batches are padded to this size, because kernels may round differently for another size, and
+            the size of the last batch depends on the number of ranks.
+        graphs: those of earlier evaluations of this model.
+
+    Yields:
+        The im_id and the detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each image.
     """
-    predict = make_predictor(model, images, graphs)
+    predict = make_predictor(model, num_images, graphs)
     for batch in batches:
         im_ids = batch.im_id.numpy().tolist()
-        bbox, bbox_num = predict(_filled(batch.image, batch_size), _filled(batch.scale_factor, batch_size))
+        bbox, bbox_num = predict(_padded(batch.image, batch_size), _padded(batch.scale_factor, batch_size))
         parts = np.split(bbox, np.cumsum(bbox_num)[:-1])
         yield from zip(im_ids, parts[: len(im_ids)], strict=True)
 
 
-def _filled(values: paddle.Tensor, count: int) -> paddle.Tensor:
-    """values [n, ...] with the last one repeated, [count, ...]."""
+def _padded(values: paddle.Tensor, count: int) -> paddle.Tensor:
+    """Returns `values` [n, ...] as [count, ...], with the last one repeated."""
     missing = count - values.shape[0]
     return paddle.concat([values, *[values[-1:]] * missing]) if missing > 0 else values
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Scores detectors on one dataset. Under the launcher each rank detects its share and all get the same scores."""
+    """Scores detectors on one dataset.
+
+    With several ranks each one detects on its share of the images, and all get the same scores.
+
+    Attributes:
+        loader: batches of the rank's images.
+        metric: what scores.
+        categories: the classes of the dataset.
+        image_ids: the names of the images in the annotation file, by im_id.
+        num_images: size of the dataset.
+        batch_size: smaller batches are padded to this size; 0: never.
+        graphs: the inference graphs of one evaluation after the other.
+    """
 
     loader: Loader
     metric: Metric
     categories: Sequence[Category]
-    image_ids: Sequence[FileId]  # what the annotation file calls the images, by im_id
-    images: int  # in the dataset
-    batch_size: int = 0  # to which smaller batches are filled up; 0: not at all
-    graphs: Graphs = field(default_factory=Graphs)  # of one evaluation after the other
+    image_ids: Sequence[FileId]
+    num_images: int
+    batch_size: int = 0
+    graphs: Graphs = field(default_factory=Graphs)
 
     def __call__(self, model: PicoDet) -> dict[str, float]:
-        """The metric's numbers for `model`, on every rank; the model is in evaluation mode afterwards."""
+        """Returns the metric's numbers for `model`, on every rank. Puts the model in evaluation mode."""
         return self.score(self.detect(model))
 
     def detect(self, model: PicoDet, batches: Generator[Batch, None, None] | None = None) -> list[ImageDetections]:
-        """The detections of every image, on every rank. batches: an epoch of `loader` that has begun already."""
+        """Returns the detections of all images, on every rank.
+
+        Args:
+            model: the detector, which is put in evaluation mode.
+            batches: an epoch of `loader` that has begun; None: begin one.
+        """
         start = time.perf_counter()
-        # closed here: at its end in a garbage collection Python would print a second Ctrl-C as a trace
-        with closing(self.loader.epoch(0) if batches is None else batches) as read:
-            bar = tqdm(total=len(self.loader), desc="eval", unit="batch", leave=False,
-                       disable=True if distributed.rank() else None)  # fmt: skip
-            found = list(detect(model, _counted(read, bar), self.images, self.batch_size, self.graphs))
-        everything = gather_detections(found)
+        # Close the generator here. If the garbage collector did, Python would print a second Ctrl-C as a trace.
+        with closing(self.loader.epoch(0) if batches is None else batches) as epoch:
+            hidden = True if distributed.rank() else None  # None: unless the output is a terminal
+            bar = tqdm(total=len(self.loader), desc="eval", unit="batch", leave=False, disable=hidden)
+            own = list(detect(model, _counted(epoch, bar), self.num_images, self.batch_size, self.graphs))
+        everything = gather_detections(own)
         seconds = time.perf_counter() - start
-        logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds,
-                    len(everything) / seconds)  # fmt: skip
+        rate = len(everything) / seconds
+        logger.info("detected on %d images in %.2f s (%.1f images/s)", len(everything), seconds, rate)
         return everything
 
     def score(self, detections: Iterable[ImageDetections]) -> dict[str, float]:
-        """See the function `score`."""
+        """Returns the metric's numbers for the detections, on every rank."""
         return score(self.metric, detections)
 
 
 def _counted(batches: Iterable[Batch], bar: tqdm) -> Iterator[Batch]:
-    """The batches; a tqdm as their iterator would close them."""
+    """Yield the batches and count them on `bar`, without closing them as iterating over tqdm would."""
     with bar:
         for batch in batches:
             yield batch
@@ -99,7 +124,7 @@ def _counted(batches: Iterable[Batch], bar: tqdm) -> Iterator[Batch]:
 
 
 def score(metric: Metric, detections: Iterable[ImageDetections]) -> dict[str, float]:
-    """The metric's numbers for detections made here or elsewhere; rank 0 computes them for all."""
+    """Returns the metric's numbers for detections, on every rank. Rank 0 computes them."""
     scores, error = {}, None
     if distributed.rank() == 0:
         try:
@@ -110,11 +135,15 @@ def score(metric: Metric, detections: Iterable[ImageDetections]) -> dict[str, fl
         except UserError as e:
             error = e
     distributed.raise_together(error)
-    return distributed.gather(scores)[0]
+    of_rank_0: dict[str, float] = distributed.gather(scores)[0]
+    return of_rank_0
 
 
 def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
-    """The detections of all ranks in the dataset's order, of which each rank has every world_size-th image."""
+    """Returns the detections of all ranks in the dataset's order.
+
+    Each rank brings those of every world_size-th image, beginning with its own rank.
+    """
     if distributed.world_size() == 1:
         return list(own)
     im_ids = distributed.gather_rows(np.array([im_id for im_id, _ in own], np.int64))
@@ -128,29 +157,32 @@ def gather_detections(own: Sequence[ImageDetections]) -> list[ImageDetections]:
 
 
 def load_truth(session: Session, trained: TrainedClasses | None = None) -> tuple[Dataset, Metric]:
-    """EvalDataset and the config's `metric` for it.
+    """Returns EvalDataset and the config's `metric` for it.
 
-    Raises UserError where its classes are not those that were `trained`.
+    Raises:
+        UserError: the dataset cannot be read, or its classes are not the `trained` ones.
     """
     dataset = session.load_annotated("EvalDataset", trained)
     metric = build_metric(session.settings.metric, dataset, session.settings.map_type)
     if not metric.has_truth():
-        logger.warning("%s: no image has an object to be found (crowds and difficult ones do not count), so that the "
-                       "scores mean nothing", dataset.anno_file)  # fmt: skip
+        logger.warning(
+            "%s: no image has an object to be found (crowds and difficult ones do not count); the scores mean nothing",
+            dataset.anno_file,
+        )
     return dataset, metric
 
 
 def build_evaluator(session: Session, trained: TrainedClasses | None = None) -> Evaluator:
-    """EvalDataset through EvalReader, scored by the config's `metric`; errors as those of `load_truth`."""
+    """Returns an evaluator on EvalDataset, prepared by EvalReader; errors are those of `load_truth`."""
     dataset, metric = load_truth(session, trained)
     reader = session.builder.build("EvalReader")
-    reader.worker_num = min(reader.worker_num, cpu_threads())  # more would only take time to start
+    reader.worker_num = min(reader.worker_num, cpu_threads())  # more workers than cores only add start-up time
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     return Evaluator(loader, metric, dataset.categories, dataset.image_ids, len(dataset), reader.batch_size)
 
 
 def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
-    """The 12 COCO lines, or VOC's one."""
+    """Returns the scores as text: the 12 lines of COCO, or one line for VOC."""
     if isinstance(metric, CocoMetric):
         return format_summary(scores)
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
@@ -158,7 +190,14 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
 
 @distributed.together()
 def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
-    """What tools/eval.py does: score the config's `weights`, or the detections of an earlier run."""
+    """Score the config's `weights`, or the detections of an earlier run, and print the scores.
+
+    Args:
+        session: the run.
+        classwise: print the scores of each class as well.
+        output_dir: folder for bbox.json with the detections; None: the config's `output_eval`, if it is set.
+        from_json: score the detections in bbox.json instead of running the model.
+    """
     folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
     if from_json:  # needs no images
@@ -168,7 +207,7 @@ def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | No
         evaluator = build_evaluator(session, session.trained_classes())
         metric = evaluator.metric
         with closing(evaluator.loader) as loader:
-            batches = loader.epoch(0)  # its workers read while the model is loaded and its graph made
+            batches = loader.epoch(0)  # the workers begin to read while the model is loaded
             model = session.load_model()
             distributed.watch()
             detections = evaluator.detect(model, batches)
@@ -176,7 +215,7 @@ def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | No
     distributed.leave()
     if distributed.rank():
         return
-    if folder and not from_json:  # before anything is printed, which can fail
+    if folder and not from_json:  # before printing, which can fail
         count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
         logger.info("%s: %d detections written", results_file, count)
     logger.info("peak memory %.0f MB", peak_memory_mb(session.device))

@@ -1,4 +1,4 @@
-"""How evaluation runs a model: on CPUs as a graph that Paddle Inference optimises."""
+"""Runs a model for evaluation: on CPUs as a graph that Paddle Inference optimizes."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ from ppdet.utils.files import temporary_folder
 
 logger = logging.getLogger(__name__)
 
-# image [B, 3, H, W], scale_factor [B, 2] -> bbox [M, 6], bbox_num [B] as PicoDet.predict gives them
+# image [B, 3, H, W], scale_factor [B, 2] -> bbox [M, 6], bbox_num [B], as those of PicoDet.predict
 Predictor = Callable[[paddle.Tensor, paddle.Tensor], tuple[np.ndarray, np.ndarray]]
 
-_WORTH_A_GRAPH = 12  # images; making the graph takes as long as running about so many without it
+_WORTH_A_GRAPH = 12  # images; making the graph takes as long as running about 12 images without it
 
 
-def make_predictor(model: PicoDet, images: int, graphs: Graphs | None = None) -> Predictor:
-    """The fastest way to detect on about so many images on the current device; puts `model` in evaluation mode.
+def make_predictor(model: PicoDet, num_images: int, graphs: Graphs | None = None) -> Predictor:
+    """Returns the fastest predictor for about `num_images` images on the current device.
 
-    graphs: what earlier evaluations of such a model used
+    Puts `model` in evaluation mode. `graphs` are those that earlier evaluations of such a model used.
     """
     model.eval()
-    if images >= _WORTH_A_GRAPH and paddle.device.get_device() == "cpu":
+    if num_images >= _WORTH_A_GRAPH and paddle.device.get_device() == "cpu":
         return GraphPredictor(model, graphs)
     return lambda image, scale_factor: predict(model, image, scale_factor)
 
 
 def predict(model: PicoDet, image: paddle.Tensor, scale_factor: paddle.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """A Predictor that runs the model as it is."""
+    """Run the model as it is: a Predictor if `model` is bound."""
     with paddle.no_grad():
         bbox, bbox_num = model.predict(model(image), scale_factor)
     return bbox.numpy().reshape(-1, 6), bbox_num.numpy()
 
 
 class Graphs:
-    """Makes the graphs of a model whose weights change.
+    """Makes the inference graphs of a model whose weights change.
 
-    Paddle keeps what it records for ever, so the network is recorded once. Loading a graph costs memory that does not
-    come back either, so there are at most `most`, then none.
+    Paddle never frees what it records, so the network is recorded once. It does not free a loaded graph either, so at
+    most `max_graphs` are made.
     """
 
-    def __init__(self, most: int = 300) -> None:
-        self._left = most
+    def __init__(self, max_graphs: int = 300) -> None:
+        self._left = max_graphs
         self._size: tuple[int, int] | None = None
         self._network: nn.Layer | None = None  # with batch norms folded
 
     def make(self, model: PicoDet, size: tuple[int, int]) -> Any:
-        """The graph of `model` for images of `size`; None where there is none, which is in the log."""
+        """Returns a graph of `model` for images of `size` (height, width), or None; the log says why."""
         start = time.perf_counter()
         self._left -= 1
         if self._left < 0:
             if self._left == -1:
-                logger.info("no more inference graphs, which take memory for ever; evaluations are slower from here on")
+                logger.info("no more inference graphs, whose memory is never freed; evaluations are slower from now on")
             return None
         network = ExportModel(fuse_conv_norm(model), ExportSettings())
         if self._network is None or self._size != size or _shapes(network) != _shapes(self._network):
@@ -87,7 +87,7 @@ def _shapes(network: nn.Layer) -> dict[str, list[int]]:
 class GraphPredictor:
     """A Predictor for CPUs: batch norms folded, oneDNN, all cores.
 
-    A graph holds for one image size. The first batch's gets one; batches of other sizes, which only readers with
+    A graph is made for one image size, that of the first batch. Batches of other sizes, which only readers with
     keep_ratio make, run through the model.
     """
 

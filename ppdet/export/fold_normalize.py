@@ -1,4 +1,4 @@
-"""Graphs that take pixels of 0..255 instead of normalised images."""
+"""Networks that take pixels of 0..255 instead of normalized images."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ppdet.modeling import PicoDet
 
 
 def fold_normalize(model: PicoDet, normalize: NormalizeImage) -> tuple[PicoDet, np.ndarray]:
-    """A copy whose first convolution takes pixels less their mean, and that mean [1, 3, 1, 1] float32.
+    """Returns a copy whose first convolution takes pixels minus their mean, and that mean [1, 3, 1, 1] float32.
 
-    The division goes into the weights. The mean stays a subtraction: a convolution pads with zeros, which after it are
-    pixels of the mean's colour, as in training; folded into the bias it would be wrong along the border.
+    The division goes into the weights. The mean stays a subtraction, because the convolution pads with zeros: after
+    the subtraction they stand for pixels of the mean color, as in training. A mean folded into the bias would be wrong
+    along the border.
     """
     model = copy.deepcopy(model)
     model.eval()
@@ -30,23 +31,25 @@ def fold_normalize(model: PicoDet, normalize: NormalizeImage) -> tuple[PicoDet, 
 
 
 def normalize_step(transforms: Iterable[object]) -> NormalizeImage | None:
-    """The transform that normalises, None where there is none."""
+    """Returns the transform that normalizes, or None."""
     return next((step for step in transforms if isinstance(step, NormalizeImage)), None)
 
 
 def to_pixels(image: np.ndarray, normalize: NormalizeImage) -> np.ndarray:
-    """The uint8 pixels that `image` [B, 3, H, W] float32 was made of by `normalize`; the nearest for other images."""
+    """Returns the uint8 pixels that `normalize` made `image` [B, 3, H, W] float32 from, or the nearest ones."""
     mean, std = _in_pixels(normalize)
-    return (image * std + mean).round().clip(0, 255).astype("uint8")
+    pixels: np.ndarray = (image * std + mean).round().clip(0, 255).astype("uint8")
+    return pixels
 
 
 def normalized(pixels: np.ndarray, normalize: NormalizeImage) -> np.ndarray:
-    """The inverse of `to_pixels`."""
+    """Returns pixels [B, 3, H, W] as a normalized image, float32: the inverse of `to_pixels`."""
     mean, std = _in_pixels(normalize)
-    return ((pixels - mean) / std).astype("float32")
+    image: np.ndarray = ((pixels - mean) / std).astype("float32")
+    return image
 
 
 def _in_pixels(normalize: NormalizeImage) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation [1, 3, 1, 1] of pixels of 0..255."""
+    """Mean and standard deviation [1, 3, 1, 1] for pixels of 0..255."""
     largest = 255.0 if normalize.is_scale else 1.0
     return np.reshape(normalize.mean, (1, 3, 1, 1)) * largest, np.reshape(normalize.std, (1, 3, 1, 1)) * largest

@@ -1,4 +1,4 @@
-"""The formats, each a way to write a graph and a way to run what was written."""
+"""The export formats: for each, how to write a graph and how to run the written file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ from ppdet.runtime.cpu_tuning import cpu_threads
 
 
 class Format(NamedTuple):
-    """names: patterns of the files it writes.
-    write(graph, size, config, folder): model.* for images of `size` (height, width); config: infer_cfg.yml's content.
-    run(folder, inputs): the outputs of what was written, on the CPU.
+    """A format that models are exported in.
+
+    Attributes:
+        names: glob patterns of its files.
+        needs: modules of the `deploy` extra that it needs.
+        write: `write(graph, size, config, folder)` writes model.* for images of `size` (height, width; -1: any);
+            `config` is the content of infer_cfg.yml.
+        run: `run(folder, inputs)` runs the written model on the CPU and returns its outputs.
     """
 
     names: tuple[str, ...]
-    needs: tuple[str, ...]  # modules of the `deploy` extra
+    needs: tuple[str, ...]
     write: Callable[[ExportModel, Sequence[int], dict[str, Any], Path], None]
     run: Callable[[Path, Sequence[np.ndarray]], list[np.ndarray]]
 
     def files(self, folder: Path) -> list[Path]:
+        """The format's files in `folder`."""
         return [path for name in self.names for path in folder.glob(name)]
 
 
@@ -42,7 +48,7 @@ def _run(runner: Runner, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return runner(dict(zip(("image", "scale_factor"), inputs, strict=False)))
 
 
-FORMATS = {
+EXPORT_FORMATS = {
     "paddle": Format(("model.json", "model.pd*"), (), _write_paddle, run_inference),
     "onnx": Format(
         ("model.onnx",),
@@ -60,7 +66,7 @@ FORMATS = {
 
 
 def require(option: str, name: str, modules: Sequence[str]) -> None:
-    """Raise UserError where one of the modules that `option` with the format `name` needs cannot be imported."""
+    """Raise UserError if a module that the format `name` needs cannot be imported; `option` asked for the format."""
     for module in modules:
         try:
             importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""What of a detector goes into a graph, and what is folded into its weights beforehand."""
+"""The exported graph: the network with optional steps before and after it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from ppdet.modeling.picodet import to_original_pixels
 
 
 class ExportModel(nn.Layer):
-    """Composes the network and as much before and after it as the settings ask for.
+    """The network plus the optional steps that are exported with it: normalization before, decoding and NMS after.
 
-    image [B, 3, H, W] float32, normalised (with `pixel_mean`: pixels, float32 or uint8),
-    scale_factor [B, 2] float32, only if `takes_scale_factor` ->
-        nms                bbox [M, 6], bbox_num [B]
-        post_process only  boxes [B, L, 4], scores [B, C, L]
-        neither            each level's scores [B, h * w, C], then each level's box distributions
-                           [B, h * w, 4 * (reg_max + 1)]; with layout 4d both as [B, channels, h, w]
-    Boxes are in the unit that `settings.boxes` says.
+    Inputs:
+        image [B, 3, H, W]: normalized float32; with `pixel_mean`, pixels as float32 or uint8.
+        scale_factor [B, 2] float32, (y, x): only if `takes_scale_factor`.
+
+    Outputs, boxes in the unit of `settings.boxes`:
+        with nms: bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B].
+        with post_process only: boxes [B, L, 4] xyxy and scores [B, C, L].
+        with neither: the scores of each level [B, h * w, C], then the box distributions of each level
+            [B, h * w, 4 * (reg_max + 1)]; in layout 4d both as [B, channels, h, w].
     """
 
     def __init__(self, model: PicoDet, settings: ExportSettings, pixel_mean: np.ndarray | None = None):
@@ -39,16 +41,18 @@ class ExportModel(nn.Layer):
 
     @property
     def output_names(self) -> list[str]:
+        """Names of the outputs, in their order."""
         if self.settings.raw:
             levels = range(len(self.model.head.fpn_stride))
             return [f"{kind}_{i}" for kind in ("scores", "distances") for i in levels]
         return ["bbox", "bbox_num"] if self.settings.nms else ["boxes", "scores"]
 
     def forward(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None = None) -> Sequence[paddle.Tensor]:
-        return self._outputs(image, scale_factor)
+        outputs: Sequence[paddle.Tensor] = self._outputs(image, scale_factor)
+        return outputs
 
-    # Nothing in the network depends on the data's values, so that running it once as it is records the whole graph;
-    # without the mark Paddle rewrites the source of everything that is called from here.
+    # No branch in the network depends on values, so running it once records the whole graph. Without the mark, Paddle
+    # would rewrite the source of every function that is called from here.
     @paddle.jit.not_to_static
     def _outputs(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None) -> Sequence[paddle.Tensor]:
         model, head = self.model, self.model.head
@@ -71,16 +75,16 @@ class ExportModel(nn.Layer):
         return boxes
 
     def fused(self) -> ExportModel:
-        """A copy with each batch norm folded into the convolution before it."""
+        """Returns a copy with each batch norm folded into the convolution before it."""
         return ExportModel(fuse_conv_norm(self.model), self.settings, self.pixel_mean)
 
     def with_settings(self, **changes: Any) -> ExportModel:
-        """The same network with other settings."""
+        """Returns the same network with other settings."""
         return ExportModel(self.model, replace(self.settings, **changes), self.pixel_mean)
 
 
 def rounded(graph: ExportModel, relative: float) -> ExportModel:
-    """A copy whose weights are each changed by this share of themselves, up or down, as rounding does."""
+    """Returns a copy with each weight changed up or down by the fraction `relative`, as rounding does."""
     model = copy.deepcopy(graph.model)
     rng = np.random.default_rng(0)
     for weight in model.parameters():
@@ -90,7 +94,7 @@ def rounded(graph: ExportModel, relative: float) -> ExportModel:
 
 
 def fuse_conv_norm(model: PicoDet) -> PicoDet:
-    """A copy with each batch norm folded into the convolution before it, in evaluation mode."""
+    """Returns a copy in evaluation mode, with each batch norm folded into the convolution before it."""
     model = copy.deepcopy(model)
     for layer in model.sublayers():
         if not isinstance(layer, ConvNormAct):

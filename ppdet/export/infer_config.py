@@ -1,10 +1,11 @@
-"""`infer_cfg.yml`: what a runner needs to know besides the graph."""
+"""The content of `infer_cfg.yml`, which tells a runner how to prepare images and what the outputs mean."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ppdet.data.loading.reader import Reader
 from ppdet.data.transforms.batch_transforms import PadBatch
 from ppdet.data.transforms.sample_transforms import NormalizeImage, Resize
 from ppdet.modeling import PicoDet
@@ -12,34 +13,21 @@ from ppdet.session import Session, class_categories
 
 
 def infer_config(session: Session, model: PicoDet) -> dict[str, Any]:
-    """In the published layout, and how this graph differs from the published kind (see ExportSettings)."""
+    """Returns the content in PaddleDetection's layout; `boxes` is our addition (see ExportSettings)."""
     export = session.settings.export
     reader = session.builder.build("TestReader")
-    left_out = {"Decode", "NormalizeImage"} if export.fuse_normalize else {"Decode"}
-    preprocess = []
-    transforms = map(_named, session.cfg.to_dict()["TestReader"]["sample_transforms"])
-    for (name, options), built in zip(transforms, reader.sample_transforms, strict=True):
-        # as it is done here, whatever was left to its defaults, which differ between runners
-        if isinstance(built, NormalizeImage):
-            options = {"mean": list(built.mean), "std": list(built.std), "is_scale": built.is_scale}
-        elif isinstance(built, Resize):
-            options = {"interp": built.interp, "target_size": list(built.sizes[0]), "keep_ratio": built.keep_ratio}
-        if name not in left_out:
-            preprocess.append({"type": name, **options})
-    strides = [step.pad_to_stride for step in reader.batch_transforms if isinstance(step, PadBatch)]
-    preprocess += [{"type": "PadStride", "stride": stride} for stride in strides if stride > 1]
     nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
     return {
         "mode": "paddle",
         "draw_threshold": 0.5,
         "metric": session.settings.metric,
         "use_dynamic_shape": export.dynamic_size or -1 in reader.inputs_def["image_shape"][-2:],
-        "arch": "PicoDet" if export.raw else "GFL",  # PaddleDetection's runners choose the decoder by it
+        "arch": "PicoDet" if export.raw else "GFL",  # by which PaddleDetection's runners choose the decoder
         "min_subgraph_size": 3,
-        "Preprocess": preprocess,
+        "Preprocess": _preprocess(session, reader),
         "label_list": [category.name for category in class_categories(session)],
         "num_classes": session.settings.num_classes,
-        # thresholds for runtimes that do NMS themselves; tighter than the graph's, for speed, as published
+        # thresholds for runtimes that do NMS themselves, as published: stricter than the graph's, for speed
         "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
         "fpn_stride": list(model.head.fpn_stride),
         "cell_offset": model.head.cell_offset,
@@ -47,8 +35,27 @@ def infer_config(session: Session, model: PicoDet) -> dict[str, Any]:
     }
 
 
-def _named(transform: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """Class and options of a transform in any of the config's three ways."""
+def _preprocess(session: Session, reader: Reader) -> list[dict[str, Any]]:
+    """The steps of TestReader that a runner has to do.
+
+    Resize and NormalizeImage are written with all of their options, because runners have other defaults.
+    """
+    left_out = {"Decode", "NormalizeImage"} if session.settings.export.fuse_normalize else {"Decode"}
+    steps = []
+    transforms = map(_name_and_options, session.cfg.to_dict()["TestReader"]["sample_transforms"])
+    for (name, options), built in zip(transforms, reader.sample_transforms, strict=True):
+        if isinstance(built, NormalizeImage):
+            options = {"mean": list(built.mean), "std": list(built.std), "is_scale": built.is_scale}
+        elif isinstance(built, Resize):
+            options = {"interp": built.interp, "target_size": list(built.sizes[0]), "keep_ratio": built.keep_ratio}
+        if name not in left_out:
+            steps.append({"type": name, **options})
+    strides = [step.pad_to_stride for step in reader.batch_transforms if isinstance(step, PadBatch)]
+    return steps + [{"type": "PadStride", "stride": stride} for stride in strides if stride > 1]
+
+
+def _name_and_options(transform: str | Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Class name and options of a transform, which a config can write in three ways."""
     if isinstance(transform, str):
         return transform, {}
     if "name" in transform:

@@ -1,7 +1,8 @@
-"""Whether detections are what class-wise NMS chooses from candidates, up to ties.
+"""Tells whether detections are what class-wise NMS chooses from candidates, up to ties.
 
-Instead of repeating NMS, which would decide ties in its own way, each of its rules is checked: what is there may be
-there, and what is not there has a reason. Without ties exactly one set of detections fulfils all of them.
+NMS is not repeated, because it would decide ties in its own way. Instead each of its rules is checked: a detection that
+is there must be allowed, and one that is missing must have a reason. Without ties exactly one set of detections
+fulfills all rules.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import numpy as np
 
 
 class NmsRules(NamedTuple):
-    """score     detections score more
-    overlap   no two of a class have a larger IoU
-    per_class only so many of a class, the most confident, take part; None: not looked at
-    per_image only so many stay, the most confident; None: all
+    """What class-wise NMS chooses by.
+
+    Attributes:
+        score: detections have higher scores than this.
+        overlap: no two detections of a class have a higher IoU than this.
+        per_class: number of candidates of a class that take part, the most confident ones; None: not checked.
+        per_image: number of detections that an image keeps, the most confident ones; None: all.
     """
 
     score: float
@@ -26,7 +30,7 @@ class NmsRules(NamedTuple):
 
     @classmethod
     def of(cls, attrs: Mapping[str, Any]) -> NmsRules:
-        """attrs: of MultiClassNMS."""
+        """Returns the rules of a MultiClassNMS with these `attrs`."""
         return cls(
             score=attrs["score_threshold"],
             overlap=attrs["nms_threshold"],
@@ -36,26 +40,39 @@ class NmsRules(NamedTuple):
 
 
 class Slack(NamedTuple):
-    """What rounding may change: scores by `score`, coordinates by `box` times the largest of them."""
+    """The change that rounding may cause.
+
+    Attributes:
+        score: of scores.
+        box: of coordinates, relative to the largest coordinate.
+    """
 
     score: float
     box: float
 
 
 def violations(rows: np.ndarray, boxes: np.ndarray, scores: np.ndarray, rules: NmsRules, slack: Slack) -> int:
-    """The number of broken rules in the detections `rows` [n, 6] of one image with `boxes` [L, 4], `scores` [C, L]."""
+    """Count the rules that the detections of one image break.
+
+    Args:
+        rows: the detections [n, 6] (class, score, x1, y1, x2, y2).
+        boxes: the candidates [L, 4], xyxy.
+        scores: the scores of the candidates [C, L].
+        rules: the rules of NMS.
+        slack: the change that rounding may cause.
+    """
     pixels = slack.box * max(1.0, float(np.abs(boxes).max()))
     surplus = max(0, len(rows) - rules.per_image) if rules.per_image is not None else 0
-    weakest = -np.inf  # candidates that score no more need no reason to be absent
+    weakest = -np.inf  # candidates with this score or less need no reason to be missing
     if rules.per_image is not None and len(rows) >= rules.per_image:
         weakest = float(rows[:, 1].min(initial=np.inf))
     return surplus + sum(
-        _of_class(rows[rows[:, 0] == kind], boxes, of_class, rules, slack.score, pixels, weakest)
-        for kind, of_class in enumerate(scores)
+        _class_violations(rows[rows[:, 0] == kind], boxes, class_scores, rules, slack.score, pixels, weakest)
+        for kind, class_scores in enumerate(scores)
     )
 
 
-def _of_class(
+def _class_violations(
     rows: np.ndarray,
     boxes: np.ndarray,
     scores: np.ndarray,
@@ -64,25 +81,25 @@ def _of_class(
     pixels: float,
     weakest: float,
 ) -> int:
-    """The same for the detections of one class and its scores [L]; boxes are exact up to `pixels`."""
+    """Count the rules that the detections of one class with scores [L] break; boxes are exact up to `pixels`."""
     broken = int((rows[:, 1] <= rules.score - slack).sum())
     low, _ = _iou(rows[:, 2:], rows[:, 2:], pixels)
     broken += int((np.triu(low, 1) > rules.overlap).any(axis=0).sum())
     ranked = np.sort(scores)
     if rules.per_class is not None:
-        surer = len(scores) - np.searchsorted(ranked, rows[:, 1] + 2 * slack, side="right")
-        broken += int((surer >= rules.per_class).sum())
+        ahead = len(scores) - np.searchsorted(ranked, rows[:, 1] + 2 * slack, side="right")
+        broken += int((ahead >= rules.per_class).sum())
     due = (scores > rules.score + slack) & (scores > weakest + 2 * slack)
     if rules.per_class is not None:
-        as_sure = len(scores) - np.searchsorted(ranked, scores - 2 * slack) - 1  # without itself
-        due &= as_sure < rules.per_class
+        rivals = len(scores) - np.searchsorted(ranked, scores - 2 * slack) - 1  # without itself
+        due &= rivals < rules.per_class
     _, high = _iou(rows[:, 2:], boxes[due], pixels)
-    suppressed = (high > rules.overlap) & (rows[:, 1:2] >= scores[due] - 2 * slack)  # by itself, if it is there
+    suppressed = (high > rules.overlap) & (rows[:, 1:2] >= scores[due] - 2 * slack)  # also by itself, if it is there
     return broken + int((~suppressed.any(axis=0)).sum())
 
 
 def _iou(a: np.ndarray, b: np.ndarray, pixels: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of the IoU [n, m] of boxes [n, 4] and [m, 4] whose coordinates may be wrong by `pixels`."""
+    """Returns a lower and an upper bound of the IoU [n, m] of boxes [n, 4] and [m, 4] that are exact up to `pixels`."""
     a, b = a.astype(np.float64)[:, None], b.astype(np.float64)[None]
     shared = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
     sides = [np.clip(x[..., 2:] - x[..., :2], 0, None) for x in (a, b)]

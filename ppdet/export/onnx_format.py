@@ -1,4 +1,4 @@
-"""ONNX: Paddle's graph through paddle2onnx, tidied, with NMS of standard operators and all that a runner needs."""
+"""ONNX files: paddle2onnx converts the graph, then it is simplified and gets NMS made of standard operators."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ from ppdet.utils.files import temporary_folder
 
 
 def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], path: Path) -> None:
-    """Write `model` for images of `size` (height, width), with `config` (infer_cfg.yml's content) as metadata."""
+    """Write `model` as an ONNX file.
+
+    Args:
+        model: the graph.
+        size: (height, width) of its images in pixels; -1: any.
+        config: content of infer_cfg.yml, which becomes metadata.
+        path: the file.
+
+    Raises:
+        UserError: paddle2onnx cannot convert the graph.
+    """
     import onnx
 
     settings = model.settings
@@ -29,7 +39,7 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
     with temporary_folder() as temp:
         converted = _convert(without_nms, size, temp)
         _name_interface(converted.graph, without_nms.output_names)
-        graph_model = _optimised(converted, temp)
+        graph_model = _optimized(converted, temp)
     tidy(graph_model.graph, settings.opset)
     if settings.nms and not settings.raw:
         append_nms(graph_model.graph, model.model.head.nms.attrs)
@@ -40,20 +50,21 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
     save_onnx_model(graph_model, config, path)
 
 
-def operators(path: Path) -> dict[str, int]:
-    """How many nodes of each operator the model at `path` has, by name."""
+def count_operators(path: Path) -> dict[str, int]:
+    """Returns the number of nodes of each operator in an ONNX file, sorted by name."""
     import onnx
 
     return dict(sorted(Counter(node.op_type for node in onnx.load(str(path)).graph.node).items()))
 
 
 def _convert(model: ExportModel, size: Sequence[int], folder: Path) -> Any:
+    """Returns the onnx.ModelProto that paddle2onnx makes; files go to `folder`."""
     import onnx
     import paddle2onnx
 
     save_graph(model, size, folder)
     target = folder / "converted.onnx"
-    with _output_kept(folder / "log") as log:
+    with _redirected_output(folder / "log") as log:
         paddle2onnx.export(
             str(program_file(folder)), str(folder / "model.pdiparams"), str(target), opset_version=model.settings.opset
         )
@@ -64,24 +75,24 @@ def _convert(model: ExportModel, size: Sequence[int], folder: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _output_kept(path: Path) -> Iterator[Path]:
-    """What C++ and Python print on standard output and error goes into the file `path`."""
+def _redirected_output(path: Path) -> Iterator[Path]:
+    """Redirect standard output and standard error, of C++ code as well, into the file `path`."""
     sys.stdout.flush(), sys.stderr.flush()
-    kept = [(number, os.dup(number)) for number in (1, 2)]
+    saved = [(number, os.dup(number)) for number in (1, 2)]
     with path.open("wb") as file:
-        for number, _ in kept:
+        for number, _ in saved:
             os.dup2(file.fileno(), number)
         try:
             yield path
         finally:
             sys.stdout.flush(), sys.stderr.flush()
-            for number, copy in kept:
+            for number, copy in saved:
                 os.dup2(copy, number)
                 os.close(copy)
 
 
 def _name_interface(graph: Any, outputs: Sequence[str]) -> None:
-    """Give the outputs `outputs` as names and the open dimensions of both ends one name."""
+    """Rename the outputs to `outputs`, and the open batch dimensions of all inputs and outputs to "batch"."""
     for output, name in zip(graph.output, outputs, strict=True):
         for node in graph.node:
             for i, old in enumerate(node.output):
@@ -97,18 +108,18 @@ def _name_interface(graph: Any, outputs: Sequence[str]) -> None:
     del graph.value_info[:]
 
 
-def _optimised(model: Any, folder: Path) -> Any:
-    """The model after ONNX Runtime's basic optimisations: constants folded, dead nodes and Identity gone."""
+def _optimized(model: Any, folder: Path) -> Any:
+    """Returns the model after ONNX Runtime's basic optimizations: constants folded, dead nodes and Identity removed."""
     import onnx
     import onnxruntime
 
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
     onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    optimised = onnx.load(options.optimized_model_filepath)
-    used = {node.domain for node in optimised.graph.node}
-    foreign = [entry for entry in optimised.opset_import if entry.domain not in used]
+    optimized = onnx.load(options.optimized_model_filepath)
+    used = {node.domain for node in optimized.graph.node}
+    foreign = [entry for entry in optimized.opset_import if entry.domain not in used]
     for entry in foreign:
-        optimised.opset_import.remove(entry)
-    return optimised
+        optimized.opset_import.remove(entry)
+    return optimized

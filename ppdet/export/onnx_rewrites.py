@@ -1,4 +1,4 @@
-"""Rewrites of an onnx.GraphProto, in place, into what runtimes and converters know best."""
+"""Rewrites of an onnx.GraphProto, in place, into operators that runtimes and converters handle best."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def tidy(graph: Any, opset: int) -> None:
-    """Upsampling as Resize, hard swish as one operator (from opset 14 on), nothing that no output needs, and so on."""
+    """Write upsampling as Resize and hard swish as one operator (from opset 14 on), and drop nodes without effect."""
     _upsample_with_resize(graph)
     _multiply_and_sum(graph)
     if opset >= 14:
@@ -17,7 +17,10 @@ def tidy(graph: Any, opset: int) -> None:
 
 
 def store_half(graph: Any) -> None:
-    """Store each float32 weight of two or more dimensions as float16, with a Cast that runners fold away on loading."""
+    """Store each float32 weight with two or more dimensions as float16, followed by a Cast.
+
+    Runtimes fold the Cast into the weight when they load the file.
+    """
     from onnx import helper, numpy_helper
 
     casts = []
@@ -33,9 +36,9 @@ def store_half(graph: Any) -> None:
 
 
 def _upsample_with_resize(graph: Any) -> None:
-    """Replace reshape to six dimensions, expand, reshape back (see layers.upsample_to) by nearest Resize.
+    """Replace reshape to six dimensions, expand and reshape back (see layers.upsample_to) by a nearest Resize.
 
-    Few converters for small devices know tensors of six dimensions, all know this operator.
+    Few converters for small devices support tensors of six dimensions; all support Resize.
     """
     from onnx import helper, numpy_helper
 
@@ -54,7 +57,10 @@ def _upsample_with_resize(graph: Any) -> None:
 
 
 def _multiply_and_sum(graph: Any) -> None:
-    """Replace the product of distance distributions with the vector of bins, which MNN converts and then fails on."""
+    """Replace the matrix product of distance distributions and bins by Mul and ReduceSum.
+
+    MNN converts the product and then fails to run it.
+    """
     from onnx import helper, numpy_helper
 
     constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
@@ -69,7 +75,7 @@ def _multiply_and_sum(graph: Any) -> None:
 
 
 def _join_hard_swish(graph: Any) -> None:
-    """x * HardSigmoid(x), which OpenVINO computes in three times as long as HardSwish."""
+    """Replace x * HardSigmoid(x) by HardSwish(x), which OpenVINO computes in a third of the time."""
     from onnx import helper
 
     gates = {node.output[0]: node for node in graph.node if node.op_type == "HardSigmoid"}
@@ -83,13 +89,15 @@ def _join_hard_swish(graph: Any) -> None:
 
 
 def _is_hard_swish_gate(node: Any) -> bool:
+    """Whether a HardSigmoid is the gate of a hard swish: alpha 1/6, beta 1/2."""
     factors = {attribute.name: attribute.f for attribute in node.attribute}
     return bool(np.allclose([factors.get("alpha", 0.2), factors.get("beta", 0.5)], [1 / 6, 0.5], rtol=1e-5))
 
 
 def _drop_dead_nodes(graph: Any) -> None:
+    """Remove nodes and constants that no output depends on."""
     needed = {output.name for output in graph.output}
-    for node in reversed(list(graph.node)):  # a node comes after those it reads
+    for node in reversed(list(graph.node)):  # a node comes after the nodes that it reads
         if needed.isdisjoint(node.output):
             graph.node.remove(node)
         else:

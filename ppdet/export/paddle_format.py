@@ -1,4 +1,4 @@
-"""Paddle Inference: writing a graph and running it on the CPU."""
+"""Paddle Inference files: writing a graph and running it on the CPU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ppdet.export.graph import ExportModel
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.utils.files import require_space
 
-_PROGRAM_BYTES = 1 << 20  # more than any graph without its weights
+_PROGRAM_BYTES = 1 << 20  # upper limit for a graph without its weights
 
 
 def save_graph(model: ExportModel, size: Sequence[int], folder: Path) -> None:
@@ -26,7 +26,7 @@ def save_graph(model: ExportModel, size: Sequence[int], folder: Path) -> None:
 
 
 def recorded(model: ExportModel, size: Sequence[int]) -> nn.Layer:
-    """`model` (in evaluation mode) with the description that `write_graph` records it by, once."""
+    """Returns `model`, in evaluation mode, with the input description that `write_graph` records it by, once."""
     model.eval()
     batch = model.settings.batch_size if model.settings.batch_size > 0 else None
     specs = [InputSpec([batch, 3, *(side if side > 0 else None for side in size)], model.settings.input_dtype, "image")]
@@ -36,15 +36,15 @@ def recorded(model: ExportModel, size: Sequence[int]) -> nn.Layer:
 
 
 def write_graph(model: nn.Layer, folder: Path) -> None:
-    """Write the graph of a `recorded` model, with the weights that it has now, as model.*"""
-    # Paddle does not notice where a file is cut short
+    """Write the graph of a `recorded` model, with its current weights, as model.*"""
+    # Paddle does not notice a file that is cut short
     require_space(folder, _PROGRAM_BYTES + sum(4 * value.size for value in model.parameters()))
     with _no_call_stacks():
         paddle.jit.save(model, f"{folder}/model")
 
 
 def load_graph(folder: Path) -> Any:
-    """Paddle Inference's predictor for the model in `folder`, on the CPU."""
+    """Returns Paddle Inference's predictor for the model in `folder`, on the CPU."""
     from paddle import inference
 
     program = program_file(folder)
@@ -53,17 +53,18 @@ def load_graph(folder: Path) -> Any:
     config.disable_glog_info()
     config.enable_mkldnn()
     config.set_cpu_math_library_num_threads(cpu_threads())
-    if program.suffix == ".pdmodel":  # the new format, of Paddle 3, comes without this pass
+    if program.suffix == ".pdmodel":  # the format of Paddle 3 does not support this pass
         config.enable_memory_optim()
     return inference.create_predictor(config)
 
 
 def program_file(folder: Path) -> Path:
-    """`model.json` of Paddle 3 or `model.pdmodel` of Paddle 2."""
+    """Returns `model.json` (Paddle 3) or `model.pdmodel` (Paddle 2)."""
     return next(file for name in ("model.json", "model.pdmodel") if (file := folder / name).is_file())
 
 
 def run_graph(graph: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Run a predictor of `load_graph` and return its outputs."""
     for name, value in zip(graph.get_input_names(), inputs, strict=True):
         graph.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(value))
     graph.run()
@@ -71,13 +72,13 @@ def run_graph(graph: Any, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def run_inference(folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Outputs of the Paddle Inference model in `folder` on the CPU."""
+    """Run the Paddle Inference model in `folder` on the CPU and return its outputs."""
     return run_graph(load_graph(folder), inputs)
 
 
 @contextlib.contextmanager
 def _no_call_stacks() -> Iterator[None]:
-    """Paddle stores the Python call stack of every operator it records, which is half the time of tracing."""
+    """Stop Paddle from storing the Python call stack of every operator that it records: half the time of tracing."""
     limit = getattr(sys, "tracebacklimit", None)
     sys.tracebacklimit = 0
     try:

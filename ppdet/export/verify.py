@@ -1,81 +1,119 @@
-"""Whether a written model gives what the trained one gives."""
+"""Checks written files against the trained model on a few images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import paddle
 
-from ppdet.export.nms_rules import NmsRules, Slack, violations
+from ppdet.core.errors import UserError
+from ppdet.core.settings import ExportSettings
+from ppdet.export.check_inputs import SampleBatch
+from ppdet.export.compare import Candidates, Comparison, compare, compare_detections
+from ppdet.export.formats import EXPORT_FORMATS
+from ppdet.export.graph import ExportModel, rounded
+from ppdet.export.image_input import ImageInput
+from ppdet.export.nms_rules import NmsRules
+from ppdet.export.onnx_format import count_operators
+from ppdet.modeling import PicoDet
+from ppdet.utils.tables import format_table
+
+logger = logging.getLogger(__name__)
+
+# Lower and upper bound of the tolerance, for weights stored in single and in half precision.
+_SINGLE, _HALF = (1e-4, 5e-3), (1e-3, 5e-2)
+# Factor between the change that rounding each weight once causes and the tolerance: layers round as well, and runtimes
+# add up numbers in another order.
+_MARGIN = 8
 
 
-class Comparison(NamedTuple):
-    """The differences between the outputs of two runs.
+class Reference(NamedTuple):
+    """Inputs for a written model, and what it has to give.
 
-    score      largest difference of scores; of detections, to the nearest point of the trained model, before NMS
-    box        largest difference of coordinates, relative to the largest coordinate (of raw outputs: of the logits)
-    unmatched  detections that NMS would not give, or would give and that are not there, though no tie explains it
+    Attributes:
+        inputs: arrays in the order of the model's inputs.
+        expected: outputs of the trained model for the same images, before NMS.
+        rules: what the NMS at the model's end chooses by; None: it has no NMS.
+        tolerance: for each format, the largest difference of scores and of relative boxes that rounding may cause.
+        source: what the images are.
     """
 
-    score: float
-    box: float
-    unmatched: int
+    inputs: list[np.ndarray]
+    expected: list[np.ndarray]
+    rules: NmsRules | None
+    tolerance: dict[str, float]
+    source: str
 
-    def within(self, tolerance: float) -> bool:
-        return max(self.score, self.box) <= tolerance and self.unmatched == 0
+    @classmethod
+    def of(cls, trained: PicoDet, settings: ExportSettings, image_input: ImageInput, sample: SampleBatch) -> Reference:
+        """Run the trained model on the sample, as it is and with rounded weights."""
+        fed = image_input.from_reader(sample.image)
+        graph = ExportModel(trained, settings).with_settings(nms=False)
+        others = [sample.scale_factor] if graph.takes_scale_factor else []
+        inputs = [image_input.to_network(fed), *others]
+        expected = _outputs(graph, inputs)
+        half = {name: settings.fp16 and name != "paddle" for name in settings.formats}
+        tolerance = {name: _tolerance(graph, inputs, expected, half[name]) for name in settings.formats}
+        rules = NmsRules.of(trained.head.nms.attrs) if settings.nms and not settings.raw else None
+        return cls([fed, *others], expected, rules, tolerance, sample.source)
 
-
-class Candidates(NamedTuple):
-    """What NMS chose the expected detections from, boxes [B, L, 4] and scores [B, C, L], and its rules."""
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    rules: NmsRules
-
-
-_DIFFERENT = Comparison(np.inf, np.inf, 0)  # another shape, or NaN
-
-
-def compare(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> Comparison:
-    """Boxes and scores, or each level's scores and then each level's distributions, of two runs."""
-    if [x.shape for x in expected] != [x.shape for x in found] or not all(np.isfinite(x).all() for x in found):
-        return _DIFFERENT
-    half = len(expected) // 2
-    pairs = list(zip(expected, found, strict=True))
-    scores, boxes = (pairs[:half], pairs[half:]) if len(pairs) > 2 else (pairs[1:], pairs[:1])
-    # the ETA head's square root makes much of rounding where scores are next to nothing
-    score = max(float((np.abs(a - b) * np.minimum(1, a + b)).max()) for a, b in scores)
-    return Comparison(score, max(float(np.abs(a - b).max() / max(1.0, np.abs(a).max())) for a, b in boxes), 0)
+    def compare(self, format: str, found: list[np.ndarray]) -> Comparison:
+        """The differences of a written model's outputs `found` to what is expected."""
+        if self.rules is None:
+            return compare(self.expected, found)
+        # ONNX's NonMaxSuppression considers all candidates of a class (see append_nms)
+        rules = self.rules if format == "paddle" else self.rules._replace(per_class=None)
+        boxes, scores = self.expected
+        return compare_detections(Candidates(boxes, scores, rules), found, self.tolerance[format])
 
 
-def compare_detections(candidates: Candidates, found: Sequence[np.ndarray], tolerance: float) -> Comparison:
-    """Detections bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B], in any order inside of an image.
+def _tolerance(graph: ExportModel, inputs: list[np.ndarray], expected: list[np.ndarray], half: bool) -> float:
+    """The largest difference that rounding may cause, measured by rounding each weight once."""
+    result = compare(expected, _outputs(rounded(graph, 2**-13 if half else 2**-22), inputs))
+    least, most = _HALF if half else _SINGLE
+    return min(most, max(least, _MARGIN * max(result.score, result.box)))
 
-    Scores that differ by as little as rounding was seen to change them here count as equal, at most by `tolerance`:
-    NMS may then keep either of two boxes.
+
+def _outputs(graph: ExportModel, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    with paddle.no_grad():
+        return [output.numpy() for output in graph(*map(paddle.to_tensor, inputs))]
+
+
+class _Row(NamedTuple):
+    """A line of the table that is logged."""
+
+    format: str
+    size_mb: str
+    score_difference: str
+    box_difference: str  # relative to the image
+    unmatched: str  # detections
+
+
+def verify(folder: Path, written: Path, settings: ExportSettings, reference: Reference) -> None:
+    """Log how far the files in the folder `written` are from the trained model.
+
+    Raises:
+        UserError: a format differs by more than its tolerance. The message names `folder`, where the files belong.
     """
-    bbox, bbox_num = found
-    shapes_fit = bbox_num.shape == (len(candidates.boxes),) and bbox_num.min() >= 0 and bbox_num.sum() == len(bbox)
-    if not shapes_fit or bbox.shape[1:] != (6,) or not np.isfinite(bbox).all():
-        return _DIFFERENT
-    images = list(zip(np.split(bbox, np.cumsum(bbox_num)[:-1]), candidates.boxes, candidates.scores, strict=True))
-    differences = np.concatenate([np.zeros((1, 2)), *(_to_candidates(*image) for image in images)])
-    score, box = (float(value) for value in differences.max(axis=0))
-    slack = Slack(*(min(tolerance, max(_ROUNDING, 4 * value)) for value in (score, box)))
-    return Comparison(score, box, sum(violations(*image, candidates.rules, slack) for image in images))
-
-
-_ROUNDING = 2e-6  # a few units in the last place of a score of 1
-
-
-def _to_candidates(rows: np.ndarray, boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """[n, 2]: differences of score and (relative) box of each of `rows` [n, 6] to the nearest point of its class."""
-    scale = max(1.0, np.abs(boxes).max())
-    nearest = np.full((len(rows), 2), np.inf)
-    for i, (kind, score, *box) in enumerate(rows):
-        if kind in range(len(scores)):
-            apart = np.abs(scores[int(kind)] - score), np.abs(boxes - np.array(box)).max(axis=1) / scale
-            best = np.maximum(*apart).argmin()
-            nearest[i] = apart[0][best], apart[1][best]
-    return nearest
+    rows, failed = [], []
+    for name in settings.formats:
+        result = reference.compare(name, EXPORT_FORMATS[name].run(written, reference.inputs))
+        size = sum(path.stat().st_size for path in EXPORT_FORMATS[name].files(written)) / 1e6
+        rows.append(_Row(name, f"{size:.2f}", f"{result.score:.1e}", f"{result.box:.1e}", str(result.unmatched)))
+        if not result.within(reference.tolerance[name]):
+            failed.append(name)
+    logger.info("checked against the trained model on %d %s", len(reference.inputs[0]), reference.source)
+    for line in format_table(rows).splitlines():  # a message is one line
+        logger.info("%s", line)
+    if (written / "model.onnx").is_file():
+        operators = count_operators(written / "model.onnx")
+        logger.info("operators of model.onnx: %s", ", ".join(f"{count} {name}" for name, count in operators.items()))
+    if failed:
+        allowed = " and ".join(f"{reference.tolerance[name]:.1e}" for name in failed)
+        raise UserError(
+            f"{folder}: not written, since {' and '.join(failed)} differ from the trained model by more than rounding "
+            f"({allowed}; see the table); report this with the config"
+        )

@@ -1,1 +1,1 @@
-"""From an exported float model to INT8: post-training static quantisation of its convolutions."""
+"""Post-training static quantization: converts the convolutions of an exported model to INT8."""

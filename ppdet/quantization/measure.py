@@ -1,4 +1,4 @@
-"""What a model costs and what it is worth: score on the config's EvalDataset, latency, size."""
+"""Measures exported models: score on EvalDataset, latency and size."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import paddle
@@ -17,26 +18,42 @@ from ppdet.evaluation.evaluator import Evaluator
 from ppdet.export.runners import Feed, Runner
 from ppdet.metrics.results import ImageDetections
 from ppdet.modeling.nms import MultiClassNMS
-from ppdet.quantization.calibration import Inputs
+from ppdet.quantization.calibration import FeedBuilder
+
+Key = TypeVar("Key")  # the name of a model
 
 
 def score_models(
-    evaluator: Evaluator, inputs: Inputs, runners: Mapping[str, Runner], settings: ExportSettings, nms: MultiClassNMS
-) -> dict[str, dict[str, float]]:
-    """The metric's numbers for each of the models, which all see the same images."""
-    found: dict[str, list[ImageDetections]] = {name: [] for name in runners}
+    evaluator: Evaluator,
+    builder: FeedBuilder,
+    runners: Mapping[Key, Runner],
+    settings: ExportSettings,
+    nms: MultiClassNMS,
+) -> dict[Key, dict[str, float]]:
+    """Returns the metric's numbers for each model of `runners`. All models see the same images.
+
+    Args:
+        evaluator: the images and the metric.
+        builder: makes the models' inputs.
+        runners: the models.
+        settings: those that the models were exported with.
+        nms: the NMS for models that have none.
+    """
+    found: dict[Key, list[ImageDetections]] = {name: [] for name in runners}
     with closing(evaluator.loader) as loader:
         batches = tqdm(loader.epoch(0), total=len(loader), desc="eval", unit="batch", leave=False, disable=None)
-        for feed, im_ids, scale_factor in inputs.feeds(batches):
+        for feed, im_ids, scale_factors in builder.feeds(batches):
             for name, run in runners.items():
-                rows = detections(run(feed), settings, nms)[: len(im_ids)]
-                scaled = (_to_original(r, settings.boxes, s, inputs.size) for r, s in zip(rows, scale_factor))  # noqa: B905
-                found[name] += zip(im_ids, scaled, strict=True)
+                images = zip(im_ids, detections(run(feed), settings, nms)[: len(im_ids)], scale_factors, strict=True)
+                found[name] += [
+                    (im_id, _to_original(rows, settings.boxes, scale_factor, builder.image.size))
+                    for im_id, rows, scale_factor in images
+                ]
     return {name: evaluator.score(rows) for name, rows in found.items()}
 
 
 def detections(outputs: Sequence[np.ndarray], settings: ExportSettings, nms: MultiClassNMS) -> list[np.ndarray]:
-    """Rows [n, 6] (class, score, x1, y1, x2, y2) of each image, in the unit of `settings.boxes`."""
+    """Returns rows [n, 6] (class, score, x1, y1, x2, y2) for each image, in the unit of `settings.boxes`."""
     if not settings.nms:
         bbox, bbox_num = nms(*map(paddle.to_tensor, outputs))
         outputs = [bbox.numpy().reshape(-1, 6), bbox_num.numpy()]
@@ -44,16 +61,19 @@ def detections(outputs: Sequence[np.ndarray], settings: ExportSettings, nms: Mul
 
 
 def _to_original(rows: np.ndarray, unit: str, scale_factor: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Rows with boxes in pixels of the original image; scale_factor [2] and `size` are (y, x)."""
+    """Returns `rows` with boxes in pixels of the original image; scale_factor [2] and `size` are (y, x)."""
     if unit == "image":
         return rows
     pixels = np.array(size if unit == "normalized" else (1, 1), np.float32)
     return np.concatenate([rows[:, :2], rows[:, 2:] * np.tile((pixels / scale_factor)[::-1], 2)], axis=1)
 
 
-def latencies(runners: Mapping[str, Runner], feed: Feed, repeats: int = 50, warm_up: int = 5) -> dict[str, float]:
-    """Milliseconds per run, the median of `repeats`, which are taken in turn so that a busy moment hits all."""
-    seconds: dict[str, list[float]] = {name: [] for name in runners}
+def latencies(runners: Mapping[Key, Runner], feed: Feed, repeats: int = 50, warm_up: int = 5) -> dict[Key, float]:
+    """Returns milliseconds per run of each model, the median of `repeats` runs after `warm_up` runs.
+
+    The models run in turn, so that a busy moment of the machine affects all of them.
+    """
+    seconds: dict[Key, list[float]] = {name: [] for name in runners}
     for turn in range(warm_up + repeats):
         for name, run in runners.items():
             start = time.perf_counter()
@@ -64,6 +84,6 @@ def latencies(runners: Mapping[str, Runner], feed: Feed, repeats: int = 50, warm
 
 
 def megabytes(path: Path) -> float:
-    """Size of a model on disk, with the .bin that belongs to an .xml."""
+    """Returns the size of a model on disk, including the .bin that belongs to an .xml."""
     files = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
     return sum(file.stat().st_size for file in files) / 1e6

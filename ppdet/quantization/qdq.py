@@ -12,20 +12,20 @@ import numpy as np
 from ppdet.export.runners import Feed
 from ppdet.utils.files import temporary_folder
 
-Ranges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # the smallest and the largest value of a tensor
+Ranges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # the smallest and the largest value of each tensor
 
 
 def with_shapes(model: Any) -> Any:
-    """The onnx.ModelProto with the shape of every tensor that follows from the inputs', as the others here need it."""
+    """Returns the onnx.ModelProto with inferred tensor shapes, which the other functions here need."""
     import onnx
 
     return onnx.shape_inference.infer_shapes(model)
 
 
 def convolutions(model: Any) -> list[str]:
-    """Names of the convolutions that are worth quantising, in the graph's order.
+    """Returns the names of the convolutions that are worth quantizing, in the graph's order.
 
-    Those on 1 x 1 maps (squeeze and excite) take no time, but converting to INT8 and back would.
+    Convolutions on 1 x 1 maps (squeeze and excite) are left out: they take less time than the conversion to INT8.
     """
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
@@ -36,17 +36,20 @@ def convolutions(model: Any) -> list[str]:
 
 
 def measure_ranges(model: Any, feeds: Sequence[Feed]) -> Ranges:
-    """What convolutions read and write over all feeds, except for what a hard swish makes zero of anyway."""
+    """Returns the ranges of what convolutions read and write over all feeds.
+
+    Values that a hard swish turns into 0 are left out.
+    """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
     from onnxruntime.quantization.calibrate import create_calibrator
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self._left: Iterator[Feed] = iter(feeds)
+            self._remaining: Iterator[Feed] = iter(feeds)
 
         def get_next(self) -> Feed | None:
-            return next(self._left, None)
+            return next(self._remaining, None)
 
     with temporary_folder() as folder:
         source, augmented = folder / "model.onnx", folder / "augmented.onnx"
@@ -59,9 +62,9 @@ def measure_ranges(model: Any, feeds: Sequence[Feed]) -> Ranges:
 
 
 def _hard_swish_inputs(graph: Any) -> set[str]:
-    """Tensors that only HardSwish reads, which is 0 below -3.
+    """Returns the tensors that only HardSwish reads, which is 0 below -3.
 
-    Often half of their range lies there; not to spend numbers on it makes the others twice as fine.
+    Often half of their range lies below -3. Without that part the quantization steps are half as wide.
     """
     readers: dict[str, set[str]] = defaultdict(set)
     for node in graph.node:
@@ -71,11 +74,16 @@ def _hard_swish_inputs(graph: Any) -> set[str]:
 
 
 def quantized(model: Any, ranges: Ranges, names: Sequence[str], *, outputs: bool = True) -> Any:
-    """A copy with the named convolutions in INT8: weights signed with a scale per channel, activations unsigned with
-    a scale and a zero point per tensor.
+    """Returns a copy with some convolutions in INT8.
 
-    outputs: quantise what the convolutions give as well. ONNX Runtime has INT8 kernels only for convolutions between
-    INT8 tensors; OpenVINO needs INT8 inputs only, and keeps more precision and time without.
+    Weights are signed, with a scale per channel. Activations are unsigned, with a scale and a zero point per tensor.
+
+    Args:
+        model: a float onnx.ModelProto.
+        ranges: the ranges of its tensors.
+        names: the convolutions.
+        outputs: quantize the outputs of the convolutions as well as their inputs. ONNX Runtime needs it: its INT8
+            kernels work between INT8 tensors. OpenVINO needs INT8 inputs only, and is faster and more precise without.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorsData
@@ -94,6 +102,6 @@ def quantized(model: Any, ranges: Ranges, names: Sequence[str], *, outputs: bool
         op_types_to_quantize=["Conv"],
         extra_options=options,
     )
-    if names:  # an empty list would mean all
+    if names:  # an empty list would mean all convolutions
         quantizer.quantize_model()
     return quantizer.model.model

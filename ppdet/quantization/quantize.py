@@ -1,4 +1,4 @@
-"""Post-training quantisation from a config and weights to INT8 files and a report."""
+"""Quantizes a detector from a config and weights to INT8 files and a report."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ppdet.export.export import export
 from ppdet.export.formats import require
 from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.runners import Feed
-from ppdet.quantization.calibration import Inputs, calibration_feeds, calibration_set
+from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
 from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
 from ppdet.quantization.report import Report, make_report
-from ppdet.quantization.sensitivity import sensitivities, tolerant
+from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.files import temporary_folder
@@ -27,15 +27,21 @@ from ppdet.utils.staging import staged
 
 logger = logging.getLogger(__name__)
 
-_SEARCH_FEEDS = 6  # of the calibration images; more change the order of the layers little and cost time each
+_SEARCH_FEEDS = 6  # number of calibration feeds for the search; more take longer and hardly change its result
 _MODULES = {"onnx": ("onnx", "onnxruntime"), "openvino": ("onnx", "onnxruntime", "openvino")}
 
 
 @dataclass(frozen=True)
 class QuantizeSettings:
-    """formats: onnx, openvino. images: to calibrate with. tolerance: the change that one layer may cause alone.
+    """Options of a quantization.
 
-    Raises UserError where a value is not possible or a package is missing.
+    Attributes:
+        formats: some of "onnx" and "openvino".
+        images: number of images to calibrate with.
+        tolerance: the change of the outputs that a layer alone may cause; layers that cause more stay in float.
+
+    Raises:
+        UserError: a value is out of range, or a package is missing.
     """
 
     formats: Sequence[str] = ("onnx",)
@@ -54,10 +60,10 @@ class QuantizeSettings:
 
 
 def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> Report:
-    """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`; a float export that is there stays.
+    """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`.
 
-    Convolutions are quantised; all else (activations, sigmoids and their products, decoding, NMS) stays in float, and
-    so do the convolutions that alone change the outputs by more than the tolerance.
+    An existing float export is not touched. Only convolutions are quantized, except for those that alone change the
+    outputs by more than the tolerance. Everything else (activations, decoding, NMS) stays in float.
 
     Raises:
         UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
@@ -68,7 +74,7 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
         )
     import onnx
 
-    # what cannot be read, or lists other classes, is found before the long part
+    # Build both first, so that unreadable data and other classes are reported before the long part.
     evaluator = build_evaluator(session, session.trained_classes())
     calibration = calibration_set(session, settings.images)
     export_settings = replace(session.settings.export, format="onnx", fp16=False, dynamic_size=False)
@@ -77,31 +83,31 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     with staged(folder) as temp:
         float_file = export(exported, temp) / "model.onnx"
         model = with_shapes(onnx.load(str(float_file)))
-        inputs = Inputs.of(session, model)
-        feeds = calibration_feeds(session, calibration, inputs)
+        builder = FeedBuilder.of(exported, model)
+        feeds = calibration_feeds(session, calibration, builder)
         ranges = measure_ranges(model, feeds)
-        chosen, floats = _choose(model, ranges, feeds, settings.tolerance)
+        chosen, kept_float = _choose(model, ranges, feeds, settings.tolerance)
         files = _write(model, ranges, chosen, settings.formats, temp)
-        report = make_report(session, evaluator, inputs, feeds[0], float_file, files, floats)
+        report = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)
     return report
 
 
 def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float) -> tuple[list[str], dict[str, float]]:
-    """The convolutions that go to INT8, and those that stay in float with their sensitivities."""
+    """Returns the convolutions that go to INT8, and those that stay in float with their sensitivities."""
     candidates = convolutions(model)
     found = sensitivities(model, ranges, candidates, feeds[:_SEARCH_FEEDS], cpu_threads())
-    chosen = tolerant(found, tolerance)
-    floats = {name: change for name, change in found.items() if name not in chosen}
-    named = ", ".join(f"{name} {change:.2g}" for name, change in floats.items()) or "none"
-    logger.info("%d of %d convolutions on maps go to INT8; in float, since each alone changes the outputs by more "
-                "than %g: %s", len(chosen), len(candidates), tolerance, named)  # fmt: skip
-    return chosen, floats
+    chosen = select_int8_layers(found, tolerance)
+    kept_float = {name: change for name, change in found.items() if name not in chosen}
+    listed = ", ".join(f"{name} {change:.2g}" for name, change in kept_float.items()) or "none"
+    number = f"{len(chosen)} of {len(candidates)} convolutions on maps go to INT8"
+    logger.info("%s; in float, since each alone changes the outputs by more than %g: %s", number, tolerance, listed)
+    return chosen, kept_float
 
 
 def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[str], folder: Path) -> list[Path]:
-    """The INT8 files in `folder`, a path for each of the formats."""
+    """Write an INT8 file of each format to `folder` and return their paths."""
     import onnx
 
     config = json.loads(next(prop.value for prop in model.metadata_props if prop.key == "infer_cfg"))

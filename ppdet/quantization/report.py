@@ -1,4 +1,4 @@
-"""What quantisation brought and what it cost: scores, sizes and times of the float and the INT8 files."""
+"""The report of a quantization: scores, sizes and latencies of the float and the INT8 files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.export.runners import Feed, onnx_runner, openvino_runner
-from ppdet.metrics import format_table
-from ppdet.quantization.calibration import Inputs
+from ppdet.quantization.calibration import FeedBuilder
 from ppdet.quantization.measure import latencies, megabytes, score_models
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
+from ppdet.utils.tables import format_table
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _RUNTIMES = {".onnx": ("ONNX Runtime", onnx_runner), ".xml": ("OpenVINO", openvi
 
 
 class Row(NamedTuple):
-    """A file in a runtime. `ms`: one run on one thread, the median of interleaved repeats."""
+    """A file in a runtime; `ms` is the median time of a run on one thread."""
 
     file: str
     runtime: str
@@ -34,24 +34,27 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """rows: float and INT8 in turn for each runtime. floats: the convolutions left in float and why: their sensitivity.
+    """Results of a quantization.
 
-    metric: what `score` is, as in "AP".
+    Attributes:
+        metric: name of the score, as in "AP".
+        rows: for each runtime the float file, then the INT8 file.
+        kept_float: the convolutions that stay in float, with their sensitivities.
     """
 
     metric: str
     rows: Sequence[Row]
-    floats: Mapping[str, float]
+    kept_float: Mapping[str, float]
 
     @property
     def loss(self) -> float:
-        """The largest loss of score in any runtime."""
+        """The largest loss of score among the runtimes."""
         return max(before.score - after.score for before, after in zip(self.rows[::2], self.rows[1::2], strict=True))
 
     def as_dict(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """Returns the report as the content of a JSON file."""
         rows = [row._asdict() for row in self.rows]
-        return {"metric": self.metric, "rows": rows, "in_float": dict(self.floats)}
+        return {"metric": self.metric, "rows": rows, "in_float": dict(self.kept_float)}
 
     def __str__(self) -> str:
         rows = [_Line(r.file, r.runtime, f"{r.score:.4f}", f"{r.size_mb:.2f}", f"{r.ms:.2f}") for r in self.rows]
@@ -71,13 +74,23 @@ class _Line(NamedTuple):
 def make_report(
     session: Session,
     evaluator: Evaluator,
-    inputs: Inputs,
+    builder: FeedBuilder,
     feed: Feed,
     float_file: Path,
     int8_files: Sequence[Path],
-    floats: Mapping[str, float],
+    kept_float: Mapping[str, float],
 ) -> Report:
-    """Score all files on the evaluator's dataset, and time them on `feed`."""
+    """Score all files and measure their latencies.
+
+    Args:
+        session: the run.
+        evaluator: the images and the metric.
+        builder: makes the models' inputs.
+        feed: the input for the latencies.
+        float_file: the exported model.
+        int8_files: the quantized models, one for each runtime.
+        kept_float: the convolutions that stay in float, with their sensitivities.
+    """
     scoring, timed = {}, {}
     for file in int8_files:
         runtime, open_file = _RUNTIMES[file.suffix]
@@ -85,13 +98,17 @@ def make_report(
             scoring[each.name, runtime] = open_file(each, cpu_threads())
             timed[each.name, runtime] = open_file(each, 1)
     head = session.build_model().head
-    scores = score_models(evaluator, inputs, scoring, session.settings.export, head.nms)
+    scores = score_models(evaluator, builder, scoring, session.settings.export, head.nms)
     times = latencies(timed, feed)
     metric = next(iter(next(iter(scores.values()))))
     sizes = {file.name: megabytes(file) for file in (float_file, *int8_files)}
     rows = [Row(*key, scores[key][metric], sizes[key[0]], times[key]) for key in scoring]
-    report = Report(metric, rows, floats)
+    report = Report(metric, rows, kept_float)
     if report.loss > _LARGE_LOSS:
-        logger.warning("INT8 loses %.4f %s; a smaller --tolerance leaves more layers in float, more --calib_images "
-                       "measure the ranges better", report.loss, metric)  # fmt: skip
+        logger.warning(
+            "INT8 loses %.4f %s; a smaller --tolerance leaves more layers in float, more --calib_images measure the "
+            "ranges better",
+            report.loss,
+            metric,
+        )
     return report

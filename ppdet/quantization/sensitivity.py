@@ -1,4 +1,4 @@
-"""Which convolutions can be quantised: each one is tried alone, and what it changes in the decoded outputs decides."""
+"""Finds the convolutions that can be quantized, by the change of the decoded outputs when one alone is in INT8."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ from tqdm import tqdm
 from ppdet.export.runners import Feed, onnx_runner
 from ppdet.quantization.qdq import Ranges, quantized
 
-_POINTS = 100  # per image, the surest of the float model: what the detections are made of
+_POINTS = 100  # per image, the most confident ones of the float model: those that become detections
 
 
 def sensitivities(
     model: Any, ranges: Ranges, names: Sequence[str], feeds: Sequence[Feed], threads: int
 ) -> dict[str, float]:
-    """How far the decoded outputs move when one of the named convolutions alone is in INT8, for each of them.
+    """Returns for each named convolution how much the decoded outputs change when it alone is in INT8.
 
-    The larger of two means over the surest points of the feeds' images: the largest change of a class's score, and the
-    largest shift of a side relative to the square root of the box's area.
+    The change is the larger of two means over the most confident points of all images: of the largest change of a
+    class score, and of the largest shift of a box side relative to the square root of the box area.
+
+    Args:
+        model: a float onnx.ModelProto.
+        ranges: the ranges of its tensors.
+        names: the convolutions.
+        feeds: inputs, a batch each.
+        threads: number of threads that run the model.
     """
     exposed = _with_decoded_outputs(model)
     run = onnx_runner(exposed, threads)
@@ -29,18 +36,18 @@ def sensitivities(
     found = {}
     for name in tqdm(names, desc="sensitivity", unit="layer", leave=False, disable=None):
         run = onnx_runner(quantized(exposed, ranges, [name]), threads)
-        changes = [_change(floats, run(feed)) for floats, feed in zip(expected, feeds, strict=True)]
+        changes = [_change(outputs, run(feed)) for outputs, feed in zip(expected, feeds, strict=True)]
         found[name] = float(np.mean(changes, axis=0).max())
     return found
 
 
-def tolerant(sensitivity: Mapping[str, float], tolerance: float) -> list[str]:
-    """The convolutions that alone change the outputs by no more than `tolerance`."""
+def select_int8_layers(sensitivity: Mapping[str, float], tolerance: float) -> list[str]:
+    """Returns the convolutions that alone change the outputs by `tolerance` or less."""
     return [name for name, change in sensitivity.items() if change <= tolerance]
 
 
 def _with_decoded_outputs(model: Any) -> Any:
-    """A copy that gives `boxes` [B, L, 4] and `scores` [B, C, L], which NMS (if any) reads."""
+    """Returns a copy that ends with `boxes` [B, L, 4] and `scores` [B, C, L], before NMS."""
     from onnx import TensorProto, helper
 
     model = copy.deepcopy(model)
@@ -52,10 +59,13 @@ def _with_decoded_outputs(model: Any) -> Any:
 
 
 def _change(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> tuple[float, float]:
-    """(of scores, of boxes), see `sensitivities`; each run's outputs are boxes [B, L, 4] and scores [B, C, L]."""
+    """Returns the mean changes (of scores, of boxes) between two runs, see `sensitivities`.
+
+    The outputs of a run are boxes [B, L, 4] and scores [B, C, L].
+    """
     (boxes, scores), (new_boxes, new_scores) = expected, found
-    surest = np.argsort(-scores.max(axis=1), axis=1)[:, :_POINTS]  # [B, points]
-    score_change = np.take_along_axis(np.abs(scores - new_scores).max(axis=1), surest, axis=1)
+    confident = np.argsort(-scores.max(axis=1), axis=1)[:, :_POINTS]  # [B, points]
+    score_change = np.take_along_axis(np.abs(scores - new_scores).max(axis=1), confident, axis=1)
     area = np.maximum(boxes[..., 2:] - boxes[..., :2], 0).prod(axis=-1)
     shift = np.abs(boxes - new_boxes).max(axis=-1) / np.sqrt(np.maximum(area, np.finfo(np.float32).eps))
-    return float(score_change.mean()), float(np.take_along_axis(shift, surest, axis=1).mean())
+    return float(score_change.mean()), float(np.take_along_axis(shift, confident, axis=1).mean())

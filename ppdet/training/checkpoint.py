@@ -30,7 +30,7 @@ from ppdet.modeling import PicoDet
 from ppdet.optim.ema import ModelEMA
 from ppdet.training.checkpoint_folder import read_whole, state_checksum
 from ppdet.utils.files import atomic_path, checksum, with_suffix
-from ppdet.weights.load import read_arrays
+from ppdet.utils.weight_files import read_arrays
 from ppdet.weights.published_names import from_published, to_published
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.utils.files import checksum, with_suffix
-from ppdet.weights.load import read_arrays
+from ppdet.utils.weight_files import read_arrays
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Reading weight files into a model: whole detectors, detectors of another number of classes, ImageNet backbones."""
+"""Loads weight files into a model: whole detectors, detectors of another number of classes, ImageNet backbones."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ logger = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
-_CLASSIFIER = re.compile(r"^head\.head_cls\.\d+\.")  # the only layers whose shape follows from num_classes
-_BFLOAT16 = np.dtype(np.uint16)  # Paddle writes its bits as such
+_CLASSIFIER = re.compile(r"^head\.head_cls\.\d+\.")  # the only layers whose shape depends on num_classes
+_BFLOAT16 = np.dtype(np.uint16)  # Paddle stores bfloat16 as its bits
 _LISTED = 8  # differences that an error message names before it counts the rest
 
 
 def load_weights(model: PicoDet, path: Path) -> None:
-    """Load a detector for evaluation, inference or export: every tensor must be there with its shape.
+    """Load a detector for evaluation, inference or export.
 
-    Raises UserError with the list of differences otherwise, and where a tensor is not finite.
+    Raises:
+        UserError: a tensor is missing, or has another shape or values that are not finite.
     """
     arrays = _parameters(model, path)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
@@ -37,9 +38,10 @@ def load_weights(model: PicoDet, path: Path) -> None:
 
 
 def load_pretrained(model: PicoDet, path: Path) -> None:
-    """Load what training starts from: a detector (of any number of classes) or a backbone trained on ImageNet.
+    """Load a detector with any number of classes, or a backbone trained on ImageNet, to start training from.
 
-    Raises UserError where the file is neither, and where a tensor that is used is not finite.
+    Raises:
+        UserError: the file is neither of the two, or a tensor that is used has values that are not finite.
     """
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     arrays = _parameters(model, path)
@@ -47,26 +49,27 @@ def load_pretrained(model: PicoDet, path: Path) -> None:
         _load_backbone(model, path, arrays)
         return
     classifier = {name for name in expected if _CLASSIFIER.match(name)}
-    renewed = {name for name in classifier if name in arrays and arrays[name].shape != expected[name]}
-    if renewed:
-        renewed = classifier
+    untrained: set[str] = set()
+    if any(name in arrays and arrays[name].shape != expected[name] for name in classifier):
+        untrained = classifier
         arrays = {name: value for name, value in arrays.items() if name not in classifier}
-    problems = _differences({name: shape for name, shape in expected.items() if name not in renewed}, arrays)
+    problems = _differences({name: shape for name, shape in expected.items() if name not in untrained}, arrays)
     if problems:
         raise UserError(f"{path}: does not fit this model: {_enumerate(problems)}; check pretrain_weights")
     _assign(model, path, arrays)
-    logger.info("%s: loaded %d of %d tensors%s", path, len(expected) - len(renewed), len(expected),
-                f"; num_classes differs, so the {len(renewed)} of the classification layers start anew"
-                if renewed else "")  # fmt: skip
+    note = f"; num_classes differs, so the {len(untrained)} of the classification layers start untrained"
+    loaded = len(expected) - len(untrained)
+    logger.info("%s: loaded %d of %d tensors%s", path, loaded, len(expected), note if untrained else "")
 
 
 def _parameters(model: PicoDet, path: Path) -> Arrays:
+    """The tensors of a weight file under our names."""
     published = {name: value for name, value in read_arrays(path).items() if isinstance(value, np.ndarray)}
     return from_published(model, published)
 
 
 def _load_backbone(model: PicoDet, path: Path, arrays: Arrays) -> None:
-    """ImageNet files name their tensors without `backbone.`; entries of the classifier are left over."""
+    """Load a backbone from an ImageNet file, whose names lack `backbone.`; its classifier is not used."""
     ours = {published_name(f"backbone.{n}").removeprefix("backbone."): n for n in model.backbone.state_dict()}
     matched = {f"backbone.{ours[name]}": value for name, value in arrays.items() if name in ours}
     expected = {f"backbone.{name}": tuple(value.shape) for name, value in model.backbone.state_dict().items()}
@@ -79,6 +82,7 @@ def _load_backbone(model: PicoDet, path: Path, arrays: Arrays) -> None:
 
 
 def _differences(expected: dict[str, tuple[int, ...]], arrays: Arrays) -> list[str]:
+    """Describes the tensors of `expected` that `arrays` lacks or has with another shape or type."""
     problems = [f"{published_name(name)} missing" for name in expected if name not in arrays]
     for name, shape in expected.items():
         if name not in arrays:
@@ -96,7 +100,7 @@ def _enumerate(problems: list[str]) -> str:
 
 
 def _assign(model: PicoDet, path: Path, arrays: Arrays) -> None:
-    """Set the tensors of `model` that are in `arrays`; all or, where one holds impossible values, none."""
+    """Set the tensors of `model` that are in `arrays`; raise UserError, and set none, if one has impossible values."""
     state = model.state_dict()
     values = {name: _as_float32(value) for name, value in arrays.items() if name in state}
     for name, value in values.items():
@@ -111,5 +115,5 @@ def _assign(model: PicoDet, path: Path, arrays: Arrays) -> None:
 def _as_float32(value: np.ndarray) -> np.ndarray:
     if value.dtype == _BFLOAT16:
         return (value.astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(over="ignore"):  # float64 that is too large becomes infinite, which is an error
+    with np.errstate(over="ignore"):  # a float64 that is too large becomes infinite, which `_assign` refuses
         return value.astype(np.float32)

@@ -1,4 +1,7 @@
-"""The classes that a detector was trained on. It knows their positions only, so that datasets must list the same."""
+"""The classes that a detector was trained on.
+
+A detector knows classes by their positions only, so datasets must list the same classes in the same order.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,21 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Category, default_categories
 from ppdet.utils.download import PUBLISHED_WEIGHTS
 from ppdet.utils.files import checksum, with_suffix
-from ppdet.weights.load import read_arrays
+from ppdet.utils.weight_files import read_arrays
 
 logger = logging.getLogger(__name__)
 
-_LISTED = 20  # names that a message gives before it counts the rest
+_LISTED = 20  # number of names that a message lists before it counts the rest
 
 
 @dataclass(frozen=True)
 class TrainedClasses:
-    """The classes of a training, in its order.
+    """The classes of a training, in their order.
 
-    source   where they are known from, for messages
-    renamed  whether a dataset may have other names for them, as it may for those of the published weights
+    Attributes:
+        categories: the classes.
+        source: where they are known from, for messages.
+        renamed: whether a dataset may use other names for them, as for the classes of published weights.
     """
 
     categories: Sequence[Category]
@@ -36,7 +41,15 @@ class TrainedClasses:
         return _names(self.categories)
 
     def check(self, where: str, found: Sequence[Category]) -> None:
-        """Raise UserError where the dataset `where` lists other classes than these, or in another order."""
+        """Compare these classes with those of a dataset.
+
+        Args:
+            where: the dataset's name in the config, for the message.
+            found: the dataset's classes.
+
+        Raises:
+            UserError: the dataset lists other classes, or in another order.
+        """
         names = _names(found)
         same = sorted(names) == sorted(self.names)
         differ = [i for i, (ours, theirs) in enumerate(zip(self.names, names, strict=False)) if ours != theirs]
@@ -48,8 +61,8 @@ class TrainedClasses:
             more = len(names) - _LISTED
             order = ", ".join(self.names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
             remedy = f"put its categories (JSON) or lines (label list) in the order {order}"
-        raise UserError(f"{where}: class {index} is {names[index]!r} there but {self.names[index]!r} in {self.source}; "
-                        f"{remedy}")  # fmt: skip
+        difference = f"class {index} is {names[index]!r} there but {self.names[index]!r} in {self.source}"
+        raise UserError(f"{where}: {difference}; {remedy}")
 
 
 def _names(categories: Sequence[Category]) -> list[str]:
@@ -57,7 +70,10 @@ def _names(categories: Sequence[Category]) -> list[str]:
 
 
 def stored_classes(weights: str | Path) -> TrainedClasses | None:
-    """Those in the checkpoint that a weights file belongs to (with or without its extension); None without one."""
+    """Returns the classes in the checkpoint that a weights file belongs to, or None if it belongs to none.
+
+    The file can be named with or without its extension.
+    """
     candidates = (Path(weights).expanduser(), Path(f"{weights}.pdparams").expanduser())
     file = next((path for path in candidates if path.is_file()), None)
     if file is None:
@@ -68,7 +84,7 @@ def stored_classes(weights: str | Path) -> TrainedClasses | None:
     try:
         state = read_arrays(with_suffix(stem, ".pdstate"))
         if "classes" not in state or state["checksums"][".pdparams"] != checksum(file):
-            return None  # of an earlier version, or of other weights
+            return None  # written by an earlier version, or together with other weights
         return TrainedClasses([Category(number, name) for number, name in state["classes"]], f"the training of {file}")
     except (UserError, KeyError, TypeError, ValueError) as error:
         logger.debug("%s.pdstate: says nothing about classes (%s)", stem, error)
@@ -76,7 +92,7 @@ def stored_classes(weights: str | Path) -> TrainedClasses | None:
 
 
 def published_classes(weights: str) -> TrainedClasses | None:
-    """COCO's for published weights, told by the name of the file; None for others."""
+    """Returns COCO's classes for published weights, which their file name tells; None for other weights."""
     name = weights.removesuffix(".pdparams").rpartition("/")[2]
     if name not in PUBLISHED_WEIGHTS:
         return None
@@ -84,7 +100,7 @@ def published_classes(weights: str) -> TrainedClasses | None:
 
 
 def warn_of_order(weights: str, categories: Sequence[Category]) -> None:
-    """Log a warning where training starts from weights of the same classes in another order."""
+    """Log a warning if training starts from weights of the same classes in another order."""
     trained = stored_classes(weights) or published_classes(weights)
     try:
         if trained:

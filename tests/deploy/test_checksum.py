@@ -14,7 +14,7 @@ import yaml
 from ppdet.deploy import DeployError, Detector
 from ppdet.deploy.checksum import checksum
 from ppdet.export.export import export
-from ppdet.export.formats import FORMATS
+from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.training.checkpoint import save_weights
 from tests.support.tiny import make_run, write_config, write_dataset
 
@@ -27,7 +27,7 @@ FILES = {"model.json": "paddle", "model.pdmodel": "paddle", "model.pdiparams": "
 def original(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checksum")
     write_dataset(folder)
-    formats = [name for name in FORMATS if all(map(importlib.util.find_spec, FORMATS[name].needs))]
+    formats = [name for name in EXPORT_FORMATS if all(map(importlib.util.find_spec, EXPORT_FORMATS[name].needs))]
     config = write_config(folder)
     weights = folder / "weights.pdparams"
     run = make_run(config)

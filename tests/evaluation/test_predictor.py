@@ -111,7 +111,7 @@ def test_the_graph_follows_the_weights(tiny):
 
 
 def test_there_are_only_so_many_graphs(tiny):
-    graphs, model = Graphs(most=2), make_run(tiny).build_model()
+    graphs, model = Graphs(max_graphs=2), make_run(tiny).build_model()
     model.eval()
     made = [graphs.make(model, (64, 64)) is not None for _ in range(4)]
     assert made == [True, True, False, False]

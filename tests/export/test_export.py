@@ -13,11 +13,10 @@ import pytest
 import yaml
 
 from ppdet.core.errors import UserError
-from ppdet.export import export as module
 from ppdet.export.export import export
-from ppdet.export.formats import FORMATS
+from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.export.graph import ExportModel
-from ppdet.export.onnx_format import operators
+from ppdet.export.onnx_format import count_operators
 from ppdet.modeling import PicoDet
 from ppdet.session import Session
 from ppdet.training.checkpoint import save_weights
@@ -117,7 +116,7 @@ def threshold_of(model: PicoDet) -> str:
 
 def formats() -> list[str]:
     """Those whose packages are there."""
-    return [name for name in ALL_FORMATS if all(map(importlib.util.find_spec, FORMATS[name].needs))]
+    return [name for name in ALL_FORMATS if all(map(importlib.util.find_spec, EXPORT_FORMATS[name].needs))]
 
 
 def feed_of(variant: str, images: np.ndarray) -> list[np.ndarray]:
@@ -154,7 +153,7 @@ def test_equals_the_trained_model(exported, model, variant, images, chosen, name
     if len(chosen) == 1 and "export.batch_size=3" in VARIANTS[variant]:
         pytest.skip("this variant takes three images")
     feed = feed_of(variant, images[chosen])
-    expected, found = outputs_of(model, variant, feed), FORMATS[name].run(exported, feed)
+    expected, found = outputs_of(model, variant, feed), EXPORT_FORMATS[name].run(exported, feed)
     assert [x.shape for x in found] == [x.shape for x in expected]
     assert [x.dtype for x in found] == [x.dtype for x in expected]
     assert differences(expected, found) <= TOLERANCE
@@ -168,7 +167,7 @@ def test_shapes_of_the_network_alone(exported, variant, images):
     """Published order: each level's scores, finest first, then each level's box distributions."""
     if variant not in ("raw", "benchmark"):
         pytest.skip("not the published outputs")
-    shapes = [x.shape for x in FORMATS["paddle"].run(exported, [images])]
+    shapes = [x.shape for x in EXPORT_FORMATS["paddle"].run(exported, [images])]
     assert shapes == [(3, n, len(CLASSES)) for n in POINTS] + [(3, n, 4 * 8) for n in POINTS]
 
 
@@ -184,7 +183,7 @@ def test_operators_for_small_devices(exported, variant):
     if variant not in ("4d", "input") or "onnx" not in formats():
         pytest.skip("not for small devices")
     known = "Add Concat Conv GlobalAveragePool HardSigmoid HardSwish Mul ReduceSum Relu Reshape Resize Sigmoid Slice"
-    names = set(operators(exported / "model.onnx"))
+    names = set(count_operators(exported / "model.onnx"))
     assert names <= {*known.split(), "Softmax", "Sqrt", "Sub", "Transpose"}
     assert {"HardSwish", "Resize"} <= names
 
@@ -198,7 +197,7 @@ def test_images_of_any_size(config, tmp_path, model):
         feed = [image, np.ones((len(image), 2), "float32")]
         expected = outputs_of(model, "nms", feed)
         for name in formats():
-            assert differences(expected, FORMATS[name].run(folder, feed)) <= TOLERANCE, name
+            assert differences(expected, EXPORT_FORMATS[name].run(folder, feed)) <= TOLERANCE, name
 
 
 def test_infer_config(exported, variant):
@@ -254,7 +253,7 @@ def test_exporting_again_replaces_everything(config, tmp_path, images):
     stale.write_text("stale")
     export(make_run(config, "export.nms=false"), tmp_path)
     assert not stale.exists()
-    assert len(FORMATS["paddle"].run(folder, feed_of("boxes", images))[0]) == 3
+    assert len(EXPORT_FORMATS["paddle"].run(folder, feed_of("boxes", images))[0]) == 3
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
@@ -280,18 +279,20 @@ def test_output_dir_that_cannot_be_written(config, tmp_path):
 def test_a_model_that_differs_is_not_written(config, tmp_path, monkeypatch):
     """The order of the detections is no difference; a score is."""
 
-    def disturbed(shift):
+    original = EXPORT_FORMATS["paddle"]
+
+    def disturb(shift):
         def run(folder, inputs):
-            bbox, bbox_num = FORMATS["paddle"].run(folder, inputs)
+            bbox, bbox_num = original.run(folder, inputs)
             first = bbox[: bbox_num[0]][::-1] + [0, shift, 0, 0, 0, 0]
             return [np.concatenate([first, bbox[bbox_num[0] :]]), bbox_num]
 
-        return {"paddle": FORMATS["paddle"]._replace(run=run)}
+        monkeypatch.setitem(EXPORT_FORMATS, "paddle", original._replace(run=run))
 
-    monkeypatch.setattr(module, "FORMATS", disturbed(0))
+    disturb(0)
     folder = export(make_run(config), tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(module, "FORMATS", disturbed(0.01))
+    disturb(0.01)
     with pytest.raises(UserError, match="not written, since paddle differ"):
         export(make_run(config, "export.nms=true"), tmp_path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
@@ -336,8 +337,8 @@ def test_faults_in_what_is_written(config, tmp_path, monkeypatch, kind):
 
     least = 0 if kind in ("45 of 100 lost", "one more") else 0.08  # more than 100 boxes, or about a third of the points
     run = make_run(config, f"export.format={','.join(formats())}", f"PicoHeadV2.nms.score_threshold={least}")
-    changed = {name: each._replace(write=planted(each.write)) for name, each in FORMATS.items()}
-    monkeypatch.setattr(module, "FORMATS", changed)
+    for name, each in list(EXPORT_FORMATS.items()):
+        monkeypatch.setitem(EXPORT_FORMATS, name, each._replace(write=planted(each.write)))
     with pytest.raises(UserError, match=f"not written, since {' and '.join(formats())} differ"):
         export(run, tmp_path)
 
@@ -387,7 +388,7 @@ def test_network_alone_gives_the_published_outputs(shared, tmp_path):
                  "TestReader.inputs_def.image_shape=[1, 3, 320, 320]",
                  "TestReader.sample_transforms.1.Resize.target_size=[320, 320]"]  # fmt: skip
     folder = export(make_run(path, *overrides), tmp_path)
-    found = FORMATS["paddle"].run(folder, [golden.image().numpy()])
+    found = EXPORT_FORMATS["paddle"].run(folder, [golden.image().numpy()])
     for i in range(4):
         for kind, output in (("cls", found[i]), ("reg", found[4 + i])):
             expected = golden.arrays[f"raw_{kind}{i}_sample"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppdet.quantization.qdq import convolutions, measure_ranges, with_shapes
-from ppdet.quantization.sensitivity import _change, sensitivities, tolerant
+from ppdet.quantization.sensitivity import _change, select_int8_layers, sensitivities
 from tests.support.small_onnx import images, small_model
 
 pytest.importorskip("onnx")
@@ -23,8 +23,8 @@ def test_a_layer_with_one_huge_channel_is_found():
     even, uneven = found(small_model()), found(small_model(stem_scale=1000))
     assert max(even.values()) < 0.05
     assert uneven["stem"] > 0.2
-    assert set(tolerant(even, 0.05)) == {"stem", "boxes_conv", "scores_conv"}
-    assert "stem" not in tolerant(uneven, 0.05)
+    assert set(select_int8_layers(even, 0.05)) == {"stem", "boxes_conv", "scores_conv"}
+    assert "stem" not in select_int8_layers(uneven, 0.05)
 
 
 def test_in_memory_nms_does_not_matter():
@@ -38,8 +38,8 @@ def test_in_memory_nms_does_not_matter():
     assert found(model) == found(small_model())
 
 
-def test_tolerant_includes_the_limit():
-    assert tolerant({"a": 0.01, "b": 0.02, "c": 0.03}, 0.02) == ["a", "b"]
+def test_the_selection_includes_the_limit():
+    assert select_int8_layers({"a": 0.01, "b": 0.02, "c": 0.03}, 0.02) == ["a", "b"]
 
 
 def test_change_is_that_of_the_surest_points():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ppdet.export.verify import compare
+from ppdet.export.compare import compare
 
 
 def differences(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float:

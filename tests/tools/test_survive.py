@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ppdet.training.checkpoint_folder import newest_checkpoint, read_whole
-from ppdet.weights.load import read_arrays
+from ppdet.utils.weight_files import read_arrays
 from tests.support.processes import command, command_with, descendants, read_until, started, trainers
 from tests.support.workspaces import ROOT, Workspace, coco_workspace
 

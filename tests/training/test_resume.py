@@ -17,7 +17,7 @@ from ppdet.training.checkpoint import Progress, save_checkpoint
 from ppdet.training.checkpoint_folder import newest_checkpoint
 from ppdet.training.loop import fit
 from ppdet.training.setup import Trainer, build_trainer
-from ppdet.weights.load import read_arrays
+from ppdet.utils.weight_files import read_arrays
 from tests.support.tiny import make_run, write_config, write_dataset
 
 STEPS = 2  # per epoch: five images with boxes, batches of two

@@ -17,7 +17,8 @@ from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
 from ppdet.modeling import PicoDet, build_model
 from ppdet.training.checkpoint import save_weights
-from ppdet.weights.load import load_pretrained, load_weights, read_arrays
+from ppdet.utils.weight_files import read_arrays
+from ppdet.weights.load import load_pretrained, load_weights
 from ppdet.weights.published_names import published_name, to_published
 from tests.golden import CONFIGS
 
@@ -106,10 +107,10 @@ def test_other_number_of_classes(tmp_path, caplog, config, options):
     before = arrays_of(model)
     with caplog.at_level(logging.INFO):
         load_pretrained(model, tmp_path / "coco.pdparams")
-    anew = {name for name in before if name.startswith("head.head_cls.")}
-    assert f"the {len(anew)} of the classification layers start anew" in caplog.text
+    untrained = {name for name in before if name.startswith("head.head_cls.")}
+    assert f"the {len(untrained)} of the classification layers start untrained" in caplog.text
     for name, value in arrays_of(model).items():
-        expected = before[name] if name in anew else source.state_dict()[name].numpy()
+        expected = before[name] if name in untrained else source.state_dict()[name].numpy()
         np.testing.assert_array_equal(value, expected, name)
     with pytest.raises(UserError, match=r"coco\.pdparams: .*head\.head_cls0\.weight \[.*\] instead of .*num_classes"):
         load_weights(model, tmp_path / "coco.pdparams")

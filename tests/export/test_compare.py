@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ppdet.export.compare import Candidates, compare, compare_detections
 from ppdet.export.nms_rules import NmsRules
-from ppdet.export.verify import Candidates, compare, compare_detections
 from ppdet.modeling.nms import MultiClassNMS
 
 POINTS = np.array([[0, 0, 10.0, 10], [0, 0, 10.4, 10], [5, 5, 20, 20]])
