@@ -39,7 +39,7 @@ def compiled(signatures: Sequence[Any] = (), **options: Any) -> Callable[[Callab
     return decorate
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]  # numba has no type hints
+class _Cache(FunctionCache):  # numba has no type hints
     """One file for each signature: a checksum, then the pickled (stamp of the source, code).
 
     numba's own cache stops the program where a file is cut short, and would run code in which a bit has flipped.
