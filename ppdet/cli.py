@@ -162,6 +162,8 @@ def _config_options(p: argparse.ArgumentParser) -> None:
     shown.add_argument("-c", "--config", metavar="FILE", help=CONFIG_HELP)
     shown.add_argument("--list", action="store_true", help="print the names of the configs that come with ppdet")
     add_override_option(p)
+    about = "say where the value of a key comes from and what it means; a section, as LCNet: of each of its options"
+    p.add_argument("--explain", nargs="+", metavar="KEY", help=about)
 
 
 def _no_options(p: argparse.ArgumentParser) -> None:
@@ -208,8 +210,8 @@ COMMANDS = {
         _benchmark_options,
     ),
     "config": Command(
-        "Print a config with everything that it inherits.",
-        "-c picodet_s_320_coco_lcnet -o epoch=50",
+        "Print a config with everything that it inherits, or explain keys of it.",
+        "-c picodet_s_320_coco_lcnet --explain PicoHeadV2.num_classes",
         "ppdet.commands.config",
         _config_options,
     ),

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 
-import yaml
-
-from ppdet.core.config import load_config
+from ppdet.catalog import load_classes
+from ppdet.core.builder import Builder
+from ppdet.core.compat import IGNORED_KEYS, refuse_overrides
+from ppdet.core.config import load_with_places
+from ppdet.core.explain import Explainer
 from ppdet.core.shipped_configs import shipped_configs
+from ppdet.core.yaml_dump import dump
 
 
 def main(args: argparse.Namespace) -> None:
+    """Print a config, or explain keys of it. Only explaining imports Paddle, whose classes the config names."""
     if args.list:
         print(*shipped_configs(), sep="\n")
+        return
+    config, places = load_with_places(args.config, args.opt)
+    refuse_overrides(IGNORED_KEYS, args.opt)
+    if args.explain:
+        load_classes()
+        explainer = Explainer(Builder(config), places)
+        refuse_overrides(explainer.ignored, args.opt)
+        print(*map(explainer.explain, args.explain), sep="\n\n")
     else:
-        tree = load_config(args.config, args.opt).to_dict()
-        print(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), end="")
+        print(dump(config.to_dict()), end="")

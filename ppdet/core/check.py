@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -62,22 +62,19 @@ def _check_options(builder: Builder, named: NamedClass) -> dict[str, str]:
     return ignored
 
 
-def roots(builder: Builder) -> Iterator[NamedClass]:
-    """The classes that a run builds by name: the architecture, the datasets and `TOOL_CLASSES`."""
-    yield builder.named_class(Settings.from_config(builder.cfg).architecture, "architecture")
-    for slot in SLOTS:
-        if slot in builder.cfg:
-            yield builder.named_class(builder.cfg[slot], slot)
-    for name in TOOL_CLASSES:
-        if name in builder.classes:
-            yield builder.named_class(name, name)
+def roots(builder: Builder) -> dict[str, NamedClass]:
+    """The classes that a run builds by name: the architecture, the datasets and `TOOL_CLASSES`, by the naming key."""
+    model = builder.named_class(Settings.from_config(builder.cfg).architecture, "architecture")
+    slots = {slot: builder.named_class(builder.cfg[slot], slot) for slot in SLOTS if slot in builder.cfg}
+    tools = {name: builder.named_class(name, name) for name in TOOL_CLASSES if name in builder.classes}
+    return {model.key: model} | slots | tools
 
 
 def _unread(builder: Builder) -> dict[str, str]:
     """The options in top-level sections that no part of the run reads, with the reason."""
     winners: dict[tuple[str, str], str] = {}  # class and option -> the key that gives its value
     named_classes, read = set(), set()
-    for root in roots(builder):
+    for root in roots(builder).values():
         named_classes.add(root.cls.__name__)
         for named, name, setting in builder.walk(root):
             named_classes.add(named.cls.__name__)

@@ -34,6 +34,15 @@ class Range:
             return f"{'below' if open_high else 'at most'} {self.high}"
         return None
 
+    def words(self) -> str:
+        """The bounds in words: `0 to 1`, `above 0`; "" if there are none."""
+        low, high = self.low > -math.inf, self.high < min(math.inf, INT_MAX)
+        if low and high and self.exclude == "none":
+            return f"{self.low} to {self.high}"
+        parts = [f"{'above' if self.exclude in ('low', 'both') else 'at least'} {self.low}"] * low
+        parts += [f"{'below' if self.exclude in ('high', 'both') else 'at most'} {self.high}"] * high
+        return ", ".join(parts)
+
 
 @dataclass(frozen=True)
 class Length:
@@ -47,7 +56,11 @@ class Length:
         high = self.low if self.high is None else self.high
         if self.low <= len(value) <= high:
             return None
-        return f"{self.low} values" if high == self.low else f"{self.low} to {high} values"
+        return self.words()
+
+    def words(self) -> str:
+        """The length in words: `3 values`, `1 to 8 values`."""
+        return f"{self.low} values" if self.high in (None, self.low) else f"{self.low} to {self.high} values"
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,10 @@ class Ascending:
         if all(a < b or (a == b and not self.strict) for a, b in pairwise(value)):
             return None
         return "numbers in ascending order" + (", each once" if self.strict else "")
+
+    def words(self) -> str:
+        """The order in words."""
+        return "ascending"
 
 
 def is_finite(value: float) -> bool:

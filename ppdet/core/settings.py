@@ -20,22 +20,38 @@ FORMATS = ("paddle", "onnx", "openvino")
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """The `export:` section: the formats that are written, and what their graph holds besides the network."""
+    """The `export:` section: the formats that are written, and what their graph holds besides the network.
 
-    format: str = "paddle"  # paddle, onnx, openvino; several with commas
-    post_process: bool = True  # decode boxes and scores inside the graph
-    nms: bool = True  # run NMS inside the graph
-    benchmark: bool = False  # network only, for speed tests: switches post_process and nms off
-    fuse_conv_bn: bool = False  # fold each norm into the convolution before it; ONNX and OpenVINO: always
-    fuse_normalize: bool = False  # the graph takes pixels of 0..255 and normalises them itself
-    input_dtype: Literal["float32", "uint8"] = "float32"  # of the image; uint8 needs fuse_normalize
-    boxes: Literal["image", "input", "normalized"] = "image"  # unit: pixels of the original image (which
-    # takes the input scale_factor), pixels of the network's input, 0..1 of it
-    layout: Literal["flat", "4d"] = "flat"  # of outputs without post-processing: [B, h * w, C] or [B, C, h, w]
-    batch_size: Annotated[int, Range(-1, 2**16)] = -1  # -1: any
-    dynamic_size: bool = False  # images of any height and width, not only that of TestReader's image_shape
-    opset: Annotated[int, Range(13, 20)] = 14  # of the ONNX file
-    fp16: bool = False  # weights stored in half the space (ONNX, OpenVINO); they are computed with in float32
+    Attributes:
+        format: the formats to write; several with commas.
+        post_process: decode boxes and scores inside the graph.
+        nms: run NMS inside the graph.
+        benchmark: the network only, for speed tests; switches post_process and nms off.
+        fuse_conv_bn: fold each norm into the convolution before it; ONNX and OpenVINO always do.
+        fuse_normalize: the graph takes pixels of 0 to 255 and normalizes them itself.
+        input_dtype: type of the image; uint8 needs fuse_normalize.
+        boxes: unit of the boxes: pixels of the original image, which takes the input scale_factor; pixels of the
+            network's input; or 0 to 1 of that input.
+        layout: of the outputs without post-processing: `flat` is [B, h * w, C], `4d` is [B, C, h, w].
+        batch_size: number of images; -1 for any.
+        dynamic_size: take images of any height and width, not only that of TestReader's image_shape.
+        opset: version of the ONNX operators.
+        fp16: store the weights of ONNX and OpenVINO in half the space; they are computed with in float32.
+    """
+
+    format: str = "paddle"
+    post_process: bool = True
+    nms: bool = True
+    benchmark: bool = False
+    fuse_conv_bn: bool = False
+    fuse_normalize: bool = False
+    input_dtype: Literal["float32", "uint8"] = "float32"
+    boxes: Literal["image", "input", "normalized"] = "image"
+    layout: Literal["flat", "4d"] = "flat"
+    batch_size: Annotated[int, Range(-1, 2**16)] = -1
+    dynamic_size: bool = False
+    opset: Annotated[int, Range(13, 20)] = 14
+    fp16: bool = False
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -55,43 +71,78 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """The run keys, one attribute per top-level key of the config."""
+    """The run keys, one attribute for each top-level key of the config.
 
-    architecture: str  # the registered model class, as in `PicoDet`
-    epoch: Positive  # epochs to train
+    Attributes:
+        architecture: the model class.
+        epoch: epochs to train.
+        num_classes: number of classes of the datasets and the head.
+        metric: how detections are scored: COCO's AP over ten IoUs, or VOC's at an IoU of 0.5.
+        map_type: for VOC: the area under the precision-recall curve at 11 points, or exactly.
+        classwise: report AP per class as well.
+        output_eval: folder for the detections of an evaluation; null keeps none.
+        filename: name of the run; its files go to <save_dir>/<filename>. The default is the name of the config file.
+        save_dir: folder for the files of runs.
+        weights: path, URL or name of the weights for evaluation, inference and export.
+        pretrain_weights: path, URL or name of the weights that training starts from; null starts from random ones.
+        log_iter: steps between two log lines.
+        accumulate_steps: batches per update; the result is that of one batch as large as all of them.
+        snapshot_epoch: epochs between two checkpoints, and with `--eval` between two evaluations.
+        keep_last: number of numbered checkpoints that are kept; null keeps all.
+        keep_best_weight: keep the best checkpoint as best_model.
+        use_ema: evaluate and save an exponential moving average of the weights.
+        ema_decay: share of the average that an update keeps.
+        ema_decay_type: `threshold` and `exponential` begin with a lower decay, `normal` has the same one throughout.
+        cycle_epoch: epochs after which the average starts again; -1 for never.
+        device: auto, cpu, gpu, gpu:1, iluvatar_gpu and so on; auto follows the use_* keys and the hardware.
+        use_gpu: let auto choose a GPU.
+        use_xpu: let auto choose a Kunlun card.
+        use_mlu: let auto choose a Cambricon card.
+        use_npu: let auto choose an Ascend card.
+        worker_num: data loading processes per device; 0 loads in the main process.
+        seed: seed of all random numbers; null draws a new one for each run.
+        amp: automatic mixed precision, if the device supports it.
+        to_static: train the network as a static graph, which is recorded at the first step of each batch shape.
+        norm_type: `sync_bn` shares batch statistics over all devices, `bn` does not.
+        sync_bn: the same as norm_type: sync_bn.
+        export: what `ppdet export` writes; see ExportSettings.
+    """
+
+    architecture: str
+    epoch: Positive
 
     num_classes: Annotated[int, Range(1, 2**16)] = 80
     metric: Literal["COCO", "VOC"] = "COCO"
-    map_type: Literal["11point", "integral"] = "11point"  # VOC only: how the area under the curve is taken
-    classwise: bool = False  # report AP per class as well
-    output_eval: str | None = None  # folder for the detections of an evaluation; None: keep none
+    map_type: Literal["11point", "integral"] = "11point"
+    classwise: bool = False
+    output_eval: str | None = None
 
-    filename: str = "model"  # the run's name: outputs go to <save_dir>/<filename>
+    filename: str = "model"
     save_dir: str = "output"
-    weights: str | None = None  # path or URL for evaluation, inference and export
-    pretrain_weights: str | None = None  # path or URL training starts from
-    log_iter: Positive = 20  # steps between two log lines
-    accumulate_steps: Positive = 1  # batches per update; the result is that of one batch as large as all of them
-    snapshot_epoch: Positive = 1  # epochs between two checkpoints (and evaluations)
-    keep_last: Positive | None = None  # of the numbered checkpoints only so many are kept; None: all
-    keep_best_weight: bool = True  # keep best_model beside the snapshots
+    weights: str | None = None
+    pretrain_weights: str | None = None
+    log_iter: Positive = 20
+    accumulate_steps: Positive = 1
+    snapshot_epoch: Positive = 1
+    keep_last: Positive | None = None
+    keep_best_weight: bool = True
 
-    use_ema: bool = False  # evaluate and save an exponential moving average of the weights
+    use_ema: bool = False
     ema_decay: Annotated[float, Range(0, 1, exclude="high")] = 0.9998
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
-    cycle_epoch: MinusOneOrMore = -1  # restart the average every so many epochs; -1: never
+    cycle_epoch: MinusOneOrMore = -1
 
-    device: str = "auto"  # auto, cpu, gpu, gpu:1, …; auto follows the use_* keys and what is there
+    device: str = "auto"
     use_gpu: bool = True
     use_xpu: bool = False
     use_mlu: bool = False
     use_npu: bool = False
-    worker_num: Annotated[int, Range(0, 256)] = 2  # data loading processes per device; 0: load in the main process
-    seed: Count | None = None  # None: a new one each run
-    amp: bool = False  # automatic mixed precision
-    to_static: bool = False  # train the network as a static graph, recorded at each batch shape's first step
+    worker_num: Annotated[int, Range(0, 256)] = 2
+    seed: Count | None = None
+    amp: bool = False
+    to_static: bool = False
     norm_type: Literal["bn", "sync_bn"] = "bn"
-    sync_bn: bool = False  # share batch statistics over all devices; the same as norm_type: sync_bn
+    sync_bn: bool = False
 
     export: ExportSettings = field(default_factory=ExportSettings)
 

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 LONGEST = 2**18  # characters of a config with its bases, each alias written out; the published ones have 5,000
 _DEEPEST = 50
 _LARGEST = 2**63
+EXPONENT_FLOAT = re.compile(r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$")
+EXPONENT_FIRST = list("-+.0123456789")  # what such a number begins with
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _TOO_DEEP = "an alias contains itself or the nesting is too deep; write the values out"
 _PLAIN = (str, int, float, type(None), datetime.date)
@@ -68,9 +70,7 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_multi_constructor("!", _Loader.construct_tag)
 for _kind in ("int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_number)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT_FLOAT, EXPONENT_FIRST)
 
 
 class Document(NamedTuple):
