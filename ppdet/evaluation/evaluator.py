@@ -134,8 +134,8 @@ def score(metric: Metric, detections: Iterable[ImageDetections]) -> dict[str, fl
             scores = metric.compute()
         except UserError as e:
             error = e
-    distributed.raise_together(error)
-    of_rank_0: dict[str, float] = distributed.gather(scores)[0]
+    distributed.raise_on_all_ranks(error)
+    of_rank_0: dict[str, float] = distributed.all_gather_object(scores)[0]
     return of_rank_0
 
 
@@ -212,7 +212,7 @@ def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | No
             distributed.watch()
             detections = evaluator.detect(model, batches)
     scores = score(metric, detections)
-    distributed.leave()
+    distributed.detach()
     if distributed.rank():
         return
     if folder and not from_json:  # before printing, which can fail

@@ -1,4 +1,4 @@
-"""Settings that let Paddle's CPU kernels run at the processor's speed; docs/performance.md has what each brings."""
+"""Settings for the speed of Paddle's CPU kernels; docs/performance.md says what each one gains."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from paddle.base import core
 from ppdet.deploy.cpus import allowed_cores
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEEP = 2**30  # bytes; what is freed stays with the process up to here
-_AVX2, _AVX512 = "5", "7"  # the code paths of Intel's MKL that Paddle brings
+_KEEP = 2**30  # bytes of freed memory that the process keeps
+_AVX2, _AVX512 = "5", "7"  # code paths of Intel's MKL, which Paddle contains
 
 
 def tune_cpu() -> None:
-    """All cores for matrix products, MKL's fast code on AMD processors, and memory that is not returned at every step.
+    """Use all cores for matrix products and MKL's fast code on AMD processors, and keep freed memory.
 
-    The command line adds what has to be set before libraries start: see `core.cli.run`.
+    The command line adds settings that must be made before libraries start: see `core.cli.run`.
     """
     core.set_num_threads(cpu_threads())
     code_path = mkl_code_path(_cpuinfo())
@@ -35,19 +35,19 @@ def tune_cpu() -> None:
 
 @functools.cache
 def cpu_threads() -> int:
-    """Threads for one computation: MKL_NUM_THREADS, or the allowed cores divided by the ranks of this machine."""
+    """Returns the threads for one computation: MKL_NUM_THREADS, or the allowed cores divided by the local ranks."""
     chosen, ranks = _positive("MKL_NUM_THREADS"), _positive("PADDLE_LOCAL_SIZE")
     return chosen or max(1, int(allowed_cores() / (ranks or 1)))
 
 
 def _positive(variable: str) -> int | None:
-    """The number in an environment variable; None where there is none, or not a positive one."""
+    """Returns the number in an environment variable; None if it is not set or not positive."""
     text = os.environ.get(variable, "")
     return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def mkl_code_path(cpuinfo: str) -> str | None:
-    """MKL_DEBUG_CPU_TYPE for a processor that MKL would not use well by itself: one that is not Intel's."""
+    """Returns MKL_DEBUG_CPU_TYPE for an AMD processor, on which MKL would choose slow code; None for others."""
     line = next((line for line in cpuinfo.splitlines() if line.startswith("flags")), "")
     flags = set(line.partition(":")[2].split())
     if "AuthenticAMD" not in cpuinfo or not {"avx2", "fma"} <= flags:

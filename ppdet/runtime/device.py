@@ -1,7 +1,7 @@
-"""Devices: the only file that knows which kinds there are and what each can do.
+"""Devices: only this module knows which kinds exist and what each one supports.
 
 A kind is "cpu", "gpu" (CUDA builds, Iluvatar's corex wheel among them), "xpu", or the type of a plug-in of Paddle:
-"iluvatar_gpu", "npu", … A device is a kind with a card: "gpu:0". float64 never reaches a device: some lack it.
+"iluvatar_gpu", "npu", … A device is a kind with a card: "gpu:0". float64 never reaches a device, as some lack it.
 """
 
 from __future__ import annotations
@@ -31,29 +31,35 @@ _SWITCHES = ("xpu", "mlu", "npu")  # published `use_*` keys besides use_gpu
 
 
 def available_devices() -> list[str]:
-    """The devices here, best first, as `paddle.device.set_device` takes them; "cpu" is always last."""
+    """Returns the devices of this machine, best first, as `paddle.device.set_device` takes them; "cpu" is last."""
     found = [f"gpu:{i}" for i in range(paddle.device.cuda.device_count())] if paddle.is_compiled_with_cuda() else []
     if paddle.is_compiled_with_xpu():
-        found += [f"xpu:{i}" for i in range(core.get_xpu_device_count())]
-    # Paddle leaves the number out where a type has one card
+        found += [f"xpu:{i}" for i in range(core.get_xpu_device_count())]  # type: ignore[attr-defined]
+    # Paddle leaves the number out if a type has one card
     plugged = [d if ":" in d else f"{d}:0" for d in paddle.device.get_available_custom_device() or []]
     return [*found, *plugged, "cpu"]
 
 
 def build_kind() -> str:
-    """`CPU build with plug-in iluvatar_gpu, commit 76884955`: what this Paddle was made for."""
-    made_for = "XPU" if paddle.is_compiled_with_xpu() else "CPU"
+    """Returns what this Paddle was built for, as in `CPU build with plug-in iluvatar_gpu, commit 76884955`."""
+    target = "XPU" if paddle.is_compiled_with_xpu() else "CPU"
     if paddle.is_compiled_with_cuda():
-        made_for = f"CUDA {paddle.version.cuda()}"
+        target = f"CUDA {paddle.version.cuda()}"
     plugins = paddle.device.get_all_custom_device_type() or []
     extra = f" with plug-in {', '.join(plugins)}" if plugins else ""
-    return f"{made_for} build{extra}, commit {paddle.version.commit[:8]}"
+    return f"{target} build{extra}, commit {paddle.version.commit[:8]}"
 
 
 def choose_device(settings: Settings, devices: Sequence[str], processes: int = 1) -> str:
-    """What to hand to `paddle.device.set_device`: a kind, whose card the launcher chooses, or a kind with a card.
+    """Returns the argument for `paddle.device.set_device`: a kind, whose card the launcher chooses, or one card.
 
-    `device: auto` takes the best of `devices` that the `use_*` keys allow. processes: how many the launcher started.
+    Args:
+        settings: the run keys; `device: auto` takes the best device that the `use_*` keys allow.
+        devices: the devices of this machine, best first.
+        processes: number of processes that the launcher started.
+
+    Raises:
+        UserError: the device is not there, or is one card for several processes.
     """
     wanted = settings.device
     if wanted == "auto":
@@ -71,7 +77,7 @@ def choose_device(settings: Settings, devices: Sequence[str], processes: int = 1
 
 
 def select_device(settings: Settings) -> str:
-    """Make the device that the config asks for Paddle's default, and return its kind."""
+    """Make the config's device Paddle's default device and return its kind."""
     processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     chosen = choose_device(settings, available_devices(), processes)
     if processes > 1:
@@ -85,36 +91,38 @@ def select_device(settings: Settings) -> str:
 
 
 def collective_backend(kind: str) -> str:
-    """The library that carries Paddle's collectives between devices of this kind."""
+    """Returns the library for Paddle's collectives between devices of this kind."""
     return {"cpu": "gloo", "gpu": "nccl", "xpu": "bkcl"}.get(kind, "xccl")
 
 
 def launched_backend() -> str:
-    """The library for the collectives of the processes that Paddle's launcher started, which have not met yet.
+    """Returns the library for the collectives of the processes that Paddle's launcher started.
 
-    Where the launcher takes CUDA_VISIBLE_DEVICES for cards that a CPU build cannot see, it names none.
+    The launcher names none if CUDA_VISIBLE_DEVICES lists cards that a CPU build cannot see.
     """
     named = os.environ.get("PADDLE_DISTRI_BACKEND", "auto")
     return collective_backend(available_devices()[0].split(":")[0]) if named == "auto" else named
 
 
 def check_backend(device: str, backend: str) -> None:
-    """Raise UserError where `backend` has been started to talk between other devices than `device`."""
+    """Raise UserError if the library `backend` does not connect devices like `device`."""
     if device == "cpu" and backend != "gloo":
-        raise UserError(f"device: 'cpu', but the launcher started these processes for cards ({backend}); put "
-                        "PADDLE_DISTRI_BACKEND=gloo before its command; with a plug-in start a single one")  # fmt: skip
+        raise UserError(
+            f"device: 'cpu', but the launcher started these processes for cards ({backend}); put "
+            "PADDLE_DISTRI_BACKEND=gloo before its command; with a plug-in start a single one"
+        )
     if device != "cpu" and backend == "gloo":
         raise UserError(f"device: {device!r}, but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu")
 
 
 def visible_devices_variable(kind: str) -> str:
-    """The environment variable that says which cards of this kind a process, or Paddle's launcher, may use."""
+    """Returns the environment variable with the cards of this kind that a process, or Paddle's launcher, may use."""
     return "CUDA_VISIBLE_DEVICES" if kind == "gpu" else f"{kind.upper()}_VISIBLE_DEVICES"
 
 
 def amp_dtype(kind: str) -> Literal["float16", "bfloat16"] | None:
-    """The type of mixed precision on this kind of device, None where it has none worth using."""
-    if kind == "cpu":  # training there stays in float32, whatever Paddle says of bfloat16
+    """Returns the type for mixed precision on this kind of device; None if mixed precision gains nothing there."""
+    if kind == "cpu":  # training on CPUs stays in float32, even if Paddle supports bfloat16
         return None
     if paddle.amp.is_float16_supported():
         return "float16"
@@ -132,14 +140,14 @@ def supports_sync_bn(kind: str) -> bool:
 
 
 def peak_memory_mb(kind: str) -> float:
-    """Peak memory in MB: the device's allocations where Paddle counts them, else the resident set of this process.
+    """Returns the peak memory in MB: the device's allocations if Paddle counts them, else the process's resident set.
 
-    NaN where nobody counts.
+    NaN if neither is counted.
     """
     counter = paddle.device.cuda if kind == "gpu" else paddle.device
     if kind != "cpu" and hasattr(counter, "max_memory_allocated"):
         try:
-            return counter.max_memory_allocated() / 2**20
+            return float(counter.max_memory_allocated()) / 2**20
         except (ValueError, RuntimeError):  # this build does not count for this kind
             pass
     if resource is None:
@@ -149,7 +157,7 @@ def peak_memory_mb(kind: str) -> float:
 
 
 def describe_device(device: str) -> str:
-    """`gpu:0: NVIDIA H200, 140 GB`, as far as Paddle knows."""
+    """Returns a description as in `gpu:0: NVIDIA H200, 140 GB`, as far as Paddle knows."""
     kind, _, card = device.partition(":")
     if kind == "cpu":
         return device
@@ -159,5 +167,5 @@ def describe_device(device: str) -> str:
         else:
             properties = paddle.device.get_device_properties(device)
         return f"{device}: {properties.name}, {properties.total_memory / 2**30:.0f} GB"
-    except Exception as error:  # whatever a plug-in throws; the name is a courtesy
+    except Exception as error:  # a plug-in may raise anything; the description is not needed
         return f"{device}: no description ({type(error).__name__})"

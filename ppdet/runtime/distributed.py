@@ -1,4 +1,7 @@
-"""Ranks: thin wrappers around paddle.distributed, so that the engine reads the same for one rank and for many."""
+"""Thin wrappers around paddle.distributed, so that callers read the same for one rank and for many.
+
+A function is called a collective if every rank has to call it: each one waits for the others.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from ppdet.core.errors import UserError, out_of_memory
 from ppdet.runtime.device import launched_backend
 from ppdet.runtime.watchdog import Watch
 
-_watch: Watch | None = None  # from `init` on; one per process, as the rank itself
+_watch: Watch | None = None  # set by `init`; one per process, like the rank
 
 
 class SharedError(UserError):
@@ -24,13 +27,13 @@ class SharedError(UserError):
 
 
 def rank() -> int:
-    """This process's number, 0 on a single process."""
-    return dist.get_rank()
+    """Returns the number of this process; 0 if it is the only one."""
+    return int(dist.get_rank())
 
 
 def world_size() -> int:
-    """Number of processes."""
-    return dist.get_world_size()
+    """Returns the number of processes."""
+    return int(dist.get_world_size())
 
 
 def init() -> None:
@@ -45,18 +48,18 @@ def init() -> None:
 
 
 def watch() -> None:
-    """From here on a rank that is gone, stopped or stuck ends the job and is named; a collective.
+    """Begin to watch all ranks: one that dies, stops or hangs from now on ends the job and is named. A collective.
 
-    Not earlier: while a process parses a large annotation file it can give no sign of life.
+    Watching begins after the data is read, because a process that parses a large annotation file sends no heartbeat.
     """
-    gather(None)
+    all_gather_object(None)
     if _watch:
         _watch.begin()
 
 
 @contextmanager
 def together() -> Iterator[None]:
-    """An error of the user's that one rank raises inside ends all of them, with the same line and status 2."""
+    """Context in which a UserError on one rank ends all ranks, with the same line and status 2."""
     try:
         yield
     except Exception as error:
@@ -67,40 +70,40 @@ def together() -> Iterator[None]:
 
 
 def begin_update() -> None:
-    """Let the watch know that this rank is about to do its next update. To be called before each."""
+    """Tell the watchdog that this rank begins its next update. Call it before each update."""
     if _watch:
-        _watch.lag.begun += 1
+        _watch.timer.begun += 1
 
 
-def leave() -> None:
-    """Take no more part in collectives: whatever the others still do, they do not wait for this process."""
+def detach() -> None:
+    """Tell the watchdog that this rank takes part in no more collectives, so nobody has to wait for it."""
     if _watch:
-        _watch.leave()
+        _watch.detach()
 
 
 def parallel(model: nn.Layer) -> nn.Layer:
-    """The model whose `forward` averages gradients over ranks; the model itself on a single process.
+    """Returns a layer whose `forward` averages gradients over ranks, or the model itself on a single process.
 
-    The first weights of rank 0 are sent to all.
+    All ranks get rank 0's weights.
     """
     return paddle.DataParallel(model) if world_size() > 1 else model
 
 
 def unsynchronised(forward: nn.Layer) -> AbstractContextManager[None]:
-    """While entered, gradients of `forward` (as from `parallel`) only add up on each rank."""
+    """Context in which gradients of `forward`, a result of `parallel`, add up on each rank without being averaged."""
     return forward.no_sync() if isinstance(forward, paddle.DataParallel) else nullcontext()
 
 
 @paddle.no_grad()
-def share(model: nn.Layer) -> None:
-    """Rank 0's weights and norm statistics on every rank: the statistics differ where they are not synchronised."""
+def broadcast_state(model: nn.Layer) -> None:
+    """Copy rank 0's weights and norm statistics to all ranks: the statistics differ without synchronized norms."""
     if world_size() > 1:
         for value in model.state_dict().values():
             dist.broadcast(value, src=0)
 
 
 def all_reduce_sum(values: paddle.Tensor) -> paddle.Tensor:
-    """Sum of `values` over all ranks, on every rank; a collective. `values` itself is not changed."""
+    """Returns the sum of `values` over all ranks, and does not change `values`. A collective."""
     if world_size() > 1:
         values = values.clone()
         dist.all_reduce(values)
@@ -108,13 +111,13 @@ def all_reduce_sum(values: paddle.Tensor) -> paddle.Tensor:
 
 
 def barrier() -> None:
-    """Wait for every rank."""
+    """Wait for every rank. A collective."""
     if world_size() > 1:
         dist.barrier()
 
 
-def gather(value: Any) -> list[Any]:
-    """`value` (anything that pickles) of every rank, in rank order, on every rank."""
+def all_gather_object(value: Any) -> list[Any]:
+    """Returns the `value` (anything that pickles) of every rank, in rank order. A collective."""
     if world_size() == 1:
         return [value]
     gathered: list[Any] = []
@@ -123,10 +126,10 @@ def gather(value: Any) -> list[Any]:
 
 
 def gather_rows(rows: np.ndarray) -> list[np.ndarray]:
-    """`rows` [n, ...] float32 or int64 of every rank, n differing, in rank order, on every rank."""
+    """Returns the `rows` [n, ...] float32 or int64 of every rank, in rank order; n may differ. A collective."""
     if world_size() == 1:
         return [rows]
-    lengths = gather(len(rows))
+    lengths = all_gather_object(len(rows))
     padded = np.zeros((max(*lengths, 1), *rows.shape[1:]), rows.dtype)  # a collective takes equal shapes
     padded[: len(rows)] = rows
     gathered: list[paddle.Tensor] = []
@@ -134,16 +137,19 @@ def gather_rows(rows: np.ndarray) -> list[np.ndarray]:
     return [part.numpy()[:length] for part, length in zip(gathered, lengths, strict=True)]
 
 
-def raise_together(error: UserError | None, update: int = 0) -> None:
-    """Where some rank has an error, raise it on every rank and name the rank; a collective.
+def raise_on_all_ranks(error: UserError | None, update: int = 0) -> None:
+    """Raise the error of any rank on every rank, with the number of its rank. A collective.
 
-    update  when it happened: the earliest error is raised, what came of it on other ranks is not
+    Args:
+        error: the error of this rank, if there is one.
+        update: the update in which it happened. Only the earliest error is raised: later ones follow from it.
     """
     if world_size() == 1:
         if error:
             raise error
         return
-    errors = [(when, at, text) for at, (when, text) in enumerate(gather((update, error and str(error)))) if text]
+    reports = enumerate(all_gather_object((update, error and str(error))))
+    errors = [(when, at, text) for at, (when, text) in reports if text]
     if errors:
         _, at, text = min(errors)
         raise SharedError(f"{text} (rank {at})") from error

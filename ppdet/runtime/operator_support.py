@@ -1,4 +1,4 @@
-"""Which operators Paddle has for which kind of device."""
+"""Tells which operators Paddle has for a kind of device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from paddle.base import core
 
 
 def place_kind(place: str) -> str:
-    """`Place(gpu:0)` -> "gpu", `Place(cpu)` -> "cpu"; `place`: a Paddle place as a string."""
+    """Returns the kind of device of a Paddle place: `Place(gpu:0)` -> "gpu", `Place(cpu)` -> "cpu"."""
     return place.removeprefix("Place(").split(":")[0].removesuffix(")")
 
 
@@ -20,5 +20,6 @@ def has_kernel(operator: str, kind: str) -> bool:
 
 
 def _registry() -> dict[str, list[str]]:
-    """Operator -> `{data_type[float]; …; place[Place(gpu:0)]; …}` of each of its kernels."""
-    return core._get_all_register_op_kernels("phi")  # private, but the same in Paddle 2.6 to 3.3
+    """Returns a description `{data_type[float]; …; place[Place(gpu:0)]; …}` of each kernel, by operator."""
+    kernels: dict[str, list[str]] = core._get_all_register_op_kernels("phi")  # type: ignore[attr-defined]  # private
+    return kernels

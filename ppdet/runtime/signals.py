@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM between two steps instead of in the middle of one, and after the same step on every rank."""
+"""Ctrl-C and SIGTERM stop a training between two steps, after the same step on every rank."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ppdet.runtime import distributed
 
 T = TypeVar("T")
 
-_PATIENCE = 2.0  # seconds between two times that the ranks ask one another
+_POLL_SECONDS = 2.0  # time between two exchanges of the ranks
 
 
 def end_on_sigterm() -> None:
-    """Let SIGTERM end this process in the tools' way. To be called after the import of Paddle, which prints a trace."""
+    """Make SIGTERM raise Interrupted. Call it after the import of Paddle, whose own handler prints a trace."""
     signal.signal(signal.SIGTERM, _end)
 
 
@@ -26,24 +26,25 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-class StopRequest:
-    """While entered, SIGTERM and the first Ctrl-C only set `received`; a second Ctrl-C interrupts at once.
+class GracefulStop:
+    """Context in which SIGTERM and the first Ctrl-C are only noted; a second Ctrl-C interrupts at once.
 
-    received  the signal that this process got, 0: none
-    made      the signal that some process got, known to all of them after the same update
+    Signals reach the ranks one after the other, or only one of them. An exchange after every update would make the host
+    wait for the device each time, so the ranks exchange every `_POLL_SECONDS`, counted in updates that all agree on.
 
-    Signals reach ranks one by one, or one of them alone. Asking after each update would make the host wait for the
-    device each time, so the ranks ask every `_PATIENCE` seconds, counted in updates that all of them agree on.
+    Attributes:
+        local: the signal that this process got; 0: none.
+        agreed: the signal that any process got, which all of them know after the same update; 0: none.
     """
 
     def __init__(self) -> None:
-        self.received = self.made = 0
-        self._gives_up = False
-        self._next = 0  # the update to ask after
-        self._last: int | None = None  # when it was asked; a resumed run begins with a large number
+        self.local = self.agreed = 0
+        self._interruptible = False
+        self._next = 0  # the update of the next exchange
+        self._last: int | None = None  # the update of the last exchange; a resumed run begins with a large number
         self._last_time = time.perf_counter()
 
-    def __enter__(self) -> StopRequest:
+    def __enter__(self) -> GracefulStop:
         self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -51,47 +52,49 @@ class StopRequest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler or signal.SIG_DFL)  # None: of Paddle's C++ side, and lost
-        if self.received or self.made:  # the process is about to end; the launcher's further ones must not hurry it
+            signal.signal(number, handler or signal.SIG_DFL)  # None: a handler of Paddle in C++, which is lost
+        if self.local or self.agreed:  # the process is about to end; further signals of the launcher must not hurry it
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
-    def ask(self, updates: int) -> None:
-        """Set `made` if it is time to. To be called after every update, with its number; a collective."""
+    def poll(self, updates: int) -> None:
+        """Set `agreed` if it is time for an exchange. Call it after every update, with its number. A collective."""
         if updates < self._next:
             return
         now = time.perf_counter()
         per_update = (now - self._last_time) / (1 if self._last is None else max(1, updates - self._last))
         self._last, self._last_time = updates, now
-        slowest = self.agree(per_update)
-        self._next = updates + (max(1, int(_PATIENCE / slowest)) if distributed.world_size() > 1 else 1)
+        slowest = self.sync(per_update)
+        self._next = updates + (max(1, int(_POLL_SECONDS / slowest)) if distributed.world_size() > 1 else 1)
 
-    def agree(self, seconds: float = 0.0) -> float:
-        """Set `made` on all ranks; a collective. Returns the largest of their `seconds`."""
-        signals, times = zip(*distributed.gather((self.received, seconds)), strict=True)
-        self.made = max(signals)  # SIGTERM before SIGINT
-        return max(times)
+    def sync(self, seconds: float = 0.0) -> float:
+        """Set `agreed` on all ranks and return the largest of their `seconds`. A collective."""
+        signals, times = zip(*distributed.all_gather_object((self.local, seconds)), strict=True)
+        self.agreed = max(signals)  # SIGTERM before SIGINT
+        slowest: float = max(times)
+        return slowest
 
-    def give_up_for(self, call: Callable[[], T], otherwise: T) -> T:
-        """The result of `call()`, which leaves nothing half done; a request ends it, sets `made`, gives `otherwise`.
+    def run_interruptible(self, call: Callable[[], T], default: T) -> T:
+        """Returns the result of `call()`, or `default` if a signal ends it, which sets `agreed`.
 
-        With several ranks a request has to wait: the others wait in a collective for what `call` gives.
+        `call` must leave nothing half done when it is ended. With several ranks a signal does not end it, because the
+        others wait in a collective for its result.
         """
         try:
-            self._gives_up = distributed.world_size() == 1
-            if self._gives_up and self.received:
-                raise Interrupted(self.received)
+            self._interruptible = distributed.world_size() == 1
+            if self._interruptible and self.local:
+                raise Interrupted(self.local)
             return call()
         except Interrupted:
-            self._gives_up = False
-            self.agree()
-            return otherwise
+            self._interruptible = False
+            self.sync()
+            return default
         finally:
-            self._gives_up = False
+            self._interruptible = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT == self.received:
+        if number == signal.SIGINT == self.local:
             raise KeyboardInterrupt
-        self.received = number
-        if self._gives_up:
-            self._gives_up = False  # the launcher sends it three times
+        self.local = number
+        if self._interruptible:
+            self._interruptible = False  # the launcher sends SIGTERM three times
             raise Interrupted(number)

@@ -21,7 +21,7 @@ from ppdet.data import Batch
 from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.device import peak_memory_mb
-from ppdet.runtime.signals import StopRequest
+from ppdet.runtime.signals import GracefulStop
 from ppdet.training.checkpoint import Progress, save_checkpoint
 from ppdet.training.checkpoint_folder import remove_older
 from ppdet.training.meter import LossError, Meter, describe
@@ -53,34 +53,34 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
-    with StopRequest() as stop, unique_name.guard():
+    with GracefulStop() as stop, unique_name.guard():
         for epoch in range(progress.epoch, settings.epoch):
             if trainer.ema and progress.step == 0:
                 trainer.ema.start_epoch(epoch)
             progress = _train_epoch(trainer, forward, progress, stop)
-            if not stop.made:
+            if not stop.agreed:
                 is_last = epoch + 1 == settings.epoch
                 if is_last or (epoch + 1) % settings.snapshot_epoch == 0:
                     progress = _snapshot(trainer, progress, "model_final" if is_last else str(epoch), stop)
-            if not stop.made:
+            if not stop.agreed:
                 progress = replace(progress, epoch=epoch + 1, step=0)
                 if is_last:
                     break
-                stop.agree()  # a signal during the evaluation has waited long enough
-            if stop.made:
+                stop.sync()  # a signal during the evaluation has waited long enough
+            if stop.agreed:
                 _save(trainer, progress, "interrupted")
                 break
-    distributed.leave()
-    if stop.made:
+    distributed.detach()
+    if stop.agreed:
         logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
-        raise Interrupted(stop.made)
+        raise Interrupted(stop.agreed)
     memory = peak_memory_mb(trainer.device)
     message = "trained %d epochs, peak memory %.0f MB; the results are in %s"
     logger.info(message, progress.epoch, memory, trainer.output_dir)
     return progress
 
 
-def _train_epoch(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: StopRequest) -> Progress:
+def _train_epoch(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: GracefulStop) -> Progress:
     """Trains the rest of the epoch that `progress` stands in, or the part of it that precedes a stop request."""
     steps, accumulate_steps = trainer.steps, trainer.settings.accumulate_steps
     trainer.model.train()
@@ -101,8 +101,8 @@ def _train_epoch(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: 
         if progress.step % trainer.settings.log_iter == 0 or progress.step == steps:
             _log(trainer, meter, progress, lr)
             meter = Meter()
-        stop.ask(progress.updates)
-        if stop.made:
+        stop.poll(progress.updates)
+        if stop.agreed:
             break
         step_end = time.perf_counter()
     if meter.losses:  # of an interval that a stop request cut short
@@ -126,9 +126,9 @@ def full_groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
         yield group
 
 
-def _until_stopped(batches: Iterator[Batch], stop: StopRequest) -> Iterator[Batch]:
+def _until_stopped(batches: Iterator[Batch], stop: GracefulStop) -> Iterator[Batch]:
     """The batches; ends early if a stop request arrives while the next one is awaited."""
-    while (batch := stop.give_up_for(lambda: next(batches, None), None)) is not None:
+    while (batch := stop.run_interruptible(lambda: next(batches, None), None)) is not None:
         yield batch
 
 
@@ -153,8 +153,8 @@ def _log(trainer: Trainer, meter: Meter, progress: Progress, lr: float) -> None:
         measured = meter.read(progress.updates, trainer.loader.file_name)
     except LossError as e:
         error = e
-    distributed.raise_together(error, error.update if error else 0)
-    numbers = {"epoch": progress.epoch + 1, "step": progress.step} | over_ranks(distributed.gather(measured))
+    distributed.raise_on_all_ranks(error, error.update if error else 0)
+    numbers = {"epoch": progress.epoch + 1, "step": progress.step} | over_ranks(distributed.all_gather_object(measured))
     remaining = settings.epoch * steps - (progress.epoch * steps + progress.step)
     numbers |= {"lr": lr, "memory_mb": peak_memory_mb(trainer.device)}
     numbers["eta_seconds"] = remaining * numbers["step_seconds"]
@@ -175,7 +175,7 @@ def over_ranks(measured: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: combine.get(name, fmean)(values) for name, values in columns.items()}
 
 
-def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: StopRequest) -> Progress:
+def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: GracefulStop) -> Progress:
     """Evaluates at the end of an epoch, and writes the checkpoint and, if it is the best so far, `best_model`.
 
     A stop request can cut the evaluation short; the position is then that of an epoch not evaluated yet.
@@ -185,9 +185,9 @@ def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: StopRequest
     if trainer.evaluate:
         _save(trainer, progress, name)  # a run that is killed during the evaluation resumes from here
         model = evaluation_model(trainer)
-        distributed.share(model)
-        scores = stop.give_up_for(partial(trainer.evaluate, model), {})
-        if stop.made:
+        distributed.broadcast_state(model)
+        scores = stop.run_interruptible(partial(trainer.evaluate, model), {})
+        if stop.agreed:
             return progress
         score = scores[trainer.primary]
         improved = progress.best is None or score > progress.best
@@ -209,7 +209,7 @@ def _check_finite(model: PicoDet) -> None:
     finite = paddle.stack([value.isfinite().all() for value in state.values()]).numpy()
     broken = next((name for name, good in zip(state, finite, strict=True) if not good), None)
     fault = f"{broken}: became NaN or infinite; lower LearningRate.base_lr; the last checkpoint is kept"
-    distributed.raise_together(UserError(fault) if broken else None)
+    distributed.raise_on_all_ranks(UserError(fault) if broken else None)
 
 
 def evaluation_model(trainer: Trainer) -> PicoDet:
@@ -232,4 +232,4 @@ def _save(trainer: Trainer, progress: Progress, name: str) -> None:
                 remove_older(trainer.output_dir, keep, newest=int(name))
         except UserError as e:
             error = e
-    distributed.raise_together(error)
+    distributed.raise_on_all_ranks(error)

@@ -38,7 +38,7 @@ def only_training(output_dir: Path) -> Iterator[None]:
                 stack.enter_context(folder_lock(output_dir, "give another -o filename=…"))
             except UserError as e:
                 error = e
-        distributed.raise_together(error)
+        distributed.raise_on_all_ranks(error)
         yield
 
 
@@ -58,7 +58,7 @@ def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, sav
             error = e
         except OSError as e:
             error = UserError(f"{output_dir}: cannot be written ({e.strerror}); check the folder")
-    distributed.raise_together(error)
+    distributed.raise_on_all_ranks(error)
 
 
 def _leave_only_ours(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:

@@ -160,8 +160,8 @@ def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | N
                 remove_unfinished(output_dir)
         except UserError as e:
             error = e
-    distributed.raise_together(error)
-    return distributed.gather(found)[0]
+    distributed.raise_on_all_ranks(error)
+    return distributed.all_gather_object(found)[0]
 
 
 def _resume(checkpoint: Path, saved: Progress, batch: int, steps: int) -> Progress:
@@ -183,7 +183,7 @@ def _choose_seed(seed: int | None, checkpoint: Path | None) -> int:
     if checkpoint:
         return peek_seed(checkpoint)
     drawn = random.SystemRandom().randrange(2**31) if seed is None else seed
-    return distributed.gather(drawn)[0]
+    return distributed.all_gather_object(drawn)[0]
 
 
 def _use_amp(session: Session) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 from ppdet.core.errors import Interrupted
 from ppdet.runtime import signals as interrupt
-from ppdet.runtime.signals import StopRequest, end_on_sigterm
+from ppdet.runtime.signals import GracefulStop, end_on_sigterm
 
 
 @pytest.fixture(autouse=True)
@@ -26,32 +26,32 @@ def send(number: int) -> None:
 
 
 def test_sigterm_again_and_again_ends_nothing():
-    with StopRequest() as stop:
-        stop.ask(1)
-        assert not stop.made
+    with GracefulStop() as stop:
+        stop.poll(1)
+        assert not stop.agreed
         for _ in range(3):
             send(signal.SIGTERM)
-        assert not stop.made  # until it is asked for
-        stop.ask(2)
-        assert stop.made == signal.SIGTERM
+        assert not stop.agreed  # until it is asked for
+        stop.poll(2)
+        assert stop.agreed == signal.SIGTERM
         send(signal.SIGTERM)
     send(signal.SIGTERM)  # the launcher's next one, while the process ends
 
 
 def test_a_resumed_run_asks_as_often_as_a_new_one(monkeypatch):
     monkeypatch.setattr(interrupt.distributed, "world_size", lambda: 2)
-    monkeypatch.setattr(interrupt.distributed, "gather", lambda value: (value, value))
+    monkeypatch.setattr(interrupt.distributed, "all_gather_object", lambda value: (value, value))
     monkeypatch.setattr(interrupt.time, "perf_counter", iter(range(100)).__next__)  # a second per update
-    stop = StopRequest()
-    stop.ask(100_001)
-    stop.received = signal.SIGTERM
+    stop = GracefulStop()
+    stop.poll(100_001)
+    stop.local = signal.SIGTERM
     for update in range(100_002, 100_005):
-        stop.ask(update)
-    assert stop.made == signal.SIGTERM
+        stop.poll(update)
+    assert stop.agreed == signal.SIGTERM
 
 
 def test_second_ctrl_c_ends_at_once():
-    with StopRequest():
+    with GracefulStop():
         send(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_second_ctrl_c_ends_at_once():
 def test_nothing_received_leaves_the_handlers_as_they_were():
     end_on_sigterm()
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with StopRequest():
+    with GracefulStop():
         pass
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
@@ -76,15 +76,17 @@ def test_sigterm_outside_training():
 @pytest.mark.parametrize("told", [[signal.SIGTERM, 0], [0, signal.SIGINT], [signal.SIGTERM, signal.SIGINT]])
 def test_ranks_ask_after_the_same_updates(monkeypatch, told):
     """Two ranks whose clocks differ, with a signal after update 40: both stop after the same update."""
-    ranks = [StopRequest(), StopRequest()]
+    ranks = [GracefulStop(), GracefulStop()]
     asked: list[list[int]] = [[], []]
     clock = [0.0, 0.0]
 
     def step(rank: int, updates: int, others: list) -> None:
-        """As the rank itself, where `others` is what both gather."""
+        """Poll as this rank; `others` is what the exchange returns."""
         monkeypatch.setattr(interrupt.time, "perf_counter", lambda: clock[rank])
-        monkeypatch.setattr(interrupt.distributed, "gather", lambda value: (asked[rank].append(updates), others)[1])
-        ranks[rank].ask(updates)
+        monkeypatch.setattr(
+            interrupt.distributed, "all_gather_object", lambda value: (asked[rank].append(updates), others)[1]
+        )
+        ranks[rank].poll(updates)
 
     monkeypatch.setattr(interrupt.distributed, "world_size", lambda: 2)
     for stop in ranks:
@@ -94,15 +96,15 @@ def test_ranks_ask_after_the_same_updates(monkeypatch, told):
         clock[1] += 0.15
         if updates == 41:
             for stop, number in zip(ranks, told, strict=True):
-                stop.received = number
+                stop.local = number
         per_update = [
             (clock[r] - ranks[r]._last_time) / max(1, updates - (ranks[r]._last or updates - 1)) for r in range(2)
         ]
-        reports = [(stop.received, seconds) for stop, seconds in zip(ranks, per_update, strict=True)]
+        reports = [(stop.local, seconds) for stop, seconds in zip(ranks, per_update, strict=True)]
         for rank in range(2):
             step(rank, updates, reports)
-        assert ranks[0].made == ranks[1].made
-        if ranks[0].made:
+        assert ranks[0].agreed == ranks[1].agreed
+        if ranks[0].agreed:
             break
-    assert ranks[0].made == max(told)
+    assert ranks[0].agreed == max(told)
     assert asked[0] == asked[1] == [1, 14, 27, 40, 53]  # 13 updates of 0.15 s: every two seconds

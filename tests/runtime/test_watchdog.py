@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.runtime.watchdog import PATIENCE, SILENCE, STATUS, Lag, end_job, is_lost_connection, patience, silent_ranks
+from ppdet.runtime.watchdog import (
+    PATIENCE,
+    SILENCE,
+    STATUS,
+    StragglerTimer,
+    end_job,
+    is_lost_connection,
+    patience,
+    silent_ranks,
+)
 
 
 def test_only_the_silent_are_named() -> None:
@@ -32,20 +46,20 @@ def test_errors_of_gloo_are_known() -> None:
 
 
 def test_lag_counts_while_others_are_ahead_and_nothing_is_begun() -> None:
-    lag = Lag()
-    assert [lag.seconds(0, 100.0), lag.seconds(0, 900.0)] == [0, 0]  # nobody begins: evaluating, saving
-    assert [lag.seconds(1, 901.0), lag.seconds(1, 930.0)] == [1, 30]
-    lag.begun = 1
-    assert lag.seconds(20, 931.0) == 0  # behind, but getting on
-    assert lag.seconds(20, 941.0) == 10
-    lag.begun = 2
-    assert [lag.seconds(20, 942.0), lag.seconds(20, 943.0)] == [0, 1]
-    lag.begun = 21
-    assert [lag.seconds(20, 944.0), lag.seconds(21, 999.0)] == [0, 0]
+    timer = StragglerTimer()
+    assert [timer.seconds(0, 100.0), timer.seconds(0, 900.0)] == [0, 0]  # nobody begins: evaluating, saving
+    assert [timer.seconds(1, 901.0), timer.seconds(1, 930.0)] == [1, 30]
+    timer.begun = 1
+    assert timer.seconds(20, 931.0) == 0  # behind, but getting on
+    assert timer.seconds(20, 941.0) == 10
+    timer.begun = 2
+    assert [timer.seconds(20, 942.0), timer.seconds(20, 943.0)] == [0, 1]
+    timer.begun = 21
+    assert [timer.seconds(20, 944.0), timer.seconds(21, 999.0)] == [0, 0]
 
 
 def test_lag_of_a_rank_whose_first_look_comes_late() -> None:
-    assert Lag().seconds(5, 900.0) == 0
+    assert StragglerTimer().seconds(5, 900.0) == 0
 
 
 @pytest.mark.parametrize(("text", "seconds"), [(None, 40), ("300", 300), ("0", float("inf"))])
@@ -60,3 +74,19 @@ def test_patience_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PATIENCE, "1m")
     with pytest.raises(UserError, match="PPDET_HANG_SECONDS: found '1m'; expected whole seconds"):
         patience()
+
+
+ABORT = """
+import os, time
+from ppdet.runtime import watchdog
+time.sleep = lambda seconds: os.write(1, b"waited %d" % seconds)
+watchdog._delay_ends_after_lost_connections()
+os.abort()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signal handlers of the C library are set on Linux only")
+def test_an_abort_waits_for_the_launcher_and_still_aborts() -> None:
+    done = subprocess.run([sys.executable, "-c", ABORT], capture_output=True, timeout=300, cwd=os.getcwd())
+    assert done.stdout == b"waited 6"
+    assert done.returncode == -signal.SIGABRT

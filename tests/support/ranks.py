@@ -97,7 +97,7 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
                 found = accumulated_train_step(forward, model.criterion, parts, *common)
             losses.append([float(found[name]) for name in sorted(found)])
         state = {name: value.numpy() for name, value in model.state_dict().items()}
-        state |= gradients | {"losses": np.mean(distributed.gather(losses), axis=0)}
+        state |= gradients | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
         result |= {f"{case} {name}": value for name, value in state.items()}
     return result
 

@@ -64,12 +64,12 @@ def test_a_dead_or_stopped_rank_ends_the_job_with_its_name(tmp_path: Path, numbe
 
 
 LATE = """
-leave = distributed.leave
+leave = distributed.detach
 def late():
     if distributed.rank() == {late}:
         time.sleep(2)
     leave()
-distributed.leave = late
+distributed.detach = late
 """
 
 
