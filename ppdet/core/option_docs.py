@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import Parameter
@@ -73,6 +73,9 @@ def values_of(annotation: Any) -> str:
     """The values that fit an annotation, with its bounds."""
     if is_union(annotation):
         return " or ".join(dict.fromkeys(map(values_of, get_args(annotation))))
+    if is_typeddict(annotation):
+        hints = get_type_hints(annotation, include_extras=True)
+        return "{" + "; ".join(f"{name}: {values_of(hint)}" for name, hint in hints.items()) + "}"
     if get_origin(annotation) is not Annotated:
         return describe(annotation)
     inner, *marks = get_args(annotation)

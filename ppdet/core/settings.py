@@ -81,7 +81,7 @@ class Settings:
         map_type: for VOC: the area under the precision-recall curve at 11 points, or exactly.
         classwise: report AP per class as well.
         output_eval: folder for the detections of an evaluation; null keeps none.
-        filename: name of the run; its files go to <save_dir>/<filename>. The default is the name of the config file.
+        filename: name of the run; its files go to `<save_dir>/<filename>`. The default is the name of the config file.
         save_dir: folder for the files of runs.
         weights: path, URL or name of the weights for evaluation, inference and export.
         pretrain_weights: path, URL or name of the weights that training starts from; null starts from random ones.

@@ -25,24 +25,30 @@ class Schedule:
     """One part of a schedule."""
 
     def end(self, steps_per_epoch: int) -> tuple[str, int]:
-        """The option that says after which step nothing changes any more, and that step."""
+        """The option that sets the last step at which the rate changes, and that step."""
         raise NotImplementedError
 
 
 class Decay(Schedule):
-    """What follows the warm-up. use_warmup: false leaves out a LinearWarmup that stands in the same list."""
+    """The part of a schedule that follows the warm-up."""
 
     use_warmup: bool
 
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float:
-        """What the base learning rate is multiplied with at `step`."""
+        """The factor of the base rate at `step`."""
         raise NotImplementedError
 
 
 @register
 @dataclass(frozen=True)
 class CosineDecay(Decay):
-    """Half a cosine from 1 to `min_lr_ratio`, from the end of the warm-up to `max_epochs`."""
+    """The rate falls as half a cosine, from the end of the warm-up on.
+
+    Attributes:
+        max_epochs: epoch at whose end the lowest rate is reached; the warm-up counts.
+        min_lr_ratio: the lowest rate, relative to the base rate.
+        use_warmup: false leaves out a LinearWarmup that stands in the same list.
+    """
 
     max_epochs: Positive = 1000
     min_lr_ratio: Fraction = 0.0
@@ -60,7 +66,13 @@ class CosineDecay(Decay):
 @register
 @dataclass(frozen=True)
 class PiecewiseDecay(Decay):
-    """Times `gamma` at each of the `milestones` (epochs)."""
+    """The rate falls in steps.
+
+    Attributes:
+        milestones: epochs after which the rate falls.
+        gamma: factor by which it falls at each milestone.
+        use_warmup: false leaves out a LinearWarmup that stands in the same list.
+    """
 
     milestones: Annotated[Sequence[Positive], Length(1, 100), Ascending()] = (8, 11)
     gamma: Annotated[float, Range(0, 1, exclude="low")] = 0.1
@@ -76,7 +88,13 @@ class PiecewiseDecay(Decay):
 @register
 @dataclass(frozen=True)
 class LinearWarmup(Schedule):
-    """From `start_factor` to 1 in `steps` steps (or `epochs` epochs)."""
+    """The rate rises to the base rate in equal steps.
+
+    Attributes:
+        steps: length in updates.
+        start_factor: rate of the first update, relative to the base rate.
+        epochs: length in epochs, instead of steps.
+    """
 
     steps: Count = 500
     start_factor: Fraction = 1.0 / 3
@@ -168,7 +186,13 @@ class LearningRate:
         return f"{base} ({places[0]}) for {reference} ({places[1]}) becomes {rate:g} for {images}; {remedy}"
 
     def misfit(self, epochs: int, steps_per_epoch: int, start: int = 0) -> str | None:
-        """What of the schedule does not fit a run to the end of `epochs` that begins after `start`, in one line."""
+        """The options of the schedule that do not fit a run, in one line; None if all fit.
+
+        Args:
+            epochs: epochs to train.
+            steps_per_epoch: updates in an epoch.
+            start: epochs that are done already.
+        """
         found = []
         for index, part in enumerate(self.schedulers):
             option, end = part.end(steps_per_epoch)
@@ -195,5 +219,5 @@ class LearningRate:
 
 
 def scaled_lr(base_lr: float, batch_size: int, reference_batch_size: int) -> float:
-    """The linear rule: a rate found for updates of `reference_batch_size` images, for those of `batch_size`."""
+    """Scale a rate for updates of `reference_batch_size` images linearly to updates of `batch_size` images."""
     return base_lr if batch_size == reference_batch_size else base_lr * batch_size / reference_batch_size
