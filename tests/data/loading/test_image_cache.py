@@ -1,12 +1,8 @@
-"""Cached and reduced images: the boxes, sizes and draws of the whole ones."""
+"""Cached images: the batches of uncached ones."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
-import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,17 +13,10 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
-from ppdet.data.datasets.box_filter import make_record
-from ppdet.data.loading import cache_files
 from ppdet.data.loading import image_cache as cache_module
 from ppdet.data.loading.image_cache import stored_size
 from ppdet.data.loading.loader import Loader
-from ppdet.data.loading.reader import Reader, TrainReader
-from ppdet.data.ops.decode import read_image
-from ppdet.data.structures import Sample
-from ppdet.data.transforms.random_crop import RandomCrop
-from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
-from ppdet.data.transforms.sample_transforms import Decode, Resize, apply_pending_resize
+from ppdet.data.loading.reader import Reader
 
 ReaderFactory = Callable[..., Reader]
 
@@ -87,62 +76,6 @@ def test_a_file_is_used_again_and_never_when_stale(small: Dataset, train_reader:
     assert len(list(folder.glob("*.cache"))) == 2
 
 
-def test_a_half_written_file_is_not_left(
-    small: Dataset, train_reader: ReaderFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cache_module, "read_in_time", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train_reader(cache="disk", cache_dir=str(small.root / "elsewhere")).bind(small)
-    assert [path.name for path in (small.root / "elsewhere").iterdir()] == ["lock"]
-
-
-def test_what_a_killed_process_left_is_deleted(
-    small: Dataset, train_reader: ReaderFactory, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = small.root / "cache"
-    child = os.fork()
-    if not child:
-        cache_module.read_in_time = lambda *args: os.kill(os.getpid(), signal.SIGKILL)  # in the middle of filling
-        train_reader(cache="disk").bind(small)
-        os._exit(0)
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    assert len(list(folder.glob("unfinished-*"))) == 1
-    with caplog.at_level(logging.INFO, logger="ppdet"):
-        train_reader(cache="disk").bind(small)
-    assert {path.name for path in folder.iterdir()} == {"lock", *(path.name for path in folder.glob("*.cache"))}
-    assert "left by a process that was killed" in caplog.text
-
-
-def test_caches_that_nobody_reads_any_more_go(
-    small: Dataset, train_reader: ReaderFactory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = small.root / "cache"
-    folder.mkdir()
-    for name, days in (("month", 31), ("week", 7), ("read", 32)):
-        file = folder / f"images-{name}.cache"
-        file.write_bytes(bytes(1000))
-        os.utime(file, (time.time() - days * 86400, 0))
-    array = cache_files.map_file(folder / "images-read.cache")
-    os.utime(folder / "images-read.cache", (time.time() - 32 * 86400, 0))
-    with caplog.at_level(logging.INFO, logger="ppdet"):
-        train_reader(cache="disk").bind(small)
-    assert not (folder / "images-month.cache").exists()
-    assert (folder / "images-week.cache").exists()
-    assert re.search(r"deleted .*images-month.cache \(0 MB\), not used for 31 days\n", caplog.text)
-    monkeypatch.setattr(cache_files.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
-    small.records = small.records[:4]
-    with pytest.raises(UserError, match=r"^cache: disk: .* need "):
-        train_reader(cache="disk").bind(small)
-    assert (folder / "images-read.cache").exists()
-    assert not (folder / "images-week.cache").exists()
-    assert len(array) == 1000
-    del array
-    assert not cache_files._is_read(folder / "images-read.cache")
-
-
 @pytest.mark.parametrize("where", ["ram", "disk"])
 def test_unreadable_images_are_as_without_cache(
     small: Dataset, train_reader: ReaderFactory, where: str, caplog: pytest.LogCaptureFixture
@@ -171,69 +104,6 @@ def test_too_little_room_is_an_error(
 def test_a_folder_that_cannot_be_used(small: Dataset, train_reader: ReaderFactory) -> None:
     with pytest.raises(UserError, match=r"^cache_dir: \S+0\.jpg/below cannot be used"):
         train_reader(cache="disk", cache_dir=small.records[0].im_file + "/below").bind(small)
-
-
-def test_options_that_do_not_fit() -> None:
-    with pytest.raises(UserError, match=r"TrainReader\.cache_dir: only means something with"):
-        TrainReader([Decode()], cache_dir="here")
-
-
-# ---- reduced decoding ----
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Sample:
-    """A smooth JPEG of 1001 x 1502 pixels with a box."""
-    y, x = np.mgrid[:1001, :1502]
-    waves = 127 + 120 * np.sin(x / 160) * np.cos(y / 120)
-    image = np.dstack([waves, waves[::-1], waves[:, ::-1]]).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / "large.jpg"), image)
-    return Sample.from_record(make_record(tmp_path / "large.jpg", 1, (1001, 1502), [(0, [300, 200, 1200, 900], 0)]))
-
-
-def test_reduced_decoding_keeps_boxes_and_sizes(large: Sample) -> None:
-    reduced_sizes = set()
-    for seed in range(12):
-        results = []
-        for decode in (ReducedDecodeCrop(RandomCrop(), (96, 96)), None):
-            rng = np.random.default_rng(seed)
-            sample = decode(large, rng) if decode else RandomCrop()(Decode()(large, rng), rng)
-            if decode:
-                reduced_sizes.add(round(sample.size[0] / sample.image.shape[0]))
-                assert min(sample.image.shape[:2]) >= 95
-            results.append((apply_pending_resize(Resize(96, interp=3)(sample, rng)), rng.uniform()))
-        (reduced, next_draw), (whole, expected_draw) = results
-        assert next_draw == expected_draw
-        for name in ("gt_bbox", "gt_class", "im_shape", "scale_factor"):
-            np.testing.assert_array_equal(getattr(reduced, name), getattr(whole, name))
-        difference = np.abs(reduced.image.astype(np.float32) - whole.image.astype(np.float32))
-        assert difference.mean() < 4
-    assert len(reduced_sizes) > 1
-
-
-def test_a_wrongly_annotated_size_is_decoded_whole(large: Sample) -> None:
-    wrong = Sample.from_record(make_record(Path(large.im_file), 1, (900, 1502), [(0, [300, 200, 1200, 900], 0)]))
-    one, other = np.random.default_rng(3), np.random.default_rng(3)
-    found, expected = ReducedDecodeCrop(RandomCrop(), (96, 96))(wrong, one), RandomCrop()(Decode()(wrong, other), other)
-    np.testing.assert_array_equal(found.image, expected.image)
-    assert one.uniform() == other.uniform()
-
-
-def test_only_training_decodes_reduced(small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory) -> None:
-    def first(reader: Reader) -> type:
-        return type(reader.bind(small)._batch_builder.sample_transforms[0])
-
-    assert first(train_reader()) is ReducedDecodeCrop
-    assert {first(train_reader(reduced_decode=False)), first(train_reader(exact=True)), first(eval_reader())} == {
-        Decode
-    }
-
-
-@pytest.mark.parametrize("reduction", [2, 4, 8])
-def test_reduced_size(large: Sample, reduction: int) -> None:
-    shape = read_image(large.im_file, (1001, 1502), reduction).shape
-    assert shape == (-(-1001 // reduction), -(-1502 // reduction), 3)
-    assert read_image(large.im_file, (1001, 1502)).shape == (1001, 1502, 3)
 
 
 @pytest.mark.parametrize(("size", "cached"), [((480, 640), True), ((4, 6), False), (None, True)])

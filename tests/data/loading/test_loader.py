@@ -19,7 +19,6 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
-from ppdet.data.loading.batch_builder import tolerated_failures
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.reader import Reader
 from ppdet.data.structures import Batch
@@ -142,10 +141,6 @@ def test_training_stops_when_too_many_images_are_unreadable(
     with pytest.raises(UserError, match=r"\.jpg: not an image.*unreadable") as error:
         list(closing(train_reader(worker_num=worker_num).bind(small)).epoch(0))
     assert "\n" not in str(error.value)
-
-
-def test_the_tolerated_share_is_one_percent() -> None:
-    assert [tolerated_failures(length) for length in (10, 199, 200, 118287)] == [1, 1, 2, 1182]
 
 
 @pytest.mark.parametrize("worker_num", [0, 2])

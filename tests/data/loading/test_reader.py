@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
 from ppdet.data.loading.reader import Reader, TestReader, TrainReader
+from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
 from ppdet.data.transforms.sample_transforms import Decode, RandomDistort
 
 ReaderFactory = Callable[..., Reader]
@@ -162,3 +164,40 @@ def test_outside_training_every_image_counts_as_it_is(reader: str, options: dict
     with pytest.raises(UserError) as error:
         Builder(Config({reader: {"sample_transforms": ["Decode"]} | options})).build(reader)
     assert str(error.value).startswith(message.format(reader))
+
+
+def test_options_that_do_not_fit() -> None:
+    with pytest.raises(UserError, match=r"TrainReader\.cache_dir: only means something with"):
+        TrainReader([Decode()], cache_dir="here")
+
+
+def test_only_training_decodes_reduced(small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory) -> None:
+    def first(reader: Reader) -> type:
+        return type(reader.bind(small)._batch_builder.sample_transforms[0])
+
+    assert first(train_reader()) is ReducedDecodeCrop
+    assert {first(train_reader(reduced_decode=False)), first(train_reader(exact=True)), first(eval_reader())} == {
+        Decode
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cache": "ram"}, "decode: cached in RAM"),
+        ({"cache": "disk"}, "decode: cached on disk"),
+        ({}, "decode: large JPEGs at a reduced scale, in one transform with RandomCrop"),
+        ({"reduced_decode": False}, "decode: whole images"),
+        ({"exact": True}, "decode: whole images"),
+    ],
+)
+def test_the_log_says_how_images_are_decoded(
+    small: Dataset,
+    train_reader: ReaderFactory,
+    caplog: pytest.LogCaptureFixture,
+    options: dict[str, Any],
+    message: str,
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="ppdet"):
+        train_reader(**options).bind(small)
+    assert [line for line in caplog.messages if "decode: " in line] == [f"TrainReader: {message}"]

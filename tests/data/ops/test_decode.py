@@ -141,3 +141,21 @@ def test_reading_has_a_time_limit(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"x\.png: reading it has taken 1 s"):
         decode.read_in_time(str(tmp_path / "x.png"))
     never.set()
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+def test_reduced_size(tmp_path: Path, reduction: int) -> None:
+    path = tmp_path / "large.jpg"
+    cv2.imwrite(str(path), np.zeros((101, 153, 3), np.uint8))
+    assert read_image(str(path), (101, 153), reduction).shape == (-(-101 // reduction), -(-153 // reduction), 3)
+    assert decode.reduced_size((101, 153), reduction) == (-(-101 // reduction), -(-153 // reduction))
+    assert read_image(str(path), (101, 153)).shape == (101, 153, 3)
+
+
+def test_the_size_in_the_header_is_that_of_the_image(tmp_path: Path, picture: np.ndarray) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(with_orientation(cv2.imencode(".jpg", bgr(picture))[1].tobytes(), 6))
+    assert decode.image_size(path) == (WIDTH, HEIGHT)
+    assert decode.image_size(path, (HEIGHT, WIDTH)) == (HEIGHT, WIDTH)
+    path.write_bytes(b"nothing")
+    assert decode.image_size(path) is None

@@ -1,96 +1,28 @@
-"""Padding and stacking."""
+"""Sizes of a batch, and padding."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data import ops
-from ppdet.data.loading.collate import collate
-from ppdet.data.structures import Sample
 from ppdet.data.transforms.batch_transforms import (
     BatchRandomResize,
     PadBatch,
     PadGT,
     pad_ground_truth,
 )
+from tests.support.samples import noise_sample, plain_sample
 
 RNG = np.random.default_rng(0)
 
 
-def sample(boxes: int, size: tuple[int, int] = (8, 8)) -> Sample:
-    return Sample(
-        im_file="a.jpg",
-        im_id=5,
-        annotated_size=None,
-        image=np.ones((*size, 3), np.float32),
-        im_shape=np.array(size, np.float32),
-        scale_factor=np.ones(2, np.float32),
-        gt_bbox=np.ones((boxes, 4), np.float32),
-        gt_class=np.ones((boxes, 1), np.int32),
-        size=size,
-    )
-
-
-def test_fields_of_a_batch() -> None:
-    arrays = collate([sample(2), sample(0)])
-    assert {name: (array.shape, str(array.dtype)) for name, array in arrays.items()} == {
-        "image": ((2, 3, 8, 8), "float32"),
-        "im_shape": ((2, 2), "float32"),
-        "scale_factor": ((2, 2), "float32"),
-        "im_id": ((2,), "int64"),
-        "gt_bbox": ((2, 2, 4), "float32"),
-        "gt_class": ((2, 2, 1), "int32"),
-        "pad_gt_mask": ((2, 2, 1), "float32"),
-    }
-    assert arrays["pad_gt_mask"][..., 0].tolist() == [[1, 1], [0, 0]]
-    assert not arrays["gt_bbox"][1].any()
-
-
-def test_a_batch_without_boxes_has_one_padded_box() -> None:
-    arrays = collate([sample(0), sample(0)])
-    assert arrays["gt_bbox"].shape == (2, 1, 4)
-    assert not arrays["pad_gt_mask"].any()
-
-
 def test_padding_twice_changes_nothing() -> None:
-    padded, _ = PadGT()([sample(2), sample(5)], RNG)
+    padded, _ = PadGT()([plain_sample(2), plain_sample(5)], RNG)
     (again,) = pad_ground_truth([padded])
     assert again.pad_gt_mask is not None
     assert again.pad_gt_mask[:, 0].tolist() == [1, 1, 0, 0, 0]
-
-
-def test_images_of_different_size_need_padding() -> None:
-    samples = [sample(1, (8, 20)), sample(1, (16, 8))]
-    with pytest.raises(UserError, match="differ in size.*PadBatch"):
-        collate(samples)
-    image = collate(PadBatch(32)(samples, RNG))["image"]
-    assert image.shape == (2, 3, 32, 32)
-    assert image.sum(axis=(1, 2, 3)).tolist() == [3 * 8 * 20, 3 * 16 * 8]
-    assert collate(PadBatch()(samples, RNG))["image"].shape == (2, 3, 16, 20)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("compiled", [True, False])
-def test_padding_stays_zero_and_colours_are_mapped(
-    monkeypatch: pytest.MonkeyPatch, dtype: type, compiled: bool
-) -> None:
-    if not compiled:
-        monkeypatch.setattr(ops, "load_numba_kernels", lambda: None)
-    samples = [sample(1, (8, 20)), sample(1, (16, 8))]
-    rng = np.random.default_rng(0)
-    for one in samples:
-        one.image = rng.integers(0, 255, one.image.shape).astype(dtype)
-        one.color_map = rng.normal(size=(3, 4))
-    batch = collate(PadBatch(32)(samples, RNG))["image"]
-    assert batch.dtype == np.float32
-    for one, image in zip(samples, batch, strict=True):
-        height, width = one.size
-        expected = one.image @ one.color_map[:, :3].T + one.color_map[:, 3]
-        np.testing.assert_allclose(image[:, :height, :width], expected.transpose(2, 0, 1), rtol=0, atol=1e-3)
-        assert not image[:, height:].any()
-        assert not image[:, :, width:].any()
 
 
 def test_all_sizes_are_drawn_and_a_single_size_needs_no_list() -> None:
@@ -102,3 +34,42 @@ def test_all_sizes_are_drawn_and_a_single_size_needs_no_list() -> None:
     for wrong, random_size in ((320, True), ([256, 288, 320], False), ([[64, 64], [32, 32]], False)):
         with pytest.raises(UserError, match=r"BatchRandomResize\.target_size: found"):
             BatchRandomResize(wrong, random_size=random_size)
+
+
+def test_one_size_and_interpolation_for_a_batch() -> None:
+    resize = BatchRandomResize([32, 64, [48, 96]], random_interp=True)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        size = [(32, 32), (64, 64), (48, 96)][rng.choice(3)]
+        interp = [cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4][
+            rng.choice(5)
+        ]
+        assert resize.draw(np.random.default_rng(seed)) == (size, interp)
+
+
+def test_boxes_are_padded_to_the_largest_count_and_to_one_at_least() -> None:
+    one, other = pad_ground_truth([plain_sample(1), plain_sample(3)])
+    assert one.gt_bbox.tolist() == [[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert (one.gt_class[:, 0].tolist(), other.gt_class[:, 0].tolist()) == ([1, 0, 0], [1, 1, 1])
+    assert one.pad_gt_mask is not None
+    assert one.pad_gt_mask[:, 0].tolist() == [1, 0, 0]
+    (empty,) = pad_ground_truth([plain_sample(0)])
+    assert (empty.gt_bbox.shape, empty.gt_class.shape) == ((1, 4), (1, 1))
+
+
+@pytest.mark.parametrize(("stride", "size"), [(0, (16, 20)), (1, (16, 20)), (8, (16, 24)), (32, (32, 32))])
+def test_pad_batch_rounds_the_largest_size_up(stride: int, size: tuple[int, int]) -> None:
+    samples = [plain_sample(1, (8, 20)), plain_sample(1, (16, 8))]
+    padded = PadBatch(stride)(samples, RNG)
+    assert [sample.padded_size for sample in padded] == [size, size]
+    assert [sample.size for sample in padded] == [(8, 20), (16, 8)]  # boxes still refer to these
+    assert [sample.padded_size for sample in samples] == [None, None]
+
+
+def test_batch_random_resize_resizes_all_images_alike() -> None:
+    rng = np.random.default_rng(0)
+    samples = [noise_sample(rng) for _ in range(3)]
+    resized = BatchRandomResize([32, 64])(samples, np.random.default_rng(1))
+    assert len({sample.size for sample in resized}) == 1
+    assert all(sample.pending_resize is not None for sample in resized)
+    assert [sample.pending_resize for sample in samples] == [None] * 3
