@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets import ImageFolder, default_categories, list_images
+from ppdet.data.datasets import ImageFolder, list_images
 
 
 def test_images_of_a_folder_in_order(tmp_path: Path) -> None:
@@ -37,12 +37,6 @@ def test_class_names_of_a_coco_file(tmp_path: Path) -> None:
 
 def test_a_missing_annotation_file_gives_no_names(tmp_path: Path) -> None:
     assert ImageFolder(str(tmp_path), anno_path="none.json").with_images(["a.jpg"]).load().categories == []
-
-
-def test_default_names() -> None:
-    coco = default_categories(80)
-    assert (coco[0].id, coco[0].name, coco[-1].id, coco[-1].name) == (1, "person", 90, "toothbrush")
-    assert [category.name for category in default_categories(2)] == ["class 0", "class 1"]
 
 
 def test_what_cannot_be_listed_is_named(tmp_path: Path) -> None:

@@ -1,40 +1,16 @@
-"""Pascal VOC XML in both layouts, and what broken files are answered with."""
+"""Pascal VOC datasets in both layouts, and broken ones."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import VOCDataSet, check_num_classes
-from ppdet.data.datasets.voc_xml import read_annotation
-
-BOX = (10, 20, 30, 40)
-
-
-def annotation(name: str = "cat", box: tuple[Any, ...] = BOX, difficult: int = 0, size: str = "") -> str:
-    sides = "".join(
-        f"<{side}>{value}</{side}>" for side, value in zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
-    )
-    return (
-        f"<annotation>{size or '<size><width>200</width><height>100</height></size>'}"
-        f"<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>{sides}</bndbox></object></annotation>"
-    )
-
-
-def plain(root: Path, **xml: str) -> VOCDataSet:
-    """A dataset in VOC's own layout: stems in a list, images and annotations in their folders."""
-    for folder in ("JPEGImages", "Annotations"):
-        (root / folder).mkdir()
-    for stem, content in xml.items():
-        (root / "Annotations" / f"{stem}.xml").write_text(content, encoding="utf-8")
-        (root / "JPEGImages" / f"{stem}.png").touch()
-    (root / "train.txt").write_text("\n".join(xml) + "\n")
-    return VOCDataSet(str(root), anno_path="train.txt")
+from tests.support.voc_files import BOX, annotation, plain
 
 
 def test_plain_layout(tmp_path: Path) -> None:
@@ -137,52 +113,6 @@ def test_a_class_outside_the_label_list_is_named(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("cat\n")
     with pytest.raises(UserError, match=r"a\.xml: class 'zebra' is not in the label list \(cat\)"):
         dataset.load()
-
-
-def test_the_sizes_and_numbers_that_count(tmp_path: Path) -> None:
-    def size(width: str) -> str:
-        return annotation(size=f"<size><width>{width}</width><height>100</height></size>")
-
-    for width in ("inf", "nan", "-64", "1_00", "1e300", "99999999999", "", "x"):
-        (tmp_path / "a.xml").write_text(size(width))
-        assert read_annotation(tmp_path / "a.xml").size is None
-    for width in ("200", " 200 ", "200.0", "2e2"):
-        (tmp_path / "a.xml").write_text(size(width))
-        assert read_annotation(tmp_path / "a.xml").size == (100, 200)
-
-
-@pytest.mark.parametrize("side", ["1_0", "nan", "inf", "1e39", "1e999", "٣", "0x1", "1,5", ""])
-def test_a_side_that_is_no_plain_number_drops_the_box(side: str, tmp_path: Path) -> None:
-    (tmp_path / "a.xml").write_text(annotation(box=(side, 20, 30, 40)), encoding="utf-8")
-    ((_, box, _),) = read_annotation(tmp_path / "a.xml").objects
-    assert np.isnan(box[0])
-    assert box[1:] == [20, 30, 40]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gbk", "iso-8859-1", "utf-7"])
-def test_declared_encodings(encoding: str, tmp_path: Path) -> None:
-    name = "köter" if encoding == "iso-8859-1" else "红色"
-    declaration = "" if encoding in ("utf-8-sig", "utf-16") else f'<?xml version="1.0" encoding="{encoding}"?>\n'
-    (tmp_path / "a.xml").write_bytes((declaration + annotation(name)).encode(encoding))
-    assert read_annotation(tmp_path / "a.xml").objects == [(name, [*map(float, BOX)], 0)]
-
-
-def test_entities_are_refused_at_once(tmp_path: Path) -> None:
-    entities = '<!ENTITY a "ha">' + "".join(
-        f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefghijkl", "bcdefghijklm", strict=True)
-    )
-    bomb = f"<!DOCTYPE x [{entities}]>" + annotation("&m;")
-    for encoding in ("utf-8", "utf-16"):
-        (tmp_path / "a.xml").write_text(bomb, encoding=encoding)
-        with pytest.raises(UserError, match=r"a\.xml: defines XML entities"):
-            read_annotation(tmp_path / "a.xml")
-
-
-def test_a_file_far_too_large(tmp_path: Path) -> None:
-    with (tmp_path / "a.xml").open("wb") as file:
-        file.truncate(1 << 40)  # a hole: takes no room
-    with pytest.raises(UserError, match=r"a\.xml: is larger than"):
-        read_annotation(tmp_path / "a.xml")
 
 
 def test_all_boxes_of_an_object(tmp_path: Path) -> None:
