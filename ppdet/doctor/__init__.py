@@ -1,1 +1,1 @@
-"""Checks of the machine: `ppdet doctor`."""
+"""Checks the machine: `ppdet doctor`."""

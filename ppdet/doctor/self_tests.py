@@ -1,4 +1,4 @@
-"""The doctor's self-tests: a few seconds of work whose result is known."""
+"""The doctor's self-tests: a few seconds of work with a known result."""
 
 from __future__ import annotations
 
@@ -56,14 +56,7 @@ def all_reduce(timeout: float = 60.0, program: str = _RANK) -> list[str]:
     """
     start = time.perf_counter()
     ends = [f"127.0.0.1:{port}" for port in _free_ports(2)]
-    common = {"PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ENDPOINTS": ",".join(ends), "PADDLE_MASTER": ends[0],
-              "PADDLE_DISTRI_BACKEND": "gloo", "OMP_NUM_THREADS": "1"}  # fmt: skip
-    inherited = {key: value for key, value in os.environ.items() if key not in ("MASTER_ADDR", "MASTER_PORT")}
-    ranks = []
-    for rank, end in enumerate(ends):
-        own = {"PADDLE_TRAINER_ID": str(rank), "PADDLE_CURRENT_ENDPOINT": end}
-        ranks.append(subprocess.Popen([sys.executable, "-c", program], env=inherited | common | own, text=True,
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))  # fmt: skip
+    ranks = [_start_rank(rank, ends, program) for rank in range(len(ends))]
     try:
         for rank, process in enumerate(ranks):
             _, errors = process.communicate(timeout=max(0.0, timeout - (time.perf_counter() - start)))
@@ -79,7 +72,24 @@ def all_reduce(timeout: float = 60.0, program: str = _RANK) -> list[str]:
     return [f"2 processes through gloo: {time.perf_counter() - start:.1f} s with their start"]
 
 
+def _start_rank(rank: int, ends: list[str], program: str) -> subprocess.Popen[str]:
+    """Start `program` in the environment that Paddle's launcher makes for one of the processes at `ends`."""
+    environ = {key: value for key, value in os.environ.items() if key not in ("MASTER_ADDR", "MASTER_PORT")}
+    environ |= {
+        "PADDLE_TRAINERS_NUM": str(len(ends)),
+        "PADDLE_TRAINER_ENDPOINTS": ",".join(ends),
+        "PADDLE_MASTER": ends[0],
+        "PADDLE_DISTRI_BACKEND": "gloo",
+        "OMP_NUM_THREADS": "1",
+        "PADDLE_TRAINER_ID": str(rank),
+        "PADDLE_CURRENT_ENDPOINT": ends[rank],
+    }
+    command = [sys.executable, "-c", program]
+    return subprocess.Popen(command, env=environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
 def _free_ports(count: int) -> list[int]:
+    """Returns ports of 127.0.0.1 that are free."""
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
         each.bind(("127.0.0.1", 0))

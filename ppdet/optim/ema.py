@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights, as the published models were trained with."""
+"""Exponential moving average of the weights, with which the published models were trained."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from ppdet.optim.flat_tensors import FlatTensors
 
 
 class ModelEMA:
-    """Average of every entry of the model's state dict, norm statistics included.
+    """Average of all entries of a model's state dict, including norm statistics.
 
-    It starts from zeros and is divided by (1 - decay^step) when applied. The decay follows `decay_type`: "threshold"
-    min(decay, (1 + step) / (10 + step)), "exponential" decay * (1 - exp(-(step + 1) / 2000)) without the division,
-    "normal" constant. `cycle_epoch` > 0 starts anew every so many epochs (upstream counts snapshots instead).
+    The average starts from zeros and is divided by (1 - decay^step) when it is used. `decay_type` sets the decay:
+    "threshold": min(decay, (1 + step) / (10 + step)).
+    "exponential": decay * (1 - exp(-(step + 1) / 2000)), without the division.
+    "normal": constant.
 
-    The model's tensors are moved into one vector, and so is the average: an update is three launches.
+    With `cycle_epoch` > 0 the average restarts every `cycle_epoch` epochs; upstream counts snapshots instead.
+
+    The model's tensors move into one vector, and the average is a vector too, so an update takes three launches.
     """
 
     def __init__(self, model: nn.Layer, decay: float = 0.9998, decay_type: str = "threshold", cycle_epoch: int = -1):
@@ -39,27 +42,27 @@ class ModelEMA:
 
     @paddle.no_grad()
     def update(self) -> None:
-        """Take in the model's weights after an optimizer step."""
+        """Add the model's current weights to the average. Call it after each optimizer step."""
         decay = self._decay_at(self.step)
         self._average = self._average * decay + self._model.vector() * (1 - decay)
         self.step += 1
 
     @paddle.no_grad()
     def averaged(self) -> dict[str, paddle.Tensor]:
-        """The average by name, for evaluation and saving; call `update` at least once before."""
+        """Returns the average by name, for evaluation and saving. Call `update` at least once before."""
         average = self._average
         if self.decay_type != "exponential":
             average = average * (1 / (1 - self._decay_at(self.step - 1) ** self.step))
         return {name: paddle.to_tensor(value) for name, value in self._model.split(average).items()}
 
     def start_epoch(self, epoch: int) -> None:
-        """Begin a new cycle where `epoch` (from 0) starts one."""
+        """Restart the average if a cycle begins with `epoch` (counted from 0)."""
         if self.cycle_epoch > 0 and epoch > 0 and epoch % self.cycle_epoch == 0:
             self._average = paddle.zeros_like(self._average)
             self.step = 0
 
     def state(self) -> dict[str, np.ndarray]:
-        """The sums by name, for a checkpoint; the number of steps goes with them."""
+        """Returns the undivided average by name, for a checkpoint, which also needs `step`."""
         return self._model.split(self._average)
 
     def load(self, state: Mapping[str, np.ndarray], step: int) -> None:

@@ -1,4 +1,4 @@
-"""Many tensors as one vector, so that what is done to all of them is one launch."""
+"""Many tensors as one vector, so that an operation on all of them is one launch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ALIGNMENT = 64  # elements; kernels load vectors from aligned addresses
 
 
 class FlatTensors:
-    """Named float32 tensors that live in one vector: they become views of it, with their values.
+    """Named float32 tensors that become views of one vector and keep their values.
 
-    Whoever gives one of them memory of its own (none of Paddle's in-place updates do) is noticed by `vector`.
+    If a tensor gets memory of its own, `vector` notices and makes it a view again. In-place updates do not do that.
     """
 
     def __init__(self, tensors: Mapping[str, paddle.Tensor]):
@@ -26,7 +26,7 @@ class FlatTensors:
         self._adopt()
 
     def vector(self) -> paddle.Tensor:
-        """[total] float32, zeros between the tensors; changing it changes them."""
+        """Returns the vector [total] float32, with zeros between the tensors. Changing it changes the tensors."""
         origin = self._vector.data_ptr()
         places = zip(self._tensors.values(), self._starts, strict=True)
         if any(tensor.data_ptr() != origin + 4 * start for tensor, start in places):
@@ -34,7 +34,7 @@ class FlatTensors:
         return self._vector
 
     def split(self, vector: paddle.Tensor) -> dict[str, np.ndarray]:
-        """A vector of the same layout as arrays of the same names and shapes."""
+        """Returns the parts of a vector with the same layout, as arrays by name."""
         values = vector.numpy()
         return {
             name: values[start : start + tensor.size].reshape(tensor.shape)
@@ -42,7 +42,7 @@ class FlatTensors:
         }
 
     def join(self, values: Mapping[str, np.ndarray]) -> paddle.Tensor:
-        """The reverse of `split`: arrays by name as a vector of this layout."""
+        """Returns arrays by name as a vector of this layout: the inverse of `split`."""
         vector = np.zeros(self._vector.shape, np.float32)
         for (name, tensor), start in zip(self._tensors.items(), self._starts, strict=True):
             vector[start : start + tensor.size] = values[name].reshape(-1)
@@ -50,6 +50,7 @@ class FlatTensors:
 
     @paddle.no_grad()
     def _adopt(self) -> None:
+        """Make all tensors views of the vector."""
         for tensor, start in zip(self._tensors.values(), self._starts, strict=True):
             view = self._vector._slice(start, start + tensor.size)
             view.get_tensor()._set_dims(tensor.shape)

@@ -1,4 +1,4 @@
-"""The optimizer, from the `OptimizerBuilder` section."""
+"""The optimizer that the section `OptimizerBuilder` of a config describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _ADAMW_DECAY = 0.01  # Paddle's default
 _REGULARIZERS = {"L1": L1Decay, "L2": L2Decay}
-_Memory = Annotated[float, Range(0, 1, exclude="high")]  # the share of a running mean that each step keeps
+_Memory = Annotated[float, Range(0, 1, exclude="high")]  # fraction of a running mean that each step keeps
 
 
 class _SGD(TypedDict, total=False):
@@ -89,9 +89,10 @@ class _Regularizer(TypedDict):
 
 @register
 class OptimizerBuilder:
-    """Optimizer `{type: Momentum, …}` and regularizer `{type: L2, factor: …}`; parameters may carry their own decay.
+    """Builds an optimizer from `{type: Momentum, …}` and a regularizer `{type: L2, factor: …}`.
 
-    AdamW decays the weights itself, by its `weight_decay`, except those of norms that carry a decay of 0.
+    Parameters may have regularizers of their own. AdamW decays the weights itself, by its `weight_decay`, except for
+    the norms that have a decay of 0.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class OptimizerBuilder:
     ):
         if clip_grad_by_norm is not None and clip_grad_by_value is not None:
             raise UserError("OptimizerBuilder.clip_grad_by_value: clip_grad_by_norm is set as well; set one to null")
-        # null takes away an option that a base config set
+        # null removes an option that a base config set
         options: dict[str, Any] = {key: value for key, value in optimizer.items() if value is not None}
         self.type = getattr(paddle.optimizer, options.pop("type"))
         self.options = options
@@ -111,7 +112,7 @@ class OptimizerBuilder:
         self.clip_grad_by_norm, self.clip_grad_by_value = clip_grad_by_norm, clip_grad_by_value
 
     def __call__(self, learning_rate: float, model: nn.Layer) -> paddle.optimizer.Optimizer:
-        """An optimizer of the model's trainable parameters; the caller sets the learning rate of every step."""
+        """Returns an optimizer for the model's trainable parameters. The caller sets the learning rate of each step."""
         parameters = [p for p in model.parameters() if not p.stop_gradient]
         return self.type(
             learning_rate=float(learning_rate),
@@ -122,13 +123,13 @@ class OptimizerBuilder:
         )
 
     def _defaults(self, parameters: list[paddle.Tensor]) -> dict[str, Any]:
-        """Arguments of the optimizer that stand in no config."""
+        """Arguments of the optimizer that no config sets."""
         if self.type is paddle.optimizer.AdamW:
-            decay = {} if "weight_decay" in self.options else {"weight_decay": _ADAMW_DECAY}
+            default = {} if "weight_decay" in self.options else {"weight_decay": _ADAMW_DECAY}
             if self.regularizer:
                 used = self.options.get("weight_decay", _ADAMW_DECAY)
                 logger.warning("OptimizerBuilder.regularizer: not used; AdamW decays by its weight_decay, %g", used)
-            return decay | {"apply_decay_param_fun": _decayed(parameters)}
+            return default | {"apply_decay_param_fun": _decayed(parameters)}
         regularizer = self.regularizer
         decay = _REGULARIZERS[regularizer["type"]](regularizer["factor"]) if regularizer else None
         # one launch for all parameters
@@ -142,6 +143,6 @@ class OptimizerBuilder:
 
 
 def _decayed(parameters: list[paddle.Tensor]) -> Callable[[str], bool]:
-    """Whether AdamW decays the parameter of this name: not if it carries a regularizer of its own."""
+    """Returns a function that tells by name whether AdamW decays a parameter: not if it has its own regularizer."""
     names = {parameter.name for parameter in parameters if parameter.regularizer is None}
     return lambda name: name in names

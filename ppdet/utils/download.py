@@ -1,4 +1,4 @@
-"""Downloads that resume, check what arrived, and never leave half a file under the final name."""
+"""Downloads that resume, check the content, and never leave half a file under the final name."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ppdet.utils.weight_files import not_weights, read_arrays
 
 try:
     import fcntl
-except ImportError:  # Windows: processes that start the same download together are not kept apart
+except ImportError:  # Windows: two processes may fetch the same file at the same time
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS_URL = "https://paddledet.bj.bcebos.com/models/{name}.pdparams"
-# name -> SHA-256 of the file, None: not known, so that it counts if it can be read
+# SHA-256 of the file by name; None: unknown, so the file is accepted if it can be read
 PUBLISHED_WEIGHTS: dict[str, str | None] = {
     "picodet_xs_320_coco_lcnet": "0e18cb1a00b45283d4760f2302479ccddc89152ad2f7fa8678a8677be06944b8",
     "picodet_xs_416_coco_lcnet": None,
@@ -43,18 +43,18 @@ PUBLISHED_WEIGHTS: dict[str, str | None] = {
     "picodet_l_640_coco": None,
 }
 CACHE = Path("~/.cache/ppdet/weights")
-TIMEOUT = 30.0  # seconds without a byte
-Check = Callable[[Path], str | None]  # what is wrong with a file, None: nothing
+TIMEOUT = 30.0  # seconds without any data
+Check = Callable[[Path], str | None]  # returns what is wrong with a file, None: nothing
 
 
 def resolve_weights(spec: str, cache_dir: str | Path = CACHE) -> Path:
-    """Find the weights file that `spec` means; downloads it unless it was, into a folder of `cache_dir` for each URL.
+    """Returns the weights file that `spec` means; downloads it once, into a folder of `cache_dir` for each URL.
 
     Args:
         spec: a local path with or without ".pdparams", a URL, or the name of published weights.
 
     Raises:
-        UserError: no such file or name, the download failed, or what is there is no weights file.
+        UserError: there is no such file or name, the download failed, or the file does not hold weights.
     """
     for local in (spec, f"{spec}.pdparams", f"{spec}.pdiparams"):
         if path := _local_file(local):
@@ -66,7 +66,7 @@ def resolve_weights(spec: str, cache_dir: str | Path = CACHE) -> Path:
         hint = "" if re.search(r"[/\\.]", spec) else nearest(spec, PUBLISHED_WEIGHTS)
         raise UserError(f"{spec}: no such weights file; expected a path (.pdparams), a URL or a published name{hint}")
     name, sha256 = _file_name(url), PUBLISHED_WEIGHTS.get(spec)
-    earlier = Path(cache_dir).expanduser() / name  # where earlier versions put every file of this name
+    earlier = Path(cache_dir).expanduser() / name  # the place that earlier versions used
     if sha256 and earlier.is_file() and not _digest_error(earlier, "sha256", sha256):
         return earlier
     folder = Path(cache_dir) / f"{Path(name).stem[:80]}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
@@ -82,18 +82,23 @@ def download(
     attempts: int = 4,
     backoff: float = 1.0,
 ) -> Path:
-    """Fetch `url` into `target_dir` under the URL's last name; returns the file's path.
+    """Download `url` into `target_dir` under the last name in the URL, and return the file's path.
 
-    A file that is there already is kept, unless a given checksum differs. A broken transfer goes on where it stopped,
-    in this call and in later ones, where the content is the same still. Several processes may ask for the same file:
-    one fetches it, the others wait.
+    An existing file is kept, unless a given checksum differs. A broken transfer continues where it stopped, in this
+    call and in later ones, if the content on the server is still the same. If several processes ask for the same file,
+    one downloads it and the others wait.
 
     Args:
-        check: looks at what arrived, before it gets its name; says what is wrong with it.
-        attempts: how often to try before giving up; the wait between tries doubles from `backoff` seconds.
+        url: the address.
+        target_dir: the folder, which is created.
+        md5: checksum of the file, if it is known.
+        sha256: another checksum.
+        check: returns what is wrong with the content, before the file gets its name.
+        attempts: number of tries.
+        backoff: seconds before the second try; the time doubles with each try.
 
     Raises:
-        UserError: after the last try, or at once for an answer (404) that trying again cannot mend.
+        UserError: the last try failed, or the server gave an answer that another try cannot change, like 404.
     """
     folder = Path(target_dir).expanduser()
     target = folder / _file_name(url)
@@ -109,7 +114,7 @@ def download(
             if fcntl is not None:
                 with suppress(OSError):  # a file system without locks
                     fcntl.flock(lock, fcntl.LOCK_EX)  # the system drops it when its owner dies
-            if not target.is_file() or wrong(target):  # another process may have fetched it meanwhile
+            if not target.is_file() or wrong(target):  # another process may have downloaded it meanwhile
                 logger.info("downloading %s to %s", shown(url), target)
                 checked = bool(md5 or sha256)
                 _fetch(url, target, wrong, check, checked, attempts, backoff)
@@ -130,11 +135,11 @@ def _fetch(
         try:
             whole = transfer(url, part, TIMEOUT, checked)
             if fault := wrong(part):
-                forget(part)  # resuming cannot mend wrong bytes
+                forget(part)  # resuming cannot repair wrong content
                 raise TransferError(fault)
             if fault := check and check(part):
                 forget(part)
-                if not whole:  # the beginning of what was to come, or pieces of different files
+                if not whole:  # cut short, or pieced together from different files
                     raise TransferError(f"what the server sent is {fault}")
                 raise UserError(
                     f"{shown(url)}: what the server sent is {fault}; check the address, or place the file by hand at "
@@ -152,7 +157,7 @@ def _fetch(
 
 
 def _file_name(url: str) -> str:
-    """The last name in a URL. Raises UserError where it cannot be that of a file."""
+    """Returns the last name in a URL. Raises UserError if it cannot be a file name."""
     try:
         name = unquote(Path(urlsplit(url).path).name)
     except ValueError as error:
@@ -177,7 +182,7 @@ def _local_file(spec: str) -> Path | None:
 
 
 def _unreadable(path: Path, name: str) -> str | None:
-    """What is wrong with a weights file that came under the name `name`, None: it can be read."""
+    """Returns what is wrong with a weights file that the server calls `name`; None: it can be read."""
     if kind := not_weights(path, name):
         return kind
     try:
@@ -188,7 +193,7 @@ def _unreadable(path: Path, name: str) -> str | None:
 
 
 def _digest_error(path: Path, kind: str, expected: str) -> str | None:
-    """What is wrong with the file's checksum, or None."""
+    """Returns what is wrong with the file's checksum, or None."""
     digest = hashlib.new(kind)
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):

@@ -1,4 +1,4 @@
-"""One process at a time for an output folder."""
+"""A lock that lets one process at a time write to an output folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ppdet.core.errors import UserError
 
 try:
     import fcntl
-except ImportError:  # Windows: processes are not kept apart
+except ImportError:  # Windows: no locks
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
@@ -26,15 +26,16 @@ _TAKEN = (errno.EACCES, errno.EAGAIN)
 
 @contextmanager
 def folder_lock(folder: Path, otherwise: str) -> Iterator[None]:
-    """Hold the lock of `folder`, which is made; the system drops the lock when the process dies.
+    """Hold the lock of `folder`, which is created; the system drops the lock if the process dies.
 
-    It is a record lock: reader processes, which may outlive a killed run for a moment, do not inherit it. A file system
-    without locks gets a warning. Nothing is locked where nothing can be written: the first file says so.
+    It is a record lock, because reader processes do not inherit record locks: they may outlive a killed run for a
+    moment. A file system without locks gets a warning. A folder that cannot be written is not locked: the first file
+    will report it.
 
     Raises:
-        UserError: another process holds it; `otherwise` says what to do then.
+        UserError: another process holds the lock; the message ends with `otherwise`, which says what to do.
     """
-    made = not folder.exists()
+    created = not folder.exists()
     file = None
     with suppress(OSError):
         file = _take(folder, otherwise)
@@ -47,12 +48,12 @@ def folder_lock(folder: Path, otherwise: str) -> Iterator[None]:
         finally:
             with suppress(OSError):
                 (folder / _NAME).unlink()  # while the lock is held: see _take
-                if made:
+                if created:
                     folder.rmdir()  # if nothing was written
 
 
 def _take(folder: Path, otherwise: str) -> BinaryIO:
-    """The open and locked file. Whoever had it before may have deleted it after it was opened here."""
+    """Returns the open, locked file. Tries again if the former holder deleted the file after it was opened here."""
     path = folder / _NAME
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,8 +66,8 @@ def _take(folder: Path, otherwise: str) -> BinaryIO:
                 with file:
                     holder = _holder(file)
                 raise UserError(f"{folder}: {holder} is at work there; wait for its end, or {otherwise}") from None
-            logger.warning("%s: the file system has no locks (%s); see to it that one run at a time writes there",
-                           folder, error.strerror)  # fmt: skip
+            advice = "see to it that one run at a time writes there"
+            logger.warning("%s: the file system has no locks (%s); %s", folder, error.strerror, advice)
         if _is_at(path, file):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
@@ -82,7 +83,7 @@ def _holder(file: BinaryIO) -> str:
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:
-    """Whether `file` still has the name `path`. Opening that a second time would end the lock when it is closed."""
+    """Whether `file` still has the name `path`, without opening `path` again: closing it would drop the lock."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:

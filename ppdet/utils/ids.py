@@ -1,4 +1,4 @@
-"""Ids that files give to images and classes: numbers of any size and texts. Inside, all are numbered from 0."""
+"""Ids of images and classes in files: numbers of any size, or texts. The program numbers both from 0."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def is_id(value: Any) -> TypeGuard[FileId]:
 
 
 def as_number(value: FileId) -> FileId:
-    """The number that a text is of ("007" is 7); any other id as it is."""
+    """Returns a text of digits as a number ("007" is 7), and any other id unchanged."""
     if isinstance(value, str):
         with suppress(ValueError):
             return int(value)
@@ -26,13 +26,13 @@ def as_number(value: FileId) -> FileId:
 
 
 def sort_key(value: FileId) -> tuple[bool, FileId]:
-    """Numbers, also in texts, come first and by size; then texts."""
+    """Returns a key that sorts numbers, also those in texts, by size and before other texts."""
     number = as_number(value)
     return isinstance(number, str), number
 
 
 class IdIndex:
-    """The position of each id. A number is also found by its text, and the other way round, if no other id is both."""
+    """The position of each id. Finds a number by its text and a text by its number, unless two ids are equal then."""
 
     def __init__(self, ids: Iterable[FileId]) -> None:
         self._exact: dict[FileId, int] = {}
@@ -43,7 +43,7 @@ class IdIndex:
             self._numbers[number] = position if number not in self._numbers else None
 
     def find(self, value: FileId) -> int | None:
-        """The position of the first entry with this id; None where there is none."""
+        """Returns the position of the first entry with this id, or None."""
         if value in self._exact:
             return self._exact[value]
         return self._numbers.get(as_number(value))

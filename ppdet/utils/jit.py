@@ -1,4 +1,4 @@
-"""numba's `njit` with a cache of compiled code that a damaged file, a full disk or a read-only folder cannot break."""
+"""numba's `njit` with a cache on disk that damaged files, full disks and read-only folders do not break."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 def compiled(signatures: Sequence[Any] = (), **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorator: `numba.njit(**options)`, compiled for `signatures` at once, the code kept on disk where possible."""
+    """Returns a decorator: `numba.njit(**options)` that compiles for `signatures` at once and caches on disk."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         dispatcher = numba.njit(**options)(function)
-        with suppress(RuntimeError):  # numba finds no folder that can be written: each process compiles for itself
+        with suppress(RuntimeError):  # no folder that can be written: each process compiles
             dispatcher._cache = _Cache(function)
         if signatures:
             with typeinfer.register_dispatcher(dispatcher):
@@ -40,13 +40,13 @@ def compiled(signatures: Sequence[Any] = (), **options: Any) -> Callable[[Callab
 
 
 class _Cache(FunctionCache):  # numba has no type hints
-    """One file for each signature: a checksum, then the pickled (stamp of the source, code).
+    """A cache with one file for each signature: a checksum, then the pickled (stamp of the source, code).
 
-    numba's own cache stops the program where a file is cut short, and would run code in which a bit has flipped.
+    numba's own cache ends the program if a file is cut short, and runs code in which a bit has flipped.
     """
 
     def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """The compiled function; None where there is none that is whole and of this source."""
+        """Returns the compiled function; None if no intact file for this source is there."""
         target_context.refresh()
         try:
             content = self._file(signature, target_context.codegen()).read_bytes()
@@ -56,13 +56,13 @@ class _Cache(FunctionCache):  # numba has no type hints
                     return self._impl.rebuild(target_context, code)
         except FileNotFoundError:
             pass
-        except Exception as error:  # unreadable, or of another version of numba
+        except Exception as error:  # unreadable, or written by another version of numba
             logger.debug("compiled code is not used (%s: %s)", type(error).__name__, error)
         _announce(self._cache_path)
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        """Keep the compiled function, or, on a full disk, do not."""
+        """Save the compiled function, unless the disk is full."""
         if not self._impl.check_cachable(result):
             return
         data = dumps((self._stamp, self._impl.reduce(result)))
@@ -88,5 +88,5 @@ class _Cache(FunctionCache):  # numba has no type hints
 
 @functools.cache
 def _announce(folder: str) -> None:
-    """Say once why nothing happens for a while."""
+    """Log once why the program pauses."""
     logger.info("compiling loops for this processor, up to a minute, once; the code is kept in %s", folder)

@@ -1,4 +1,4 @@
-"""Text and JSON files as people's tools save them, and errors that name the entry at fault."""
+"""Reads text and JSON files in the encodings that common tools write, with errors that name the entry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGEST = 3.4e38  # of float32, which boxes become
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with its mark. Raises UserError for any other encoding."""
+    """Returns the text of a file in UTF-8, or UTF-16 with a byte order mark. Raises UserError for other encodings."""
     try:
         data = path.read_bytes()
         encoding = next((name for mark, name in _ENCODINGS.items() if data.startswith(mark)), "utf-8")
@@ -35,7 +35,7 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """The parsed content of a JSON file. Raises UserError where it is none."""
+    """Returns the parsed content of a JSON file. Raises UserError if it is not JSON."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -50,7 +50,7 @@ def read_json(path: Path) -> Any:
 
 
 def finite_number(value: Any) -> float | None:
-    """`value` as a float; None where it is not a number, not finite, or too large for float32."""
+    """Returns `value` as a float; None if it is not a number, not finite, or too large for float32."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_LARGEST <= value <= _LARGEST:
         return None
     return float(value)
@@ -69,21 +69,23 @@ class Entry:
 
     @property
     def place(self) -> str:
+        """The entry's place in the file, as in "images[3]"."""
         return f"{self._section}[{self.index}]"
 
     def wrong(self, key: str, expected: str) -> UserError:
-        """The error about the value of `key`; `expected` may go on to say what to do."""
+        """Returns an error about the value of `key`; `expected` may also say what to do."""
         found = reprlib.repr(self.values[key]) if key in self.values else "nothing"
         return UserError(f"{self._path}: {self.place}.{key}: found {found}; expected {expected}")
 
     def id(self, key: str) -> FileId:
+        """Returns a number or a text."""
         value = self.values.get(key)
         if not is_id(value):
             raise self.wrong(key, "a number or a text")
         return value
 
     def text(self, key: str) -> str:
-        """A text that a file, a terminal and a file system take; a whole number stands for its digits."""
+        """Returns a text that files, terminals and file systems accept; a whole number becomes a text of its digits."""
         value = self.values.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -94,7 +96,7 @@ class Entry:
         return value
 
     def flag(self, key: str) -> bool:
-        """0 or 1, as a number, a truth value or text; missing and null are 0."""
+        """Returns the truth of 0 or 1, given as a number, a truth value or text; missing and null are 0."""
         value = self.values.get(key)
         if isinstance(value, (list, dict)) or value not in (None, 0, 1, "0", "1"):
             raise self.wrong(key, "0 or 1")
@@ -102,6 +104,6 @@ class Entry:
 
 
 def entries(path: Path, section: str, values: list[Any]) -> Iterator[Entry]:
-    """The objects of a list. Raises UserError naming the first that is none."""
+    """Yield the objects of a list. Raises UserError if an element is not an object."""
     for index, value in enumerate(values):
         yield Entry(path, section, index, value)

@@ -1,4 +1,4 @@
-"""Modules that take long to import and are not always needed."""
+"""Imports modules at their first use, for modules that load slowly and are not always needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 
 @functools.cache
 def optional_module(name: str) -> ModuleType | None:
-    """The module `name`, imported at the first call; None if something that it imports is not installed.
+    """Returns the module `name`, imported at the first call; None if a package that it imports is not installed.
 
     tests/test_imports.py counts a call as an import, so that it cannot hide a circle.
     """

@@ -1,4 +1,4 @@
-"""The one place where log handlers are set up."""
+"""Sets up the log handlers of all commands."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ppdet.core.errors import printable
 
 
 class TqdmHandler(logging.Handler):
-    """Writes to stderr above a running progress bar instead of through it."""
+    """Writes to stderr, above a running progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             tqdm.write(self.format(record), file=sys.stderr)
-        except OSError:  # stderr closed by the other side: losing the line beats ending the training
+        except OSError:  # stderr was closed; the program goes on without the line
             self.handleError(record)
 
 
 class OneLineFormatter(logging.Formatter):
-    """One line per message, without what a terminal could take for commands; a trace line by line."""
+    """Formats a message as one line without control characters; a trace keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
         return printable(super().formatMessage(record))
@@ -31,7 +31,7 @@ class OneLineFormatter(logging.Formatter):
 
 
 def setup_logging(rank: int = 0, debug: bool = False) -> None:
-    """Send the log of ppdet and its tools to stderr, one line per message; may be called again.
+    """Send the log of ppdet and its tools to stderr, one line per message. May be called again.
 
     Args:
         rank: processes other than 0 log warnings and errors only, with their rank in front.
@@ -47,7 +47,7 @@ def setup_logging(rank: int = 0, debug: bool = False) -> None:
     for old in [old for old in logging.root.handlers if type(old) in (logging.StreamHandler, TqdmHandler)]:
         logging.root.removeHandler(old)
     logging.root.addHandler(handler)
-    logging.root.setLevel(logging.WARNING)  # other libraries' chatter stays out
+    logging.root.setLevel(logging.WARNING)  # no messages of other libraries
     level = logging.WARNING if rank else logging.DEBUG if debug else logging.INFO
     for name in ("ppdet", "__main__"):
         logging.getLogger(name).setLevel(level)

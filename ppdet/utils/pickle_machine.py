@@ -1,4 +1,4 @@
-"""The instructions of pickles that build data: arrays, numbers, text and plain containers; see safe_pickle.py."""
+"""Runs the instructions of pickles that build arrays, numbers, text and plain containers; see safe_pickle.py."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 
 import numpy as np
 
-# bool, integers, floating-point, complex; bfloat16 stands in files as uint16
+# bool, integers, floating-point, complex; files hold bfloat16 as uint16
 _PLAIN_DTYPE = re.compile(r"[<>|=]?[biufc]\d{1,2}")
 
 
 class UnsafePickleError(ValueError):
-    """The pickle wants something done that no file of numbers and text needs."""
+    """The pickle asks for something that no file of numbers and text needs."""
 
 
 class _Unfinished:
-    """An array or dtype between its making and the instruction BUILD, which tells what it holds."""
+    """An array or dtype before the instruction BUILD, which sets its value."""
 
     value: Any = None
 
 
 class _Function:
-    """A name that the file may call: a stand-in for the function of that name."""
+    """The replacement for a function that the file may call."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call = call
 
 
 class Machine:
-    """The stack and the memory of a pickle; its calls may copy as many bytes as the file has: `limit`."""
+    """The stack and the memo of a pickle. Its calls may copy `limit` bytes, the size of the file."""
 
     def __init__(self, limit: int) -> None:
         self.limit = self.left = limit
@@ -40,7 +40,7 @@ class Machine:
         self.memo: dict[int, Any] = {}
 
     def step(self, name: str, argument: Any) -> None:
-        """Carry out one instruction."""
+        """Run one instruction."""
         if name in _PUSHES:
             self.stack.append(argument)
         elif name in _CONSTANTS:
@@ -51,7 +51,7 @@ class Machine:
             raise ValueError(f"instruction {name}")
 
     def spend(self, size: int) -> None:
-        """Count `size` bytes that a call copies: a call is a few bytes long and can be repeated."""
+        """Count `size` bytes that a call copies, because a call is short and can be repeated."""
         self.left -= size
         if self.left < 0:
             raise UnsafePickleError("it makes more of its data than the file holds")
@@ -124,7 +124,7 @@ class Machine:
 _PUSHES = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "BINSTRING", "SHORT_BINSTRING"),
-    *("INT", "LONG", "FLOAT", "STRING", "UNICODE"),  # these and DICT, LIST, PUT, GET: of the oldest protocols
+    *("INT", "LONG", "FLOAT", "STRING", "UNICODE"),  # these, DICT, LIST, PUT and GET: oldest protocols
 }
 _CONSTANTS: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
@@ -212,12 +212,13 @@ def _array(data: Any, dtype: Any, shape: Any, order: str, *_: Any) -> np.ndarray
     if math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"an array of shape {list(shape)} has {len(data)} bytes")
     # frombuffer takes no empty buffer
-    flat = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
-    return flat.reshape(shape, order=order)
+    flat: np.ndarray = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
 
 
 def _scalar(dtype: Any, data: Any) -> np.generic:
-    return _array(data, dtype, (1,), "C")[0]
+    value: np.generic = _array(data, dtype, (1,), "C")[0]
+    return value
 
 
 _NDARRAY = _Function(lambda *_: _Unfinished())

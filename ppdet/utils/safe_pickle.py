@@ -1,8 +1,8 @@
-"""Reading pickles of NumPy arrays, numbers, text and plain containers, without running anything that they name.
+"""Reads pickles of NumPy arrays, numbers, text and plain containers without running any code that they name.
 
-Weight files are pickles: a program whose instructions may call any function. `pickletools` takes the program apart, and
-`Machine` carries out those instructions that build data. Names of functions are looked up in a table of stand-ins; what
-they make cannot take more memory than the size of the file justifies.
+Weight files are pickles: programs whose instructions may call any function. `pickletools` splits the program into
+instructions, and `Machine` runs those that build data. It replaces the functions that a file may name by its own ones,
+and limits the memory that their results take by the size of the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAME_TABLE = "StructuredToParameterName@@"
 
 
 def read_pickle(file: BinaryIO) -> Any:
-    """Return what `paddle.load(…, return_numpy=True)` returns for a file of `paddle.save`; arrays are read-only.
+    """Returns what `paddle.load(…, return_numpy=True)` returns for a file of `paddle.save`, with read-only arrays.
 
     Raises:
         UnsafePickleError: the file wants to call a function, or to take an unreasonable amount of memory.
@@ -41,13 +41,13 @@ def read_pickle(file: BinaryIO) -> Any:
         return content
     except UnsafePickleError:
         raise
-    # of damaged files: operands that are not there or of another kind
+    # errors of damaged files, whose operands are missing or of another type
     except (IndexError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         raise ValueError(f"{type(error).__name__} in its instructions") from error
 
 
 class _Plain:
-    """Checks that content is plain, and puts arrays in the place of the pairs (name, array) that Paddle writes."""
+    """Checks that content is plain, and replaces the pairs (name, array) that Paddle writes by the arrays."""
 
     def __init__(self) -> None:
         self.seen = 0
@@ -68,7 +68,7 @@ class _Plain:
 
 
 def _join_pieces(content: dict[str, Any], limit: int) -> None:
-    """Put tensors together that Paddle wrote in pieces; all of them may take `limit` bytes."""
+    """Join the tensors that Paddle wrote in pieces; together they may take `limit` bytes."""
     for name, how in content.pop(_BIG_TENSORS, {}).items():
         pieces = [content[piece] for piece in how["slices"]]
         limit -= sum(piece.nbytes for piece in pieces)

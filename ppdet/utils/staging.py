@@ -1,4 +1,4 @@
-"""Folders whose files are replaced together."""
+"""Replaces the files of a folder together."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ppdet.core.errors import UserError
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """A temporary folder in `folder`, which is made; at the end its files replace those of the same names in `folder`.
+    """Yield a temporary folder whose files replace those of the same names in `folder` at the end.
 
-    When the body raises, the old files stay. An operating-system error becomes a UserError that names `folder`.
+    `folder` is created. If the body raises, the old files stay. An OSError becomes a UserError that names `folder`.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

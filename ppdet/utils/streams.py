@@ -1,4 +1,4 @@
-"""Seeds of everything random, so that no two uses ever draw the same numbers."""
+"""Seeds of all random generators, so that no two uses draw the same numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """The uses, and what numbers each of their generators is made from. A use keeps its number for ever."""
+    """The uses of random numbers, and what their generators are seeded with. The number of a use never changes."""
 
     ORDER = 1  # of the images of an epoch: seed, epoch
     SAMPLE = 2  # the transforms of an image: seed, epoch, rank, image
@@ -20,5 +20,5 @@ class Stream(IntEnum):
 
 
 def generator(use: Stream, *numbers: int) -> np.random.Generator:
-    """The generator of a use. Numbers up to 2**64; each takes two words, so that large ones run into no other."""
+    """Returns the generator of a use. Numbers may be up to 2**64: each fills two words, so no two seeds coincide."""
     return np.random.default_rng(np.array([use, *numbers], np.uint64).view(np.uint32))

@@ -1,4 +1,4 @@
-"""Per-class scores as text."""
+"""Tables as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ppdet.core.errors import printable
 
 
 def format_table(rows: Sequence[Any]) -> str:
-    """Named tuples of one kind in columns under their field names; "-" for negative scores: nothing to score."""
+    """Returns named tuples of one type as a table with their field names on top; negative numbers become "-"."""
     if not rows:
         return ""
     cells = [rows[0]._fields, *([_text(cell) for cell in row] for row in rows)]

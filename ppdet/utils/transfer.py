@@ -1,4 +1,4 @@
-"""One try of a download: what a `.part` file lacks is fetched, from the very content that it is the beginning of."""
+"""One try of a download: appends to a `.part` file the rest of the same content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 from urllib.parse import quote, urlsplit
@@ -20,31 +20,37 @@ from tqdm import tqdm
 from ppdet.core.errors import UserError
 
 CHUNK = 1 << 20
-_WINDOW, _LEAST = (
-    60.0,
-    6000,
-)  # seconds, and the bytes that must arrive in them: slower than any modem, a server that drips
+_WINDOW, _LEAST = 60.0, 6000  # seconds, and the bytes that must arrive in them: fewer mean a server that hangs
 
 
 class TransferError(Exception):
-    """One try failed; another may work."""
+    """One try failed; another one may succeed."""
 
 
 def shown(url: str) -> str:
-    """The URL for messages: without its query and user, which may hold a password or token."""
+    """Returns the URL for messages, without its query and user, which may contain a password or token."""
     parts = urlsplit(url)
     return _words(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?…' if parts.query else ''}")
 
 
 def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
-    """Append to `part` what it lacks, or start over where that cannot be done safely.
+    """Append to `part` what it lacks, or start over if that is not safe.
 
-    timeout  seconds without a byte
-    checked  a checksum will be compared: so a server that does not say which content it sends may be asked to go on
+    Args:
+        url: the address.
+        part: the file.
+        timeout: seconds without any data.
+        checked: whether a checksum will be compared. Then resuming is safe even if the server does not identify the
+            content.
 
-    Returns whether `part` is known to be one whole answer: as long as the server said, and not pieced together.
+    Returns:
+        Whether `part` is known to be one complete answer: it has the length that the server said, and was not resumed.
+
+    Raises:
+        TransferError: another try may succeed.
+        UserError: the server gave an answer that another try cannot change.
     """
-    facts = part.with_name(f".{part.name}.json")  # of the answer that `part` began with
+    facts = part.with_name(f".{part.name}.json")  # about the answer that `part` began with
     have, validator = _resumable(part, facts, url, checked)
     headers = {"User-Agent": "ppdet", "Accept-Encoding": "identity"}
     if have:
@@ -67,7 +73,7 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416 and have and error.headers.get("Content-Range") == f"bytes */{have}":
-            return False  # nothing follows `part`, so that it has the file's length
+            return False  # `part` has the full length already
         if error.code == 416:
             part.unlink(missing_ok=True)
         elif error.code < 500 and error.code not in (408, 429):
@@ -75,7 +81,7 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
                 f"{shown(url)}: the server answered {error.code} {_words(error.reason)}; check the address"
             ) from error
         raise TransferError(f"the server answered {error.code} {_words(error.reason)}") from error
-    # the last two: of ports, redirects and names of hosts that are none
+    # OverflowError and ValueError: invalid ports, redirects and host names
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, OverflowError, ValueError) as error:
         raise TransferError(_words(getattr(error, "reason", error)) or type(error).__name__) from error
     if total is not None and (size := part.stat().st_size) != total:
@@ -84,16 +90,16 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
 
 
 def forget(part: Path) -> None:
-    """Delete `part` and what is noted about it."""
+    """Delete `part` and the file with facts about it."""
     part.unlink(missing_ok=True)
     part.with_name(f".{part.name}.json").unlink(missing_ok=True)
 
 
 class _HttpOnly(urllib.request.HTTPRedirectHandler):
-    """Redirects to a local file or another kind of server are not followed."""
+    """Refuses redirects to local files and other kinds of servers."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if urlsplit(newurl).scheme not in ("http", "https"):
             raise UserError(f"{shown(req.full_url)}: the server points to {shown(newurl)}; expected http or https")
@@ -101,18 +107,18 @@ class _HttpOnly(urllib.request.HTTPRedirectHandler):
 
 
 def _resumable(part: Path, facts: Path, url: str, checked: bool) -> tuple[int, str | None]:
-    """How many bytes of `part` can be kept, and what the server calls their content."""
+    """Returns the number of bytes of `part` that can be kept, and the server's identifier of the content."""
     try:
         noted = json.loads(facts.read_text())
         validator, same = noted["validator"], noted["url"] == url
-    except (OSError, ValueError, KeyError, TypeError):  # of an earlier version
+    except (OSError, ValueError, KeyError, TypeError):  # written by an earlier version
         validator, same = None, True
     usable = part.exists() and same and (checked or isinstance(validator, str))
     return (part.stat().st_size if usable else 0), validator
 
 
 def _validator(headers: Message) -> str | None:
-    """What changes when the content does: the ETag, unless it is a weak one, or the date."""
+    """Returns a header that changes with the content: the ETag, unless it is a weak one, or the date."""
     etag = headers.get("ETag")
     return etag if etag and not etag.startswith("W/") else headers.get("Last-Modified")
 
@@ -129,7 +135,7 @@ def _check_kind(response: HTTPResponse, url: str) -> None:
 
 
 def _extent(response: HTTPResponse, have: int) -> tuple[int, int | None]:
-    """Where the body starts in the file (-1: not said), and the file's whole length if the server says so."""
+    """Returns where the body starts in the file (-1: unknown), and the file's length if the server says it."""
     if response.status == 206:
         match = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if match is None:
@@ -143,7 +149,7 @@ def _copy(response: HTTPResponse, file: BinaryIO, start: int, total: int | None,
     quiet = not sys.stderr.isatty()
     since, arrived = time.monotonic(), 0
     with tqdm(desc=name, initial=start, total=total, unit="B", unit_scale=True, disable=quiet, leave=False) as bar:
-        while chunk := response.read1(CHUNK):  # not read, which would wait for all of it
+        while chunk := response.read1(CHUNK):  # `read` would wait for the whole chunk
             file.write(chunk)
             bar.update(len(chunk))
             arrived += len(chunk)
@@ -156,7 +162,7 @@ def _copy(response: HTTPResponse, file: BinaryIO, start: int, total: int | None,
 
 
 def _words(text: Any) -> str:
-    """One line of what a server said."""
+    """Returns text of a server as one short, printable line."""
     line = " ".join(str(text).split())
     line = line if len(line) <= 200 else line[:200] + "…"
     return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -1,4 +1,4 @@
-"""Time limits for what may never answer: a file system that is gone, a process that is stopped."""
+"""Time limits for waiting on something that may never answer, like a lost file system or a stopped process."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ppdet.core.errors import UserError
 logger = logging.getLogger(__name__)
 
 READING = "PPDET_READ_SECONDS"  # the environment variable: how long the images of a batch may take
-_SLICE = 1.0  # seconds; counted one by one, so that a process that is itself stopped for an hour goes on afterwards
-_NOTICE = 60  # slices between two lines in the log
-_GRACE = 2.0  # seconds that a call which is given up gets to end
+_SLICE = 1.0  # seconds; slices are counted, so a process that was itself stopped for an hour goes on afterwards
+_NOTICE = 60  # slices between two log lines
+_GRACE = 2.0  # seconds for an abandoned call to end
 
 T = TypeVar("T")
 
 
 def seconds_from(variable: str, default: int) -> float:
-    """A time limit out of the environment, in whole seconds; 0 is without end."""
+    """Returns a time limit from the environment in whole seconds; 0 means no limit."""
     text = os.environ.get(variable, str(default))
     if not (text.isascii() and text.isdecimal()):
         raise UserError(f"{variable}: found {text!r}; expected whole seconds, 0: without end")
@@ -29,14 +29,20 @@ def seconds_from(variable: str, default: int) -> float:
 
 
 def reading_limit() -> float:
-    """Seconds that reading a batch may take: ten minutes unless the environment says otherwise."""
+    """Returns the seconds that reading a batch may take: ten minutes, unless the environment says otherwise."""
     return seconds_from(READING, 600)
 
 
 def wait_for(done: Callable[[float], bool], name: Callable[[], str], limit: float) -> None:
-    """Call `done(seconds)`, which waits that long for an event, until it says that the event has come.
+    """Call `done(seconds)`, which waits that long for an event, until it returns true.
 
-    Raises UserError after `limit` seconds. name: the file that is being read, asked for when there is something to say.
+    Args:
+        done: returns whether the event has come.
+        name: returns the file that is being read, for messages.
+        limit: seconds.
+
+    Raises:
+        UserError: the event has not come within the limit.
     """
     slices = 0
     while not done(_SLICE):
@@ -51,9 +57,17 @@ def wait_for(done: Callable[[float], bool], name: Callable[[], str], limit: floa
 
 
 def call_within(limit: float, name: Callable[[], str], call: Callable[[], T]) -> T:
-    """The result of `call()`, made on a thread: a system call that never ends cannot be left in any other way.
+    """Returns the result of `call()`, which runs on a thread: only a thread can be left if a system call never ends.
 
-    Signals are heeded meanwhile. Raises UserError after `limit` seconds, and what `call` raises.
+    Signals are handled meanwhile.
+
+    Args:
+        limit: seconds.
+        name: returns the file that is being read, for messages.
+        call: the function.
+
+    Raises:
+        UserError: `call` has not ended within the limit.
     """
     results: list[T] = []
     errors: list[Exception] = []
@@ -73,7 +87,7 @@ def call_within(limit: float, name: Callable[[], str], call: Callable[[], T]) ->
     try:
         wait_for(ended, name, limit)
     except BaseException:
-        thread.join(_GRACE)  # at the end of the process a thread in the middle of compiled code can crash it
+        thread.join(_GRACE)  # a thread that is in compiled code when the process ends can crash it
         raise
     if errors:
         raise errors[0]

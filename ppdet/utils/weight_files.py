@@ -1,4 +1,4 @@
-"""The content of a weight or state file, whoever wrote it: `.pdparams` and its companions, or `.safetensors`."""
+"""Reads weight and state files: `.pdparams` and its companions, and `.safetensors`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from ppdet.utils.pickle_machine import UnsafePickleError
 from ppdet.utils.safe_pickle import read_pickle
 
 _EXPORTED = (".pdiparams", ".pdmodel", ".json", ".onnx", ".xml", ".bin")
-# the dtypes that safetensors files name, as NumPy's; bfloat16 as in Paddle's files, by its bits
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2", "BOOL": "?", "U8": "u1", "I8": "i1",
-           "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8", "I64": "<i8"}  # fmt: skip
+# NumPy's names of the dtypes in safetensors files; bfloat16 is read as its bits, as in Paddle's files
+_FLOATS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2"}
+_INTEGERS = {"U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8"}
+_DTYPES = {**_FLOATS, **_INTEGERS, "BOOL": "?"}
 
 
 def read_arrays(path: Path, name: str = "") -> dict[str, Any]:
-    """Return the content of a weight or state file: NumPy arrays (read-only), numbers, text and containers of them.
+    """Returns the content of a weight or state file: read-only NumPy arrays, numbers, text and containers of them.
 
-    Runs nothing that the file names. The end of `name` says what kind of file it is; default: that of `path`.
+    Runs no code that the file names. The extension of `name`, by default of `path`, says what kind of file it is.
 
     Raises:
         UserError: the file is missing, cut short, of another kind, or wants to run something.
@@ -47,20 +48,22 @@ def read_arrays(path: Path, name: str = "") -> dict[str, Any]:
 
 
 def not_weights(path: Path, name: str = "") -> str | None:
-    """What the file is instead of weights (an error page, a pointer), or None when it may hold weights.
+    """Returns what the file is instead of weights, as in "a web page", or None if it may hold weights.
 
-    name: as for `read_arrays`.
+    `name` is that of `read_arrays`.
     """
     with path.open("rb") as file:
         head = file.read(64).lstrip().lower()
     if not head:
         return "empty"
-    kinds = {b"<": "a web page", b"{": "JSON text", b"version https://git-lfs": "a Git LFS pointer",
-             b"pk\x03\x04": "a zip archive, as PyTorch writes"}  # fmt: skip
-    if Path(name or path).suffix.lower() in (
-        ".safetensors",
-        *_EXPORTED,
-    ):  # the first begins with a length, and read_arrays knows the others
+    kinds = {
+        b"<": "a web page",
+        b"{": "JSON text",
+        b"version https://git-lfs": "a Git LFS pointer",
+        b"pk\x03\x04": "a zip archive, as PyTorch writes",
+    }
+    # safetensors files begin with a length, and read_arrays reports exported models
+    if Path(name or path).suffix.lower() in (".safetensors", *_EXPORTED):
         kinds = {}
     return next((kind for start, kind in kinds.items() if head.startswith(start)), None)
 
@@ -76,7 +79,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     except ImportError as error:
         raise UserError(f"{path}: needs the package safetensors; pip install safetensors") from error
     try:
-        tensors = deserialize(path.read_bytes())
+        tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise ValueError(str(error)) from error
     found = {}
@@ -88,6 +91,6 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _shortened(error: ValueError) -> str:
-    """The first words of an error that may quote the file."""
+    """Returns the beginning of an error that may quote the file."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(error))
     return text if len(text) <= 80 else text[:80] + "…"
