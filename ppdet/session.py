@@ -76,15 +76,15 @@ class Session:
         return dataset
 
     def load_annotated(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
-        """As `load_dataset`, of a slot whose images need boxes."""
+        """Load a dataset as `load_dataset` does; its images need boxes."""
         if not isinstance(dataset := self.build_dataset(slot), AnnotatedDataset):
             raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give a COCODataSet or a VOCDataSet")
         return self.load_dataset(slot, trained)
 
     def trained_classes(self) -> TrainedClasses | None:
-        """The classes that the config's `weights` were trained on; None where nothing tells.
+        """The classes that the config's `weights` were trained on; None if they are not known.
 
-        Checkpoints hold them. For other weights they are TrainDataset's, where it can be read, and quickly.
+        Checkpoints hold them. For other weights they are TrainDataset's, if it can be read quickly.
         """
         weights = self.settings.weights or ""
         found = stored_classes(weights) or published_classes(weights) or self._training_set_classes()
@@ -102,7 +102,7 @@ class Session:
 
 
 def class_categories(session: Session) -> list[Category]:
-    """The classes as TestDataset names them, else the training, else EvalDataset, else COCO's names or numbers."""
+    """The classes with the names of TestDataset, else of the training, else of EvalDataset, else COCO's or numbers."""
     dataset: Dataset = test_dataset(session).with_images(["-"]).load()
     categories, trained = dataset.categories, session.trained_classes()
     if trained and not categories:
@@ -122,6 +122,7 @@ def class_categories(session: Session) -> list[Category]:
 
 
 def test_dataset(session: Session) -> ImageFolder:
+    """The TestDataset, not read yet."""
     dataset = session.build_dataset("TestDataset")
     if not isinstance(dataset, ImageFolder):
         raise UserError(f"TestDataset: found {type(dataset).__name__}; expected ImageFolder")
@@ -148,13 +149,13 @@ def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
 
 
 def _rate_places(places: Mapping[str, Place]) -> tuple[str, str] | None:
-    """Where base_lr and the batch size that it is for are set, if base_lr is set later, without the other."""
+    """The places of base_lr and of the batch size that it is for, if base_lr is set later and without the other."""
     rate, reference = (places.get(f"LearningRate.{name}") for name in ("base_lr", "reference_batch_size"))
     return (str(rate), str(reference)) if rate and reference and rate.layer > reference.layer else None
 
 
 def _check_model(cfg: Config, settings: Settings) -> None:
-    """Raise UserError where `architecture` and its section do not describe a detector."""
+    """Raise UserError if `architecture` and its section do not describe a detector."""
     if settings.architecture != PicoDet.__name__:
         raise UserError(f"architecture: found {settings.architecture!r}; expected {PicoDet.__name__}")
     section = cfg.get(PicoDet.__name__) or {}

@@ -26,41 +26,76 @@ PUBLISHED = sorted(
 OURS = {"LearningRate": ("auto_scale", "reference_batch_size")}
 # Run keys and options of PaddleDetection 2.4 to 2.7 that PicoDet users have in their files and that mean nothing here.
 OF_OTHER_RELEASES = (
-    "use_npu=false", "use_gcu=false", "print_flops=true", "print_params=true", "print_mem_info=true", "slim=QAT",
-    "export_post_process=false", "fleet=false", "use_fused_allreduce_gradients=false", "amp_level=O1",
-    "master_grad=false", "init_loss_scaling=512", "custom_white_list=[]", "custom_black_list=[]", "use_vdl=false",
-    "vdl_log_dir=vdl", "use_wandb=false", "wandb={project: mine}", "profiler_options=", "save_prediction_only=false",
-    "PicoDet.nms_cpu=true", "PicoHeadV2.nms_pre=1000", "PicoHeadV2.nms.return_index=true",
-    "TrainReader.use_process=true", "TestReader.fuse_normalize=true",
-    "TrainReader.mosaic_epoch=3", "EvalReader.mixup_epoch=3", "TestReader.collate_batch=false",
+    "use_npu=false",
+    "use_gcu=false",
+    "print_flops=true",
+    "print_params=true",
+    "print_mem_info=true",
+    "slim=QAT",
+    "export_post_process=false",
+    "fleet=false",
+    "use_fused_allreduce_gradients=false",
+    "amp_level=O1",
+    "master_grad=false",
+    "init_loss_scaling=512",
+    "custom_white_list=[]",
+    "custom_black_list=[]",
+    "use_vdl=false",
+    "vdl_log_dir=vdl",
+    "use_wandb=false",
+    "wandb={project: mine}",
+    "profiler_options=",
+    "save_prediction_only=false",
+    "PicoDet.nms_cpu=true",
+    "PicoHeadV2.nms_pre=1000",
+    "PicoHeadV2.nms.return_index=true",
+    "TrainReader.use_process=true",
+    "TestReader.fuse_normalize=true",
+    "TrainReader.mosaic_epoch=3",
+    "EvalReader.mixup_epoch=3",
+    "TestReader.collate_batch=false",
     "TrainDataset.use_default_label=true",
-)  # fmt: skip
+)
 # Options of theirs that have one value here, or a meaning.
 WITH_A_MEANING = (
-    "LearningRate.schedulers.0.use_warmup=true", "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=false",
-    "PicoHeadV2.conv_feat.norm_type=bn", "PicoHeadV2.nms.nms_eta=1", "PicoHeadV2.nms.background_label=-1",
+    "LearningRate.schedulers.0.use_warmup=true",
+    "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=false",
+    "PicoHeadV2.conv_feat.norm_type=bn",
+    "PicoHeadV2.nms.nms_eta=1",
+    "PicoHeadV2.nms.background_label=-1",
     "TrainReader.sample_transforms.3.RandomDistort={random_apply: true, count: 4, random_channel: false}",
     "TrainReader.batch_transforms.1.NormalizeImage.norm_type=mean_std",
     "TrainReader.batch_transforms.3.PadGT={return_gt_mask: true, pad_img: false, minimum_gtnum: 0}",
-    "LCNet.lr_mult_list=[1.0, 1.0, 1.0, 1.0, 1.0]", "OptimizerBuilder.regularizer=false",
-)  # fmt: skip
+    "LCNet.lr_mult_list=[1.0, 1.0, 1.0, 1.0, 1.0]",
+    "OptimizerBuilder.regularizer=false",
+)
 # What would change a run there, and cannot here.
 NOT_HERE = (
-    ("PicoHeadV2.conv_feat.norm_type=gn",
-     "PicoHeadV2.conv_feat.norm_type: expected 'bn' or 'sync_bn', found 'gn' (str)"),
+    (
+        "PicoHeadV2.conv_feat.norm_type=gn",
+        "PicoHeadV2.conv_feat.norm_type: expected 'bn' or 'sync_bn', found 'gn' (str)",
+    ),
     ("PicoHeadV2.nms.nms_eta=0.9", "PicoHeadV2.nms.nms_eta: expected at least 1, found 0.9"),
     ("PicoHeadV2.nms.normalized=false", "PicoHeadV2.nms.normalized: expected True, found False (bool)"),
     ("LCNet.freeze_at=2", "LCNet.freeze_at: expected -1, found 2 (int)"),
     ("LCNet.lr_mult_list=[0.5, 1]", "LCNet.lr_mult_list.0: expected at least 1, found 0.5"),
-    ("TrainReader.sample_transforms.3.RandomDistort.count=2",
-     "TrainReader.sample_transforms.3.RandomDistort.count: expected 4, found 2 (int)"),
-    ("TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=true",
-     "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop: expected False, found True (bool)"),
-    ("TrainReader.batch_transforms.1.NormalizeImage.norm_type=none",
-     "TrainReader.batch_transforms.1.NormalizeImage.norm_type: expected 'mean_std', found 'none' (str)"),
-    ("TrainReader.batch_transforms.3.PadGT={return_gt_mask: false}",
-     "TrainReader.batch_transforms.3.PadGT.return_gt_mask: expected True, found False (bool)"),
-)  # fmt: skip
+    (
+        "TrainReader.sample_transforms.3.RandomDistort.count=2",
+        "TrainReader.sample_transforms.3.RandomDistort.count: expected 4, found 2 (int)",
+    ),
+    (
+        "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=true",
+        "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop: expected False, found True (bool)",
+    ),
+    (
+        "TrainReader.batch_transforms.1.NormalizeImage.norm_type=none",
+        "TrainReader.batch_transforms.1.NormalizeImage.norm_type: expected 'mean_std', found 'none' (str)",
+    ),
+    (
+        "TrainReader.batch_transforms.3.PadGT={return_gt_mask: false}",
+        "TrainReader.batch_transforms.3.PadGT.return_gt_mask: expected True, found False (bool)",
+    ),
+)
 OLDER_STYLE = """
 _BASE_: [{base}]
 use_gpu: false
@@ -183,18 +218,23 @@ def test_what_would_change_a_run_there_is_refused(override: str, message: str) -
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("eval_size=[64, 64]", "eval_size: has no effect here; set EvalReader.sample_transforms.1.Resize.target_size, "
-         "TestReader.sample_transforms.1.Resize.target_size and TestReader.inputs_def.image_shape"),
+        (
+            "eval_size=[64, 64]",
+            "eval_size: has no effect here; set EvalReader.sample_transforms.1.Resize.target_size, "
+            "TestReader.sample_transforms.1.Resize.target_size and TestReader.inputs_def.image_shape",
+        ),
         ("ESNet.scale=1.0", "ESNet.scale: has no effect here; this config names no ESNet"),
         ("PicoHead={reg_max: 7}", "PicoHead.reg_max: has no effect here; this config names no PicoHead"),
-        ("MultiClassNMS.keep_top_k=9", "MultiClassNMS.keep_top_k: has no effect here; PicoHeadV2.nms.keep_top_k wins; "
-         "set that"),
+        (
+            "MultiClassNMS.keep_top_k=9",
+            "MultiClassNMS.keep_top_k: has no effect here; PicoHeadV2.nms.keep_top_k wins; set that",
+        ),
         ("TestReader.fuse_normalize=true", "TestReader.fuse_normalize: has no effect here; set export.fuse_normalize"),
         ("TestReader={fuse_normalize: true}", "TestReader.fuse_normalize: has no effect here; set"),
         ("wandb.project=mine", "wandb: has no effect here; the run's metrics.jsonl holds its figures"),
         ("fleet=true", "fleet: has no effect here; leave it out"),
     ],
-)  # fmt: skip
+)
 def test_the_command_line_says_what_to_set_instead(override: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         refuse_overrides(check_config(Builder(load_config(S_320, [override]))), ["epoch=2", override])

@@ -90,7 +90,7 @@ class Builder:
         return named.cls(**arguments)
 
     def walk(self, named: NamedClass, outer: tuple[str, ...] = ()) -> Iterator[tuple[NamedClass, str, Setting]]:
-        """(class, option, setting) of every option that the config sets in `named` and in the parts that it names."""
+        """Yield (class, option, setting) for every option that the config sets in `named` and in the parts it names."""
         for name, setting in self.settings(named).items():
             yield named, name, setting
             if parameter := self.parameter(named.cls, name, setting):

@@ -1,4 +1,4 @@
-"""What all commands share. Imports nothing heavy, so that `--help` and typos answer at once."""
+"""Options, parsing and errors of all commands. Imports nothing heavy, so that `--help` and typos answer at once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def add_switch(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
 
 
 def as_path(text: str) -> Path:
-    """The type of options that are paths: `~` is the home folder, also where the shell leaves it, as in --dir=~/x."""
+    """The type of options that are paths. `~` is the home folder, also if the shell leaves it, as in --dir=~/x."""
     if not text:  # Path("") is the current folder; a script's variable was empty
         raise argparse.ArgumentTypeError("expected a path, found nothing")
     return Path(os.path.expanduser(text))

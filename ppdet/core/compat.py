@@ -1,4 +1,4 @@
-"""What PaddleDetection's configs have besides the options of classes, and the rule for `-o`."""
+"""Keys of PaddleDetection's configs that are no options of classes, and the rule for `-o`."""
 
 from __future__ import annotations
 

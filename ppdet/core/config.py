@@ -75,7 +75,7 @@ def thaw(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a key of a config is set: at a line of a file, or by `-o`."""
+    """The place where a key of a config is set: a line of a file, or `-o`."""
 
     layer: int  # a higher one wins: first the bases, then the file itself, then -o
     source: str
@@ -120,7 +120,7 @@ def _short(path: Path) -> str:
 
 
 def _with_home(value: Any) -> Any:
-    """`value` with the home folder for the `~` that texts in it begin with: they are paths."""
+    """Replace the `~` at the beginning of texts, which are paths, by the home folder."""
     if isinstance(value, dict):
         return {key: _with_home(item) for key, item in value.items()}
     if isinstance(value, list):

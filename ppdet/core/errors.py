@@ -1,4 +1,4 @@
-"""The one exception type for mistakes a user can make and mend."""
+"""The exception for mistakes that a user can make and correct, and the texts of messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class UserError(Exception):
     """
 
 
-# what libraries say, on the CPU and on cards, in exceptions of many types
+# words of libraries in exceptions of many types, on the CPU and on cards
 _NO_MEMORY = re.compile(
     r"ResourceExhausted|[Oo]ut of memory|Unable to allocate|[Ff]ail(ed)? to alloc|Cannot allocate memory|bad_alloc"
     r"|bad allocation|Insufficient memory|ALLOC_FAILED"
@@ -22,7 +22,7 @@ _NO_MEMORY = re.compile(
 
 
 def out_of_memory(error: BaseException) -> UserError | None:
-    """The UserError that says so where `error` comes of memory that ran out, None where it does not."""
+    """The UserError that says that memory ran out, if `error` is about that; None if it is not."""
     text = str(error)
     if not isinstance(error, MemoryError) and not _NO_MEMORY.search(text):
         return None
@@ -32,19 +32,19 @@ def out_of_memory(error: BaseException) -> UserError | None:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The end that the signal `number` asked for; tools exit with status 128 + number: 130 Ctrl-C, 143 SIGTERM."""
+    """The end that a signal asked for; commands exit with status 128 + its number: 130 for Ctrl-C, 143 for SIGTERM."""
 
     def __init__(self, number: int) -> None:
         self.status = 128 + number
 
 
-# What a terminal takes for commands or for a change of direction: C0 and C1 controls, line and paragraph separators,
-# bidirectional controls, and halves of characters.
+# Characters that a terminal takes for commands or for a change of direction: C0 and C1 controls, line and paragraph
+# separators, bidirectional controls, and halves of characters.
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """`text` on one line: line ends become spaces, what a terminal could take for commands \\xNN or \\uNNNN."""
+    """`text` on one line: line ends become spaces, other characters that control a terminal \\xNN or \\uNNNN."""
     return _UNPRINTABLE.sub(_escaped, text.replace("\r\n", " ").replace("\n", " "))
 
 
@@ -54,7 +54,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an "unknown name" message: `; did you mean 'scale'?`, or nothing where no name is known."""
+    """The end of an "unknown name" message: `; did you mean 'scale'?`, or nothing if no name is known."""
     by_lower = {candidate.lower(): candidate for candidate in sorted(known)}
     for cutoff, hint in ((0.6, "did you mean {!r}?"), (0.0, "the nearest known name is {!r}")):
         if found := difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff):

@@ -108,7 +108,7 @@ class Explainer:
                 yield Entry(prefix + name, value, source, values_of(hints[name]), meaning(cls, name))
 
     def _place(self, key: str) -> str:
-        """Where `key`, or else what it is a part of, is set."""
+        """The place of `key`, or of the nearest key above it that has one."""
         while key and key not in self.places:
             key = key.rpartition(".")[0]
         return str(self.places[key]) if key else "the name of the file"
@@ -142,7 +142,7 @@ def _owner(key: str) -> str:
 
 
 def _part(config: Config, key: str) -> Any:
-    """What stands in a config under a dotted key; None if nothing does."""
+    """The value under a dotted key of a config; None if there is none."""
     value: Any = config
     for name in key.split("."):
         if isinstance(value, Mapping):

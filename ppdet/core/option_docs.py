@@ -1,4 +1,4 @@
-"""What options mean and which values they take, in words, from docstrings and annotations."""
+"""Meaning and values of options in words, from docstrings and annotations."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def summary(cls: type) -> str:
 
 
 def meaning(cls: type, name: str) -> str:
-    """What the docstring of `cls`, or of a class that it extends, says about the parameter `name`; "" if nothing.
+    """The text about the parameter `name` in the docstring of `cls` or of a class that it extends; "" if there is none.
 
-    That is the entry `name: text` of the docstring, with the lines below it that are indented further, or the first
+    The text is the entry `name: text` of the docstring, with the lines below it that are indented further, or the first
     sentence that has the name between backquotes.
     """
     docs = list(_docstrings(cls))

@@ -19,14 +19,14 @@ _FLOAT_MAX = 3.4e38  # of a float32
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of a number; `exclude` says which of them are out of the range themselves."""
+    """Bounds of a number; `exclude` names those that are themselves out of the range."""
 
     low: float = -math.inf
     high: float = math.inf
     exclude: Literal["none", "low", "high", "both"] = "none"
 
     def expected(self, value: float) -> str | None:
-        """What is expected instead of `value`; None if it is within the bounds."""
+        """The bound that `value` breaks, in words; None if it is within the bounds."""
         open_low, open_high = self.exclude in ("low", "both"), self.exclude in ("high", "both")
         if value < self.low or (open_low and value == self.low):
             return f"{'above' if open_low else 'at least'} {self.low}"
@@ -46,13 +46,13 @@ class Range:
 
 @dataclass(frozen=True)
 class Length:
-    """How many values a list has: `low`, or from `low` to `high`."""
+    """The number of values in a list: `low`, or from `low` to `high`."""
 
     low: int
     high: int | None = None
 
     def expected(self, value: Sequence[object]) -> str | None:
-        """What is expected instead of a list of this length; None if the length is right."""
+        """The length that a list of another length should have; None if the length is right."""
         high = self.low if self.high is None else self.high
         if self.low <= len(value) <= high:
             return None
@@ -65,12 +65,12 @@ class Length:
 
 @dataclass(frozen=True)
 class Ascending:
-    """Numbers each of which is larger than the one before it, or, unless `strict`, equal to it."""
+    """The order of a list: each number is larger than the one before it, or equal to it unless `strict`."""
 
     strict: bool = True
 
     def expected(self, value: Sequence[float]) -> str | None:
-        """What is expected instead of this order; None if the order is right."""
+        """The order that a list in another order should have; None if the order is right."""
         if all(a < b or (a == b and not self.strict) for a, b in pairwise(value)):
             return None
         return "numbers in ascending order" + (", each once" if self.strict else "")
@@ -81,7 +81,7 @@ class Ascending:
 
 
 def is_finite(value: float) -> bool:
-    """Whether a number, an int of any size included, is one that a float32 can hold."""
+    """True if a float32 can hold a number, which may be an int of any size."""
     return abs(value) <= _FLOAT_MAX
 
 

@@ -60,7 +60,7 @@ class ExportSettings:
 
     @property
     def raw(self) -> bool:
-        """Whether the graph ends with the network."""
+        """True if the graph ends with the network."""
         return self.benchmark or not self.post_process
 
     @property

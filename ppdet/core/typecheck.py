@@ -1,4 +1,4 @@
-"""Does a value read from YAML fit a constructor's annotation, and is it within the bounds that this states?"""
+"""Checks values read from YAML against the annotations of constructors, and against the bounds in these."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fits(value: Any, annotation: Any) -> bool:
 
 
 def converted(value: Any, annotation: Any) -> Any:
-    """A plain copy of `value`, which fits `annotation`, with ints made floats wherever it asks for a float."""
+    """A plain copy of `value`, which fits `annotation`, with a float for each int where the annotation is float."""
     if value is None:  # also in place of an optional key that it takes away
         return None
     annotation = _choice(value, annotation)
@@ -78,7 +78,7 @@ def is_union(annotation: Any) -> bool:
 
 
 def describe(annotation: Any) -> str:
-    """An annotation as a reader of YAML would say it: `float`, `list[int]`, `'COCO' or 'VOC'`, `str or null`."""
+    """An annotation in the words of YAML: `float`, `list[int]`, `'COCO' or 'VOC'`, `str or null`."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return describe(args[0])
@@ -92,7 +92,7 @@ def describe(annotation: Any) -> str:
 
 
 def _alternatives(annotation: Any) -> Iterator[str]:
-    """The descriptions of the members of a union or Literal; of anything else its own."""
+    """Describe each member of a union or Literal; anything else as a whole."""
     origin, args = get_origin(annotation), get_args(annotation)
     if is_union(annotation):
         for choice in args:
@@ -106,7 +106,7 @@ def _alternatives(annotation: Any) -> Iterator[str]:
 
 
 def shown(value: Any) -> str:
-    """A value of a config for a message, cut where it is long."""
+    """A value of a config for a message, cut if it is long."""
     try:
         text = repr(thaw(value))
     except ValueError:  # Python prints no int of more than 4300 digits
@@ -115,7 +115,7 @@ def shown(value: Any) -> str:
 
 
 def _check_bounds(value: Any, annotation: Any, path: str) -> None:
-    """Raise UserError for a number, a list or a key in `value`, which fits `annotation`, that is out of bounds."""
+    """Raise UserError if a number, a list or a key in `value` is out of bounds. `value` fits `annotation`."""
     if isinstance(value, Mapping) and (problem := _unknown_type(value, annotation)):
         raise UserError(f"{path}.type: {problem}")
     annotation = _choice(value, annotation)
@@ -153,7 +153,7 @@ def _check_keys(value: Mapping[str, Any], annotation: Any, path: str) -> None:
 
 
 def _choice(value: Any, annotation: Any) -> Any:
-    """The member of a union that `value` fits, by its `type` where they are TypedDicts; else `annotation` itself."""
+    """The member of a union that `value` fits, chosen by `type` among TypedDicts; `annotation` if it is no union."""
     if not is_union(annotation):
         return annotation
     fitting = [choice for choice in get_args(annotation) if fits(value, choice)]
@@ -164,7 +164,7 @@ def _choice(value: Any, annotation: Any) -> Any:
 
 
 def _unknown_type(value: Mapping[str, Any], annotation: Any) -> str | None:
-    """What is wrong with the `type` of a mapping for a union of TypedDicts; None if it is among theirs."""
+    """The problem with the `type` of a mapping for a union of TypedDicts; None if they have that type."""
     choices = [choice for choice in get_args(annotation) if is_typeddict(choice)] if is_union(annotation) else []
     known = [name for choice in choices for name in _types(choice)]
     if not known or value.get("type") in known:
@@ -186,7 +186,7 @@ def _items(value: Sequence[Any], annotation: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _places(annotation: Any) -> int | None:
-    """How many items a tuple[X, Y], which has an annotation for each, asks for; None for any other list."""
+    """The number of items of a tuple[X, Y], which has an annotation for each; None for any other list."""
     args = get_args(annotation)
     return len(args) if get_origin(annotation) is tuple and Ellipsis not in args else None
 

@@ -25,7 +25,7 @@ _PLAIN = (str, int, float, type(None), datetime.date)
 
 
 class Tagged(dict[str, Any]):
-    """A mapping written as `!Tag {…}`: when merging it replaces what was there."""
+    """A mapping written as `!Tag {…}`; it replaces the value of a base instead of merging with it."""
 
 
 class _Loader(yaml.SafeLoader):

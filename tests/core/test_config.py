@@ -79,9 +79,13 @@ def test_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "a: ~/runs\nb: {c: [~/x, 'a~b', ~]}\nD: !Set {dir: ~/data}\ne: ~no-such-user/x\n"
     cfg = load_config(write(tmp_path, a=text), ["f=~/given", "b.g=~"])
     assert cfg.to_dict() == {
-        "filename": "a", "a": "/home/me/runs", "b": {"c": ["/home/me/x", "a~b", None], "g": None},
-        "D": {"name": "Set", "dir": "/home/me/data"}, "e": "~no-such-user/x", "f": "/home/me/given",
-    }  # fmt: skip
+        "filename": "a",
+        "a": "/home/me/runs",
+        "b": {"c": ["/home/me/x", "a~b", None], "g": None},
+        "D": {"name": "Set", "dir": "/home/me/data"},
+        "e": "~no-such-user/x",
+        "f": "/home/me/given",
+    }
 
 
 def test_overrides(tmp_path: Path) -> None:

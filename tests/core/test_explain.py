@@ -103,8 +103,12 @@ def test_a_section(explainer: Explainer) -> None:
     first, *options = explainer.explain("Head").split("\n\n")
     assert first.startswith("Head, the options of Head: ")
     assert [text.split(":")[0] for text in options] == [
-        "Head.nms", "Head.num_classes", "Head.norm", "Head.extra", "Head.options"
-    ]  # fmt: skip
+        "Head.nms",
+        "Head.num_classes",
+        "Head.norm",
+        "Head.extra",
+        "Head.options",
+    ]
     assert "export.opset: 14\n" in explainer.explain("export")
 
 

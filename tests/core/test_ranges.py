@@ -29,11 +29,22 @@ Pair = Annotated[tuple[AboveZero, AboveZero], Ascending(strict=False)]
 Sizes = Sequence[tuple[Pixels, Pixels] | Pixels] | Pixels
 
 FITTING = [
-    (0, Count), (1, Fraction), (0, Fraction), (0.5, Inside), (None, Positive | None), ([1, 1], Pair), ([0.1, 2], Pair),
-    (320, Sizes), ([320, [64, 96]], Sizes), ([2, 3, 7], Annotated[Sequence[int], Ascending()]),
-    ({"type": "Momentum", "momentum": 0.9}, Momentum | AdamW), ({"type": "AdamW", "momentum": None}, Momentum | AdamW),
-    ({"type": "L2", "factor": 0}, Decay | None), (None, Decay | None), ({"a": {"b": [1.5]}}, Any),
-]  # fmt: skip
+    (0, Count),
+    (1, Fraction),
+    (0, Fraction),
+    (0.5, Inside),
+    (None, Positive | None),
+    ([1, 1], Pair),
+    ([0.1, 2], Pair),
+    (320, Sizes),
+    ([320, [64, 96]], Sizes),
+    ([2, 3, 7], Annotated[Sequence[int], Ascending()]),
+    ({"type": "Momentum", "momentum": 0.9}, Momentum | AdamW),
+    ({"type": "AdamW", "momentum": None}, Momentum | AdamW),
+    ({"type": "L2", "factor": 0}, Decay | None),
+    (None, Decay | None),
+    ({"a": {"b": [1.5]}}, Any),
+]
 NOT_FITTING = [
     (-1, Count, "k: expected at least 0, found -1"),
     (2**31, Positive, f"k: expected at most {2**31 - 1}, found {2**31}"),
@@ -63,15 +74,21 @@ NOT_FITTING = [
     ([320, [64, 0]], Sizes, "k.1.1: expected at least 1, found 0"),
     (0, Sizes, "k: expected at least 1, found 0"),
     ({"type": "Momentum", "momentum": 5}, Momentum | AdamW, "k.momentum: expected at most 1, found 5"),
-    ({"type": "AdamW", "momentum": 0.9}, Momentum | AdamW,
-     "k.momentum: no option of AdamW; the nearest known name is 'weight_decay' (null takes away that of a base"),
-    ({"type": "Adamw"}, Momentum | AdamW,
-     "k.type: expected one of Momentum, AdamW, found 'Adamw'; did you mean 'AdamW'?"),
+    (
+        {"type": "AdamW", "momentum": 0.9},
+        Momentum | AdamW,
+        "k.momentum: no option of AdamW; the nearest known name is 'weight_decay' (null takes away that of a base",
+    ),
+    (
+        {"type": "Adamw"},
+        Momentum | AdamW,
+        "k.type: expected one of Momentum, AdamW, found 'Adamw'; did you mean 'AdamW'?",
+    ),
     ({"momentum": 0.9}, Momentum | AdamW, "k.type: required, not given; expected one of Momentum, AdamW"),
     ({"type": "L2"}, Decay | None, "k.factor: required, not given"),
     ({"type": "L2", "factr": 1}, Decay | None, "k.factr: no option of L2; did you mean 'factor'?"),
     ({"type": "L2", "factor": None}, Decay | None, "k.factor: expected float, found null"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("value", "annotation"), FITTING)

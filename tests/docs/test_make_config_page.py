@@ -61,8 +61,11 @@ def test_the_config_of_ones_own(tmp_path: Path) -> None:
     builder = Builder(cfg)
     check_config(builder)
     assert cfg["TrainDataset"].to_dict() == {
-        "name": "COCODataSet", "dataset_dir": "data", "image_dir": "train", "anno_path": "train.json"
-    }  # fmt: skip
+        "name": "COCODataSet",
+        "dataset_dir": "data",
+        "image_dir": "train",
+        "anno_path": "train.json",
+    }
     assert (cfg["LCNet"]["scale"], cfg["LCNet"]["feature_maps"]) == (1.0, (3, 4, 5))
     assert builder.build("TrainReader").batch_size == 16
 
