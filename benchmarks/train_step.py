@@ -72,7 +72,7 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
     from ppdet.modeling.cpu_training.layers import use_cpu_kernels
     from ppdet.modeling.layers import ConvNormAct
     from ppdet.optim.ema import ModelEMA
-    from ppdet.runtime.cpu_tuning import cpu_threads, tune_cpu
+    from ppdet.runtime.cpu_tuning import cpu_threads, tune_process, use_all_cores
 
     paddle.set_device("cpu")
     overrides = [] if ours else ["OptimizerBuilder.optimizer.use_multi_tensor=false"]
@@ -82,7 +82,8 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
     model = build_model(builder)
     model.train()
     if ours:
-        tune_cpu()
+        use_all_cores()
+        tune_process()
         use_cpu_kernels(model, cpu_threads())
         ema = ModelEMA(model)
         average = ema.update

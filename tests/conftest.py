@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 # MKL chooses its code at its first product. The golden figures were measured with what it chooses by itself, so it does
-# so before a test calls `tune_cpu`; tools that tests start are tuned.
+# so before a test calls `tune_process`; tools that tests start are tuned.
 paddle.ones([64, 64]) @ paddle.ones([64, 64])
 
 # A shell that starts the tests in its background has it ignored, and so would the tools that tests start.

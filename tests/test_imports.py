@@ -23,7 +23,7 @@ FLOORS = [
     {"export"},
     {"evaluation"},
     {"training", "quantization"},
-    {"commands"},
+    {"commands", "api"},
     {"cli"},
     {"__main__"},
     {"__init__"},

@@ -31,6 +31,11 @@ def test_the_package_imports_nothing():
     assert not modules_after("import ppdet") & {"paddle", "numpy", "cv2", "yaml"}
 
 
+def test_the_api_is_light():
+    code = "from ppdet import PicoDet; model = PicoDet('picodet_s_320_coco_lcnet'); model.train, model.predict"
+    assert not modules_after(code) & {"paddle", "numpy", "cv2"}
+
+
 @pytest.mark.parametrize(
     "module", ["evaluation.evaluator", "evaluation.infer", "export.export", "training.loop", "training.setup"]
 )

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from ppdet.runtime import distributed
+from ppdet.runtime.cpu_tuning import tune_process
 from ppdet.runtime.signals import end_on_sigterm
 from ppdet.session import Session, open_session
 from ppdet.utils.logging import setup_logging
@@ -21,4 +22,7 @@ def start(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
     setup_logging(rank=distributed.rank(), debug=args.debug)
     device = [f"device={args.device}"] if args.device else []
     with distributed.together():
-        return open_session(args.config, [*args.opt, *device, *extra])
+        session = open_session(args.config, [*args.opt, *device, *extra])
+    if session.device == "cpu":
+        tune_process()
+    return session

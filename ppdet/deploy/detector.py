@@ -15,7 +15,7 @@ import numpy as np
 
 from . import tiles
 from .backends import choose as backends
-from .backends.base import Port
+from .backends.base import Backend, Port
 from .checksum import checksum
 from .detections import Detections, from_rows, to_rows
 from .errors import DeployError, telling_line
@@ -31,7 +31,8 @@ ImageList = list[str] | list[Path] | list[np.ndarray] | list[Image] | tuple[Imag
 class Detector:
     """An exported model, loaded once, with all that has to happen before and after it. Threads may share it.
 
-    model_path  the folder of an export, or one of its files: .onnx, .xml, .json or .pdmodel
+    model_path  the folder of an export, or one of its files: .onnx, .xml, .json or .pdmodel; or an object of another
+                runtime, with the attributes of backends.base.Backend
     backend     openvino, onnxruntime or paddle; auto: the first of them that is installed and has a file
     threads     that the network is computed with; None: one for each processor
     threshold   detections that score less are left out; None: as the model's infer_cfg says (0.5)
@@ -43,7 +44,7 @@ class Detector:
 
     def __init__(
         self,
-        model_path: str | Path,
+        model_path: str | Path | Backend,
         backend: str = "auto",
         threads: int | None = None,
         threshold: float | None = None,

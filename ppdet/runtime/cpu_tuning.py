@@ -17,12 +17,17 @@ _KEEP = 2**30  # bytes of freed memory that the process keeps
 _AVX2, _AVX512 = "5", "7"  # code paths of Intel's MKL, which Paddle contains
 
 
-def tune_cpu() -> None:
-    """Use all cores for matrix products and MKL's fast code on AMD processors, and keep freed memory.
-
-    The command line adds settings that must be made before libraries start: see `core.cli.run`.
-    """
+def use_all_cores() -> None:
+    """Let Paddle compute matrix products on all cores."""
     core.set_num_threads(cpu_threads())
+
+
+def tune_process() -> None:
+    """Choose MKL's fast code on AMD processors, and keep memory that is freed instead of returning it at every step.
+
+    Both change the process, so programs that call ppdet decide for themselves. The command line also sets what has to
+    be set before libraries start: see `core.cli.run`.
+    """
     code_path = mkl_code_path(_cpuinfo())
     if code_path:
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", code_path)  # MKL reads it at its first product

@@ -17,7 +17,7 @@ from paddle.base import core
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
-from ppdet.runtime.cpu_tuning import tune_cpu
+from ppdet.runtime.cpu_tuning import use_all_cores
 from ppdet.runtime.operator_support import has_kernel
 
 try:
@@ -86,7 +86,7 @@ def select_device(settings: Settings) -> str:
         logger.info("device: no accelerator found, running on the CPU")
     paddle.device.set_device(chosen)
     if chosen == "cpu":
-        tune_cpu()
+        use_all_cores()
     return chosen.split(":")[0]
 
 

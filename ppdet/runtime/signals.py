@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 class GracefulStop:
-    """Context in which SIGTERM and the first Ctrl-C are only noted; a second Ctrl-C interrupts at once.
+    """Context in which a first signal is only noted; a second Ctrl-C interrupts at once.
 
     Signals reach the ranks one after the other, or only one of them. An exchange after every update would make the host
     wait for the device each time, so the ranks exchange every `_POLL_SECONDS`, counted in updates that all agree on.
@@ -37,7 +37,9 @@ class GracefulStop:
         agreed: the signal that any process got, which all of them know after the same update; 0: none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
+        """signals: those that are noted; none: this process leaves its handlers as they are."""
+        self._signals = signals
         self.local = self.agreed = 0
         self._interruptible = False
         self._next = 0  # the update of the next exchange
@@ -45,7 +47,7 @@ class GracefulStop:
         self._last_time = time.perf_counter()
 
     def __enter__(self) -> GracefulStop:
-        self._previous = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._previous = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
     def __exit__(

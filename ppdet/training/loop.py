@@ -33,17 +33,17 @@ logger = logging.getLogger(__name__)
 
 
 @distributed.together()
-def fit(trainer: Trainer, progress: Progress) -> Progress:
+def fit(trainer: Trainer, progress: Progress, stop_on: Sequence[int] = ()) -> Progress:
     """Trains from `progress` to the last epoch, with a checkpoint every `snapshot_epoch` epochs and at the end.
 
-    After Ctrl-C or SIGTERM in any process all of them finish the same step and a checkpoint named `interrupted` is
-    written. A single process does not wait for data or for the end of an evaluation then.
+    After one of the signals `stop_on` in any process all of them finish the same step and a checkpoint named
+    `interrupted` is written. A single process does not wait for data or for the end of an evaluation then.
 
     Returns:
         The position in training that was reached.
 
     Raises:
-        Interrupted: after Ctrl-C or SIGTERM.
+        Interrupted: after such a signal.
         UserError: if nothing is left to train, a loss or weight is not finite, or a checkpoint cannot be written.
     """
     settings = trainer.settings
@@ -53,7 +53,7 @@ def fit(trainer: Trainer, progress: Progress) -> Progress:
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
-    with GracefulStop() as stop, unique_name.guard():
+    with GracefulStop(stop_on) as stop, unique_name.guard():
         for epoch in range(progress.epoch, settings.epoch):
             if trainer.ema and progress.step == 0:
                 trainer.ema.start_epoch(epoch)

@@ -182,11 +182,12 @@ def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, 
     from ppdet.modeling import build_model
     from ppdet.modeling.cpu_training.layers import use_cpu_kernels
     from ppdet.runtime import distributed
-    from ppdet.runtime.cpu_tuning import cpu_threads, tune_cpu
+    from ppdet.runtime.cpu_tuning import cpu_threads, tune_process, use_all_cores
     from ppdet.training.step import train_step
 
     paddle.set_device("cpu")
-    tune_cpu()
+    use_all_cores()
+    tune_process()
     load_classes()
     builder = Builder(load_config(config))
     model = build_model(builder)

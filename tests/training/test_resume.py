@@ -23,6 +23,8 @@ from tests.support.tiny import make_run, write_config, write_dataset
 STEPS = 2  # per epoch: five images with boxes, batches of two
 SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class InterruptAt:
     """Presses Ctrl-C, or sends another signal, during update number `updates` or the evaluation after it."""
@@ -46,7 +48,7 @@ def _sigterm() -> Iterator[None]:
 
 def train(config: Path, *overrides: str, **options) -> tuple[Trainer, Progress]:
     trainer, progress = build_trainer(make_run(config, *overrides), **options)
-    return trainer, fit(trainer, progress)
+    return trainer, fit(trainer, progress, SIGNALS)
 
 
 def assert_same(a: Path, b: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_signal_ends_an_evaluation(tiny, whole, number):
 
     trainer, progress = build_trainer(make_run(tiny), evaluate=True)
     with pytest.raises(Interrupted) as error:
-        fit(replace(trainer, evaluate=hanging), progress)
+        fit(replace(trainer, evaluate=hanging), progress, SIGNALS)
     assert error.value.status == 128 + number
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     interrupted = tiny.parent / "output" / "tiny" / "interrupted"

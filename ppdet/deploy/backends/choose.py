@@ -30,8 +30,10 @@ _INT8 = "_int8"  # ends the names that tools/post_quant.py gives, beside the mod
 SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
 
 
-def load(model_path: str | Path, backend: str, threads: int) -> tuple[Backend, str, Path]:
+def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[Backend, str, Path]:
     """The model, the name of its backend and the file. Raises DeployError in one line for whatever does not fit."""
+    if not isinstance(model_path, (str, Path)):
+        return model_path, type(model_path).__name__, Path(type(model_path).__name__)
     name, file = choose(Path(model_path), backend)
     make: dict[str, Callable[[Path, int], Backend]] = {
         "openvino": runtimes.OpenVino,

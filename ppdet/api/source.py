@@ -1,0 +1,73 @@
+"""The argument of PicoDet: a name, a config, weights or an export."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppdet.core.errors import UserError
+from ppdet.core.shipped_configs import find_config, name_hint
+
+_RUN_CONFIG = "config.yml"  # written by a training beside its checkpoints
+_CHECKPOINTS = ("best_model.pdparams", "model_final.pdparams")  # of a training, the best first
+
+
+@dataclass(frozen=True)
+class Source:
+    """A config with or without weights, or an export.
+
+    Attributes:
+        config: the config file; None for an export.
+        weights: a file, a URL or a published name; None: the config decides.
+        export: the folder of an export, or its file; None: there is a config.
+    """
+
+    config: Path | None = None
+    weights: str | None = None
+    export: Path | None = None
+
+
+def find_source(given: str | Path, weights: str | Path | None = None) -> Source:
+    """Find out what `given` is.
+
+    Args:
+        given: the name of a config that comes with ppdet, a config file, weights (.pdparams) beside their config, the
+            output folder of a training, or an export (its folder or its file).
+        weights: other weights than the ones that `given` leads to.
+
+    Raises:
+        UserError: there is no such name or file, or weights have no config beside them.
+    """
+    path = Path(os.path.expanduser(given))
+    chosen = None if weights is None else str(weights)
+    if path.is_dir():
+        if checkpoint := trained_weights(path):
+            return Source(_config_of(checkpoint), chosen or str(checkpoint))
+        return Source(export=path)
+    if path.suffix == ".pdparams":
+        return Source(_config_of(path), chosen or str(path))
+    config = find_config(given)
+    if not config.is_file():
+        raise UserError(f"{given}: there is no such config, weights file or export; {name_hint(given)}")
+    return Source(config, chosen) if config.suffix in (".yml", ".yaml") else Source(export=config)
+
+
+def trained_weights(folder: Path) -> Path | None:
+    """The best weights in the output folder of a training; None if the folder is something else."""
+    files = [folder / name for name in _CHECKPOINTS if (folder / _RUN_CONFIG).is_file()]
+    return next((file for file in files if file.is_file()), None)
+
+
+def _config_of(weights: Path) -> Path:
+    """The config beside a weights file: `config.yml`, or one with the same name."""
+    if not weights.is_file():
+        raise UserError(f"{weights}: there is no such weights file; check the path")
+    for file in (weights.with_name(_RUN_CONFIG), weights.with_suffix(".yml")):
+        if file.is_file():
+            return file
+    if (shipped := find_config(weights.stem)).is_file():
+        return shipped
+    raise UserError(
+        f"{weights}: there is no config beside it; give both, as in PicoDet(config, weights={weights.name!r})"
+    )
