@@ -13,9 +13,10 @@ Tensor: TypeAlias = Any  # paddle.Tensor; `core` does not import Paddle
 class Targets(NamedTuple):
     """Ground truths of a batch of B images, padded to N >= 1 boxes each.
 
-    gt_class     [B, N, 1] int32, class index; 0 if padded
-    gt_bbox      [B, N, 4] float32, xyxy, input pixels; zeros if padded
-    pad_gt_mask  [B, N, 1] float32, 1 for a box and 0 for padding
+    Attributes:
+        gt_class: [B, N, 1] int32, class index; 0 if padded
+        gt_bbox: [B, N, 4] float32, xyxy, input pixels; zeros if padded
+        pad_gt_mask: [B, N, 1] float32, 1 for a box and 0 for padding
     """
 
     gt_class: Tensor

@@ -12,7 +12,7 @@ from ppdet.modeling.structures import Grid
 
 
 def make_grid(sizes: Sequence[tuple[int, int]], strides: Sequence[int], offset: float) -> Grid:
-    """Points ((x + offset) * stride, (y + offset) * stride) of feature maps of `sizes` (height, width)."""
+    """Grid of feature maps of `sizes` (height, width); point (x, y) lies at ((x + offset), (y + offset)) * stride."""
     points, point_strides = [], []
     for (height, width), stride in zip(sizes, strides, strict=True):
         x = (paddle.arange(width, dtype="float32") + offset) * stride
@@ -51,7 +51,7 @@ def box_centers(boxes: paddle.Tensor) -> paddle.Tensor:
 
 
 class Corners(NamedTuple):
-    """Boxes with a tensor for each coordinate: kernels are many times faster than on a last axis of 2 or 4."""
+    """Boxes with a tensor for each coordinate. Kernels are many times faster than on a last axis of 2 or 4."""
 
     x1: paddle.Tensor
     y1: paddle.Tensor
@@ -64,6 +64,7 @@ class Corners(NamedTuple):
         return cls(*boxes.unbind(axis=-1))
 
     def area(self) -> paddle.Tensor:
+        """Areas [...]; 0 if x2 < x1 or y2 < y1."""
         return _length(self.x1, self.x2) * _length(self.y1, self.y2)
 
     def overlap(self, other: Corners) -> paddle.Tensor:
@@ -82,7 +83,7 @@ def _length(low: paddle.Tensor, high: paddle.Tensor) -> paddle.Tensor:
 
 
 def points_in_boxes(points: paddle.Tensor, boxes: paddle.Tensor, eps: float = 1e-9) -> paddle.Tensor:
-    """[B, N, L] bool: point l of `points` [L, 2] lies more than `eps` inside box n of `boxes` [B, N, 4]."""
+    """Mask [B, N, L] bool: point l of `points` [L, 2] lies more than `eps` inside box n of `boxes` [B, N, 4]."""
     x, y = (_repeat_rows(axis, boxes.shape[1]) for axis in points.unbind(axis=-1))
     box = Corners.of(boxes.unsqueeze(2))
     return (x - box.x1 > eps) & (x - box.x2 < -eps) & (y - box.y1 > eps) & (y - box.y2 < -eps)
@@ -97,12 +98,12 @@ def pairwise_iou(a: paddle.Tensor, b: paddle.Tensor, eps: float = 1e-9) -> paddl
 
 
 def _repeat_rows(x: paddle.Tensor, count: int) -> paddle.Tensor:
-    """[B, 1, L] or [L] -> [B or 1, count, L]: Paddle's CPU kernels are five times slower where they stretch rows."""
+    """[B, 1, L] or [L] -> [B or 1, count, L]. Paddle's CPU kernels are five times slower if they broadcast rows."""
     return x.reshape([-1, 1, x.shape[-1]]).expand([-1, count, -1])
 
 
 def giou(a: paddle.Tensor, b: paddle.Tensor, eps: float = 1e-10) -> paddle.Tensor:
-    """Generalised IoU (Rezatofighi et al., 2019) [...] of boxes [..., 4] that broadcast against each other."""
+    """Generalized IoU (Rezatofighi et al., 2019) [...] of boxes [..., 4] that broadcast against each other."""
     a, b = Corners.of(a), Corners.of(b)
     overlap = a.overlap(b)
     union = a.area() + b.area() - overlap + eps

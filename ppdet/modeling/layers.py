@@ -1,4 +1,4 @@
-"""Building blocks that the backbones, necks and heads share. Feature maps are [B, C, H, W] float32."""
+"""Building blocks of backbones, necks and heads. Feature maps are [B, C, H, W] float32."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ACTIVATIONS: dict[str, Activation] = {
 
 
 def activation(name: str) -> Activation:
-    """The function of an activation's published name; UserError for any other name."""
+    """Returns the activation function of a published name. Raises UserError for any other name."""
     if name not in _ACTIVATIONS:
         raise UserError(f"act: unknown activation {name!r}; choose one of {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[name]
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:
-    """`value` rounded half up to a multiple of `divisor`, never more than 10 % below `value` (spec section 1)."""
+    """Rounds `value` half up to a multiple of `divisor`, but never to more than 10 % below `value`."""
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
 
@@ -79,7 +79,7 @@ class ConvNormAct(nn.Layer):
 
 
 class DepthwiseSeparable(nn.Layer):
-    """Depthwise convolution (kernel_size, stride), squeeze-and-excite if asked for, 1x1 convolution."""
+    """Depthwise convolution (kernel_size, stride), optional squeeze-and-excite, 1x1 convolution."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class DepthwiseSeparable(nn.Layer):
         weight_init: Initializer | None = None,
     ):
         super().__init__()
-        options = {"act": act, "norm_decay": norm_decay, "weight_init": weight_init}
+        options: dict[str, Any] = {"act": act, "norm_decay": norm_decay, "weight_init": weight_init}
         self.dw_conv = ConvNormAct(in_channels, in_channels, kernel_size, stride, groups=in_channels, **options)
         self.se = SqueezeExcite(in_channels) if use_se else None
         self.pw_conv = ConvNormAct(in_channels, out_channels, 1, **options)
@@ -119,7 +119,7 @@ class SqueezeExcite(nn.Layer):
 
 
 def height_width(x: paddle.Tensor) -> tuple[Any, Any]:
-    """Of x [B, C, H, W]; in a graph for images of any size scalar tensors, since they are known only when it runs."""
+    """Height and width of x [B, C, H, W]: ints, or scalar tensors in a graph for images of any size."""
     height, width = x.shape[2:]
     if height > 0 and width > 0:
         return height, width

@@ -1,4 +1,4 @@
-"""Detection losses without reduction, so that the head alone decides weights and normalisers."""
+"""Detection losses without reduction: the criterion decides weights and divisors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def varifocal_weight(
 
 
 def power(x: paddle.Tensor, exponent: float) -> paddle.Tensor:
-    """x ** exponent; the published exponents by multiplication, which takes a twentieth of the time on CPUs."""
+    """x ** exponent. The published exponents are multiplications, which take a twentieth of the time on CPUs."""
     if exponent == 1:
         return x
     if exponent == 2:
@@ -30,18 +30,18 @@ def power(x: paddle.Tensor, exponent: float) -> paddle.Tensor:
 
 
 def varifocal_loss(prob: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-    """Element-wise varifocal loss of probabilities with the usual weights, for assigners."""
+    """Element-wise varifocal loss of probabilities with the default weights, for assigners."""
     return _cross_entropy(prob, target) * varifocal_weight(prob, target)
 
 
 def _cross_entropy(prob: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-    # the operator refuses NaN; it must come through (in the weight) to be reported with its step and images
+    # The operator refuses NaN. It must reach the loss (through the weight) to be reported with its step and images.
     return F.binary_cross_entropy(paddle.fmax(prob, paddle.zeros_like(prob)), target, reduction="none")
 
 
 @register
 class VarifocalLoss:
-    """Varifocal loss, element-wise. `use_sigmoid`: the predictions are logits rather than probabilities."""
+    """Element-wise varifocal loss. `use_sigmoid`: the predictions are logits, not probabilities."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class VarifocalLoss:
         self.loss_weight = loss_weight
 
     def __call__(self, pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-        """pred, target [..., C] float32 -> loss of the same shape."""
+        """Loss of `pred` and `target` [..., C] float32, of the same shape."""
         if self.use_sigmoid:
             prob, loss = F.sigmoid(pred), F.binary_cross_entropy_with_logits(pred, target, reduction="none")
         else:
@@ -75,7 +75,7 @@ class GIoULoss:
         self.eps = eps
 
     def __call__(self, pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-        """pred, target [..., 4] xyxy -> loss [...]."""
+        """Loss [...] of `pred` and `target` [..., 4] xyxy."""
         return self.loss_weight * (1 - giou(pred, target, self.eps))
 
 
@@ -87,7 +87,7 @@ class DistributionFocalLoss:
         self.loss_weight = loss_weight
 
     def __call__(self, logits: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-        """logits [..., R + 1]; target [...] in bins, 0 <= target < R -> loss [...]."""
+        """Loss [...] of `logits` [..., R + 1] and `target` [...] in bins, 0 <= target < R."""
         left = target.floor()
         log_prob = F.log_softmax(logits, axis=-1)
         bins = left.astype("int64").unsqueeze(-1)

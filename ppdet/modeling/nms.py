@@ -1,4 +1,4 @@
-"""Class-wise hard NMS as one operator, so that it also runs inside an exported graph."""
+"""Class-wise hard NMS as one operator, which also runs inside an exported graph."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ _OPERATOR = "multiclass_nms3"
 
 @register
 class MultiClassNMS:
-    """Boxes above `score_threshold`, at most `nms_top_k` per class before and `keep_top_k` per image after NMS.
+    """Keeps boxes above `score_threshold`: at most `nms_top_k` per class before, `keep_top_k` per image after NMS.
 
-    Paddle's operator `multiclass_nms3`; no class counts as background and coordinates have no "+ 1" (normalized).
+    It is Paddle's operator `multiclass_nms3`. No class counts as background; widths are x2 - x1 (normalized).
     """
 
     ignored_options: ClassVar[dict[str, str]] = dict.fromkeys(("return_index", "return_rois_num", "trt"), "")
     fixed_options: ClassVar[dict[str, Any]] = {
-        "normalized": Literal[True], "nms_eta": Annotated[float, Range(1, 1)], "background_label": Literal[-1],
-    }  # fmt: skip
+        "normalized": Literal[True],
+        "nms_eta": Annotated[float, Range(1, 1)],
+        "background_label": Literal[-1],
+    }
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class MultiClassNMS:
         keep_top_k: _Limit = 100,
         nms_threshold: Fraction = 0.5,
     ):
-        self.attrs = {
+        self.attrs: dict[str, Any] = {
             "background_label": -1,
             "score_threshold": score_threshold,
             "nms_top_k": nms_top_k,
@@ -50,10 +52,11 @@ class MultiClassNMS:
         }
 
     def __call__(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """boxes [B, L, 4] xyxy, scores [B, C, L] -> bbox [M, 6] (class, score, x1, y1, x2, y2), bbox_num [B] int32.
+        """Runs NMS on boxes [B, L, 4] xyxy and scores [B, C, L].
 
-        The M rows are grouped by image in batch order; M may be 0. They are on the CPU where the boxes' device has no
-        such operator.
+        Returns:
+            bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B] int32. The M rows are grouped by image in batch
+            order; M may be 0. Both are on the CPU if the boxes' device has no such operator.
         """
         if in_dygraph_mode() and _runs_on_cpu(place_kind(str(boxes.place))):
             boxes, scores = boxes.cpu(), scores.cpu()
@@ -75,7 +78,7 @@ class MultiClassNMS:
         return self._append_to_program(boxes, scores)
 
     def _append_to_program(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """The same operator in the static programs of Paddle 2.6, where `_C_ops` does not reach."""
+        """Appends the operator to a static program of Paddle 2.6, for which `_C_ops` does not work."""
         helper = LayerHelper(_OPERATOR)
         bbox = helper.create_variable_for_type_inference(dtype=boxes.dtype)
         index = helper.create_variable_for_type_inference(dtype="int32")
@@ -91,9 +94,9 @@ class MultiClassNMS:
         return bbox, bbox_num
 
 
-@functools.cache  # also makes the notice one per process
+@functools.cache  # also: one notice per process
 def _runs_on_cpu(kind: str) -> bool:
-    """Whether tensors of this kind of device have to be copied to the CPU for NMS."""
+    """Returns whether tensors of this kind of device have to be copied to the CPU for NMS."""
     if has_kernel(_OPERATOR, kind):
         return False
     logger.info("NMS: %s has no operator %s, it runs on the CPU", kind, _OPERATOR)

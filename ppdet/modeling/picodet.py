@@ -29,7 +29,8 @@ class PicoDet(nn.Layer):
 
     def forward(self, image: paddle.Tensor) -> HeadOutputs:
         """Predictions of all grid points for image [B, 3, H, W] float32, normalized."""
-        return self.head(self.neck(self.backbone(image)))
+        outputs: HeadOutputs = self.head(self.neck(self.backbone(image)))
+        return outputs
 
     @property
     def criterion(self) -> Criterion:
@@ -37,11 +38,11 @@ class PicoDet(nn.Layer):
         return self.head.criterion
 
     def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
-        """Boxes after NMS; `scale_factor` [B, 2] float32 (y, x) = network input size / original size."""
+        """Decodes `outputs` and runs NMS. `scale_factor` [B, 2] float32 (y, x): network input size / original size."""
         scores, boxes = self.head.decode(outputs)
         return Detections(*self.head.nms(to_original_pixels(boxes, scale_factor), scores))
 
 
 def to_original_pixels(boxes: paddle.Tensor, scale_factor: paddle.Tensor) -> paddle.Tensor:
-    """boxes [B, L, 4] xyxy in input pixels -> the same in original-image pixels; scale_factor [B, 2] (y, x)."""
+    """Scales boxes [B, L, 4] xyxy from input to original-image pixels; `scale_factor` [B, 2] (y, x)."""
     return boxes / scale_factor.flip(axis=-1).tile([1, 2]).unsqueeze(1)

@@ -18,9 +18,10 @@ __all__ = ["Assignment", "Detections", "Grid", "HeadOutputs", "Levels", "LossSum
 class Grid(NamedTuple):
     """Grid points of a pyramid.
 
-    points   [L, 2] float32, x and y in input pixels
-    strides  [L, 1] float32, pixels
-    counts   number of points of each level; their sum is L
+    Attributes:
+        points: [L, 2] float32, x and y in input pixels
+        strides: [L, 1] float32, pixels
+        counts: number of points of each level; their sum is L
     """
 
     points: paddle.Tensor
@@ -31,8 +32,9 @@ class Grid(NamedTuple):
 class Levels(NamedTuple):
     """Predictions per pyramid level, as they leave the convolutions.
 
-    cls  one [B, C, h, w] float32 per level: probabilities (PicoHeadV2) or logits (PicoHead)
-    reg  one [B, 4 * (reg_max + 1), h, w] float32 per level: logits
+    Attributes:
+        cls: one [B, C, h, w] float32 per level: probabilities (PicoHeadV2) or logits (PicoHead)
+        reg: one [B, 4 * (reg_max + 1), h, w] float32 per level: logits
     """
 
     cls: list[paddle.Tensor]
@@ -42,9 +44,10 @@ class Levels(NamedTuple):
 class HeadOutputs(NamedTuple):
     """The same predictions, flattened to grid points.
 
-    cls   [B, L, C] float32: probabilities (PicoHeadV2) or logits (PicoHead)
-    reg   [B, L, 4 * (reg_max + 1)] float32: logits of the distances left, top, right, bottom
-    grid  the points
+    Attributes:
+        cls: [B, L, C] float32: probabilities (PicoHeadV2) or logits (PicoHead)
+        reg: [B, L, 4 * (reg_max + 1)] float32: logits of the distances left, top, right, bottom
+        grid: the points
     """
 
     cls: paddle.Tensor
@@ -55,9 +58,10 @@ class HeadOutputs(NamedTuple):
 class Assignment(NamedTuple):
     """Training targets of the grid points.
 
-    labels  [B, L] int64, class index; C for background
-    boxes   [B, L, 4] float32, xyxy, input pixels; arbitrary for background
-    scores  [B, L, C] float32, the target score in the column of the point's class, 0 elsewhere
+    Attributes:
+        labels: [B, L] int64, class index; C for background
+        boxes: [B, L, 4] float32, xyxy, input pixels; arbitrary for background
+        scores: [B, L, C] float32, the target score in the column of the point's class, 0 elsewhere
     """
 
     labels: paddle.Tensor
@@ -68,9 +72,11 @@ class Assignment(NamedTuple):
 class LossSums(NamedTuple):
     """Losses of a batch, summed over its points and not normalized yet: the divisor belongs to the whole update.
 
-    vfl, bbox, dfl  float32 scalars
-    avg_factor      [2] float32, what the sums of this batch are to be divided by: vfl by the first number, bbox and
-                    dfl by the second
+    Attributes:
+        vfl: float32 scalar, varifocal loss
+        bbox: float32 scalar, GIoU loss
+        dfl: float32 scalar, distribution focal loss
+        avg_factor: [2] float32, this batch's part of the divisors: the first of vfl, the second of bbox and dfl
     """
 
     vfl: paddle.Tensor
@@ -79,9 +85,10 @@ class LossSums(NamedTuple):
     avg_factor: paddle.Tensor
 
     def normalize(self, avg_factor: paddle.Tensor) -> dict[str, paddle.Tensor]:
-        """Divides the sums by `avg_factor` [2] float32, that of the whole update.
+        """Divides the sums by `avg_factor` [2] float32, the divisors of the whole update.
 
-        Returns float32 scalars: `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`.
+        Returns:
+            `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, float32 scalars.
         """
         by_class, by_box = avg_factor[0], avg_factor[1]
         vfl, bbox, dfl = self.vfl / by_class, self.bbox / by_box, self.dfl / by_box
@@ -91,8 +98,9 @@ class LossSums(NamedTuple):
 class Detections(NamedTuple):
     """Boxes of a batch after NMS, grouped by image.
 
-    bbox      [M, 6] float32: class, score, x1, y1, x2, y2 in original-image pixels
-    bbox_num  [B] int32: how many of the M rows belong to each image
+    Attributes:
+        bbox: [M, 6] float32: class, score, x1, y1, x2, y2 in original-image pixels
+        bbox_num: [B] int32: how many of the M rows belong to each image
     """
 
     bbox: paddle.Tensor

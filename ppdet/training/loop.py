@@ -186,7 +186,7 @@ def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: GracefulSto
         _save(trainer, progress, name)  # a run that is killed during the evaluation resumes from here
         model = evaluation_model(trainer)
         distributed.broadcast_state(model)
-        scores = stop.run_interruptible(partial(trainer.evaluate, model), {})
+        scores: dict[str, float] = stop.run_interruptible(partial(trainer.evaluate, model), {})
         if stop.agreed:
             return progress
         score = scores[trainer.primary]

@@ -15,7 +15,8 @@ class _Network(nn.Layer):
         self.model = model
 
     def forward(self, image: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        return self._recorded(image)
+        cls, reg = self._recorded(image)
+        return cls, reg
 
     # Nothing in the network depends on the data's values: running it once records the whole graph, and without the
     # mark Paddle rewrites the source of everything that is called from here.

@@ -78,8 +78,9 @@ def autocast(dtype: str | None) -> AbstractContextManager[None]:
 
     The sigmoid stays float32: the ETA head's product of two would underflow, and the root's gradient there is NaN.
     """
-    options = {"dtype": dtype or "float16", "custom_black_list": ["sigmoid"]}
-    return paddle.amp.auto_cast(enable=dtype is not None, **options)
+    options = {"enable": dtype is not None, "dtype": dtype or "float16", "custom_black_list": ["sigmoid"]}
+    context: AbstractContextManager[None] = paddle.amp.auto_cast(**options)
+    return context
 
 
 def all_reduce_avg_factor(avg_factor: paddle.Tensor) -> paddle.Tensor:

@@ -1,4 +1,4 @@
-"""Label assignment: which grid point learns which ground truth. Vectorised over the batch; no host synchronisation."""
+"""Label assignment: which grid point learns which ground truth. Vectorized over the batch; no host synchronisation."""
 
 from ppdet.modeling.assigners.atss import ATSSAssigner
 from ppdet.modeling.assigners.sim_ota import SimOTAAssigner

@@ -36,9 +36,8 @@ class ATSSAssigner:
         self.num_classes = num_classes
         self.force_gt_matching = force_gt_matching
 
-    @paddle.no_grad()
     def __call__(self, anchors: paddle.Tensor, grid: Grid, pred_boxes: paddle.Tensor, targets: Targets) -> Assignment:
-        """anchors [L, 4] around the points of `grid`; pred_boxes [B, L, 4]; all xyxy in input pixels."""
+        """Assigns from anchors [L, 4] around the points of `grid` and pred_boxes [B, L, 4], all xyxy, input pixels."""
 
         def assign(pred_boxes: paddle.Tensor, targets: Targets) -> Assignment:
             return self._assign(anchors, grid, pred_boxes, targets)
@@ -75,7 +74,7 @@ class ATSSAssigner:
 
 
 def _distances(a: paddle.Tensor, b: paddle.Tensor) -> paddle.Tensor:
-    """[B, N, L] between points [B, N, 2] and [L, 2]."""
+    """Distances [B, N, L] between points [B, N, 2] and [L, 2]."""
     ax, ay = a.unsqueeze(2).unbind(axis=-1)
     bx, by = b.unbind(axis=-1)
     return ((ax - bx).square() + (ay - by).square()).sqrt()

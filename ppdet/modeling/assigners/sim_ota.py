@@ -40,11 +40,13 @@ class SimOTAAssigner:
         self.iou_weight = iou_weight
         self.cls_weight = cls_weight
 
-    @paddle.no_grad()
     def __call__(
         self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, grid: Grid, targets: Targets
     ) -> Assignment:
-        """pred_scores [B, L, C] probabilities, pred_boxes [B, L, 4] xyxy input pixels. Target score: the IoU."""
+        """Assigns from pred_scores [B, L, C], probabilities, and pred_boxes [B, L, 4], xyxy, input pixels.
+
+        The target score of a point is its IoU.
+        """
 
         def assign(scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets) -> Assignment:
             return self._assign(scores, boxes, grid, targets)
@@ -75,7 +77,10 @@ class SimOTAAssigner:
     def _cost(
         self, scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets, ious: paddle.Tensor
     ) -> paddle.Tensor:
-        """[B, N, L]. The varifocal loss against a one-hot IoU target, summed over classes, without [B, N, L, C]."""
+        """Costs [B, N, L].
+
+        The varifocal loss against a one-hot IoU target is summed over the classes without making [B, N, L, C].
+        """
         negative = varifocal_loss(scores, paddle.zeros_like(scores))  # [B, L, C]
         own_score = scores_of_gt_class(scores, targets.gt_class)
         others = negative.sum(axis=-1).unsqueeze(1) - scores_of_gt_class(negative, targets.gt_class)

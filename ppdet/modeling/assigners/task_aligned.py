@@ -35,11 +35,13 @@ class TaskAlignedAssigner:
         self.beta = beta
         self.eps = eps
 
-    @paddle.no_grad()
     def __call__(
         self, pred_scores: paddle.Tensor, pred_boxes: paddle.Tensor, points: paddle.Tensor, targets: Targets
     ) -> Assignment:
-        """pred_scores [B, L, C] probabilities, pred_boxes [B, L, 4] xyxy input pixels, points [L, 2] input pixels."""
+        """Assigns from pred_scores [B, L, C], probabilities, pred_boxes [B, L, 4], xyxy, and points [L, 2].
+
+        Boxes and points are in input pixels.
+        """
 
         def assign(scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets) -> Assignment:
             return self._assign(scores, boxes, points, targets)
@@ -63,6 +65,6 @@ class TaskAlignedAssigner:
 
 
 def scores_of_gt_class(scores: paddle.Tensor, gt_class: paddle.Tensor) -> paddle.Tensor:
-    """[B, N, L]: the scores [B, L, C] in the column of each ground truth's class [B, N, 1]."""
+    """Picks the scores [B, N, L] of each ground truth's class [B, N, 1] from the scores [B, L, C]."""
     image = paddle.arange(scores.shape[0], dtype=gt_class.dtype).reshape([-1, 1, 1]).expand_as(gt_class)
     return scores.transpose([0, 2, 1]).gather_nd(paddle.concat([image, gt_class], axis=-1))

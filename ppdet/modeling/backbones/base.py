@@ -1,4 +1,4 @@
-"""What every backbone has."""
+"""Base class of the backbones."""
 
 from __future__ import annotations
 

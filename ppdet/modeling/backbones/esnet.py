@@ -14,6 +14,7 @@ from ppdet.modeling.backbones.base import Backbone
 from ppdet.modeling.layers import Act, ConvNormAct, SqueezeExcite, height_width, make_divisible
 
 _BLOCKS = (3, 7, 3)  # blocks in the stages named 2, 3 and 4
+_CHANNEL_RATIO = (0.875, 0.5, 1.0, 0.625, 0.5, 0.75, 0.625, 0.625, 0.5, 0.625, 1.0, 0.625, 0.75)
 
 
 def _conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, act: str | None = None) -> ConvNormAct:
@@ -75,29 +76,18 @@ class ESNet(Backbone):
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {
-        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]], "freeze_at": Literal[-1],
-    }  # fmt: skip
+        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]],
+        "freeze_at": Literal[-1],
+    }
 
     def __init__(
         self,
         scale: Annotated[float, Range(0, 16, exclude="low")] = 1.0,
         act: Act = "hard_swish",
         feature_maps: Annotated[Sequence[Annotated[int, Range(2, 14)]], Length(1, 13), Ascending()] = (4, 11, 14),
-        channel_ratio: Annotated[Sequence[Annotated[float, Range(0, 4, exclude="low")]], Length(sum(_BLOCKS))] = (
-            0.875,
-            0.5,
-            1.0,
-            0.625,
-            0.5,
-            0.75,
-            0.625,
-            0.625,
-            0.5,
-            0.625,
-            1.0,
-            0.625,
-            0.75,
-        ),
+        channel_ratio: Annotated[
+            Sequence[Annotated[float, Range(0, 4, exclude="low")]], Length(sum(_BLOCKS))
+        ] = _CHANNEL_RATIO,
     ):
         super().__init__()
         self.feature_maps = tuple(feature_maps)

@@ -31,8 +31,9 @@ class LCNet(Backbone):
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {
-        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]], "freeze_at": Literal[-1],
-    }  # fmt: skip
+        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]],
+        "freeze_at": Literal[-1],
+    }
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The compiled loops of cpu.py; importing this module needs numba. All arrays are contiguous float32.
+"""Compiled loops of layers.py. Importing this module needs numba. All arrays are contiguous float32.
 
 A padded plane is laid out row by row in one vector, so that a shift by (ky, kx) is an offset, and each of the k kernel
 rows one long loop that the compiler vectorizes.
@@ -9,16 +9,21 @@ a fresh compilation, of numba's cache, and of processors with other vector width
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 from numba import prange
+from numpy.typing import NDArray
 
 from ppdet.utils.jit import compiled
+
+Array: TypeAlias = NDArray[np.float32]
 
 LANES = 256  # partial sums of a reduction: a loop over so many is long enough to be vectorized well
 
 
 @compiled()
-def _spread(plane, pad, row, step, buffer):
+def _spread(plane: Array, pad: int, row: int, step: int, buffer: Array) -> None:
     """`plane` into the zeroed `buffer` of rows of `row` elements, `pad` from the top left, every `step`-th place."""
     buffer[:] = 0
     for y in range(plane.shape[0]):
@@ -31,7 +36,7 @@ def _spread(plane, pad, row, step, buffer):
 
 
 @compiled(inline="always")
-def _add_shifted(total, line, weights, length):
+def _add_shifted(total: Array, line: Array, weights: Array, length: int) -> None:
     """total[j] += sum over x of weights[x] * line[j + x]; kernels of 3 and 5 in one pass over memory."""
     if len(weights) == 3:
         a, b, c = weights
@@ -48,7 +53,7 @@ def _add_shifted(total, line, weights, length):
 
 
 @compiled(parallel=True)
-def correlate(x, weight, out, step, stride):
+def correlate(x: Array, weight: Array, out: Array, step: int, stride: int) -> None:
     """out [B, C, h, w] = x [B, C, H, W] correlated with weight [C, k, k], zero padding (k - 1) / 2.
 
     `stride` thins out the output, `step` puts step - 1 zeros between the pixels of `x` (the gradient of a stride).
@@ -77,7 +82,7 @@ def correlate(x, weight, out, step, stride):
 
 
 @compiled(inline="always")
-def _total(lanes):
+def _total(lanes: Array) -> Any:
     """The sum of LANES partial sums, pairwise."""
     half = LANES // 2
     while half:
@@ -88,7 +93,7 @@ def _total(lanes):
 
 
 @compiled(parallel=True)
-def weight_gradient(x, grad, out, stride):
+def weight_gradient(x: Array, grad: Array, out: Array, stride: int) -> None:
     """out [C, k, k] = gradient of the weight, from x [B, C, H, W] and grad [B, C, h, w] of the strided output."""
     batch, channels, height, width = x.shape
     k = out.shape[1]
@@ -114,7 +119,7 @@ def weight_gradient(x, grad, out, stride):
 
 
 @compiled(parallel=True)
-def batch_statistics(x, mean, variance):
+def batch_statistics(x: Array, mean: Array, variance: Array) -> None:
     """Mean and (biased) variance [C] of each channel of x [B, C, M]."""
     batch, channels, size = x.shape
     for c in prange(channels):
@@ -136,7 +141,7 @@ def batch_statistics(x, mean, variance):
 
 
 @compiled(parallel=True)
-def norm_act(x, scale, shift, hard_swish, out):
+def norm_act(x: Array, scale: Array, shift: Array, hard_swish: bool, out: Array) -> None:
     """out = act(scale * x + shift) of x [B, C, M]; scale and shift [C]."""
     batch, channels, size = x.shape
     for i in prange(batch * channels):
@@ -152,7 +157,7 @@ def norm_act(x, scale, shift, hard_swish, out):
 
 
 @compiled(inline="always")
-def _act_gradient(z, grad, hard_swish):
+def _act_gradient(z: np.float32, grad: np.float32, hard_swish: bool) -> np.float32:
     if not hard_swish:
         return grad
     slope = z * np.float32(1 / 3) + np.float32(0.5)
@@ -160,7 +165,18 @@ def _act_gradient(z, grad, hard_swish):
 
 
 @compiled(parallel=True)
-def norm_act_gradient(x, grad, mean, inverse_std, weight, bias, hard_swish, grad_x, grad_weight, grad_bias):
+def norm_act_gradient(
+    x: Array,
+    grad: Array,
+    mean: Array,
+    inverse_std: Array,
+    weight: Array,
+    bias: Array,
+    hard_swish: bool,
+    grad_x: Array,
+    grad_weight: Array,
+    grad_bias: Array,
+) -> None:
     """Gradients of act(weight * (x - mean) * inverse_std + bias), mean and inverse_std being those of x [B, C, M]."""
     batch, channels, size = x.shape
     for c in prange(channels):

@@ -19,7 +19,7 @@ from ppdet.modeling.structures import Grid, HeadOutputs, Levels
 
 
 def points_first(level: paddle.Tensor) -> paddle.Tensor:
-    """[B, C, h, w] -> [B, h * w, C]"""
+    """Reshapes a feature map [B, C, h, w] to grid points [B, h * w, C]."""
     height, width = height_width(level)
     return level.reshape([-1, level.shape[1], height * width]).transpose([0, 2, 1])
 
@@ -53,7 +53,7 @@ class DenseHead(nn.Layer):
         self._grids: dict[tuple[tuple[int, int], ...], Grid] = {}  # by the sizes of the levels
 
     def _prediction_convs(self, in_channels: int, out_channels: int, prior_prob: float | None) -> nn.LayerList:
-        """One 1x1 convolution per level; its bias gives the probability `prior_prob` at the start."""
+        """One 1x1 convolution per level, whose initial bias gives the probability `prior_prob` (None: bias 0)."""
         self.feat_in_chan = in_channels
         bias = 0.0 if prior_prob is None else -math.log((1 - prior_prob) / prior_prob)
         return nn.LayerList(
@@ -79,11 +79,11 @@ class DenseHead(nn.Layer):
         return HeadOutputs(cls, reg, self._grid(tuple(map(height_width, levels.cls))))
 
     def grid(self, height: int, width: int) -> Grid:
-        """The points of an image of this size in pixels."""
+        """Grid points of an image of this size in pixels."""
         return self._grid(tuple((-(-height // stride), -(-width // stride)) for stride in self.fpn_stride))
 
     def _grid(self, sizes: tuple[tuple[int, int], ...]) -> Grid:
-        if not paddle.in_dynamic_mode():  # part of a graph, and of no use outside it
+        if not paddle.in_dynamic_mode():  # part of a graph, which must not leave it
             return make_grid(sizes, self.fpn_stride, self.cell_offset)
         if sizes not in self._grids:
             self._grids[sizes] = make_grid(sizes, self.fpn_stride, self.cell_offset)
@@ -94,6 +94,6 @@ class DenseHead(nn.Layer):
         raise NotImplementedError
 
     def decode(self, outputs: HeadOutputs) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """scores [B, C, L] and boxes [B, L, 4] xyxy in input pixels."""
+        """Scores [B, C, L] and boxes [B, L, 4], xyxy, input pixels."""
         boxes = decode_boxes(outputs.reg, outputs.grid, self.reg_max) * outputs.grid.strides
         return self.probabilities(outputs.cls).transpose([0, 2, 1]), boxes

@@ -14,7 +14,7 @@ from ppdet.core.registry import register
 from ppdet.modeling.layers import Act, ConvNormAct, DepthwiseSeparable
 
 
-def _conv_options(act: str) -> dict:
+def _conv_options(act: str) -> dict[str, Any]:
     return {"act": act, "norm_decay": False, "weight_init": Normal(0.0, 0.01)}
 
 
@@ -32,13 +32,13 @@ class GatedConv(nn.Layer):
 
 @register
 class PicoFeat(nn.Layer):
-    """`num_convs` 5x5 depthwise-separable convolutions per level -> (classification, regression) features.
+    """Towers of `num_convs` 5x5 depthwise-separable convolutions, one per level.
 
-    The regression feature is the classification feature itself (share_cls_reg), its gated copy (use_se), or that of a
-    parallel tower.
+    A tower returns a classification and a regression feature [B, feat_out, H, W]. The second is the first itself
+    (share_cls_reg), its gated copy (use_se), or the result of a parallel tower.
     """
 
-    # always batch norm; the top-level norm_type or sync_bn decides whether its statistics are shared
+    # Always batch norm; the top-level norm_type or sync_bn decides whether ranks share its statistics.
     fixed_options: ClassVar[dict[str, Any]] = {"norm_type": Literal["bn", "sync_bn"]}
 
     def __init__(
@@ -64,8 +64,9 @@ class PicoFeat(nn.Layer):
         self.cls_convs = nn.LayerList([tower() for _ in levels])
         self.reg_convs = None if share_cls_reg else nn.LayerList([tower() for _ in levels])
         for blocks in self.reg_convs or ():
-            for unused in (*list(blocks)[:-1], blocks[-1].dw_conv):  # see forward: they never get a gradient, for which
-                for parameter in unused.parameters():  # DataParallel would wait
+            # forward does not use their results: DataParallel would wait for their gradients
+            for unused in (*list(blocks)[:-1], blocks[-1].dw_conv):
+                for parameter in unused.parameters():
                     parameter.stop_gradient = True
         self.se = nn.LayerList([GatedConv(feat_out, act) for _ in levels]) if use_se else None
 

@@ -24,7 +24,7 @@ def separable_conv(channels: int, kernel: int, act: str, stride: int = 1) -> Dep
 class PathAggregation(nn.Layer):
     """Features of strides s, 2s, 4s (widths `in_channels`) -> `num_features` features of `out_channels` channels.
 
-    `fuse(2 * out_channels, out_channels)` makes the block that follows every concatenation.
+    `fuse(2 * out_channels, out_channels)` returns the block that follows every concatenation.
     """
 
     def __init__(
@@ -76,6 +76,6 @@ class PathAggregation(nn.Layer):
         outputs = [top_down[0]]
         for x, down, block in zip(top_down[1:], self.downsamples, self.bottom_up_blocks, strict=True):
             outputs.append(block(paddle.concat([down(outputs[-1]), x], axis=1)))
-        if self.first_top_conv is not None:
+        if self.first_top_conv is not None and self.second_top_conv is not None:
             outputs.append(self.first_top_conv(laterals[-1]) + self.second_top_conv(outputs[-1]))
         return outputs
