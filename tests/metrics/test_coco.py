@@ -8,9 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet
-from ppdet.metrics import CocoMetric, build_metric, format_summary, format_table
+from ppdet.metrics import CocoMetric, format_summary, format_table
 from ppdet.metrics.results import load_results
 
 GOLDEN = {
@@ -40,13 +39,6 @@ class Record:
         return np.zeros_like(self.gt_class)
 
 
-@dataclass
-class Dataset:
-    records: list[Record]
-    categories: list[Category]
-    truth: SimpleNamespace | None = None
-
-
 CATEGORIES = [Category(9, "stop"), Category(3, "yield")]
 
 
@@ -61,10 +53,16 @@ def perfect(record: Record) -> np.ndarray:
 
 
 def file_truth(crowd: tuple[int, ...] = ()) -> SimpleNamespace:
-    """The same as a COCO file has it, which calls the images 5 and "8"; the annotations in `crowd` are crowds."""
+    """`truth` as in a COCO file with the image ids 5 and "8"; the annotations in `crowd` are crowds."""
     boxes = np.array([[10, 10, 50, 50], [100, 100, 50, 80], [10, 10, 50, 50]], np.float64)
-    return SimpleNamespace(image_ids=[5, "8"], im_id=np.array([0, 0, 1]), class_index=np.array([0, 1, 1]), boxes=boxes,
-                           areas=boxes[:, 2] * boxes[:, 3], crowd=np.isin(np.arange(3), crowd))  # fmt: skip
+    return SimpleNamespace(
+        image_ids=[5, "8"],
+        im_id=np.array([0, 0, 1]),
+        class_index=np.array([0, 1, 1]),
+        boxes=boxes,
+        areas=boxes[:, 2] * boxes[:, 3],
+        crowd=np.isin(np.arange(3), crowd),
+    )
 
 
 def golden_metric(shared: Path, results: Path) -> CocoMetric:
@@ -179,23 +177,3 @@ def test_summary_and_table_text() -> None:
     table = format_table(metric.classwise()).splitlines()
     assert table[0].split() == ["name", "ground_truths", "AP", "AP50"]
     assert table[2].split() == ["yield", "2", "1.000", "1.000"]
-
-
-def test_unknown_image_and_class_are_named() -> None:
-    metric = CocoMetric(CATEGORIES, records=truth())
-    with pytest.raises(UserError, match="image_id 77: .*not in the ground truth"):
-        metric.update(77, np.zeros((0, 6)))
-    with pytest.raises(UserError, match="num_classes: .*class index 2.*2 classes"):
-        metric.update(0, np.array([[2, 0.5, 0, 0, 1, 1]]))
-
-
-def test_build_metric() -> None:
-    dataset = Dataset(truth(), CATEGORIES, file_truth())
-    text_list = Dataset(truth(), CATEGORIES)
-    for kind, data in (("COCO", dataset), ("COCO", text_list), ("VOC", text_list)):
-        metric = build_metric(kind, data)
-        for record in truth():
-            metric.update(record.im_id, perfect(record))
-        assert metric.compute()[metric.primary] == pytest.approx(1)
-    with pytest.raises(UserError, match="metric: found 'RBOX'; expected one of COCO, VOC"):
-        build_metric("RBOX", dataset)

@@ -28,9 +28,15 @@ def random_truth(rng: np.random.Generator, images: int = 40, classes: int = 6) -
             box = [float(round(v)) if rng.random() < 0.2 else float(v) for v in box]
             area = float(rng.choice(AREAS)) if rng.random() < 0.1 else 0.7 * box[2] * box[3]
             annotations.append(
-                {"id": len(annotations) + 1, "image_id": 3 * image, "category_id": 5 * int(rng.integers(classes - 1)),
-                 "bbox": box, "area": area, "iscrowd": int(rng.random() < 0.1)}
-            )  # fmt: skip
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": 3 * image,
+                    "category_id": 5 * int(rng.integers(classes - 1)),
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": int(rng.random() < 0.1),
+                }
+            )
     return {
         "info": {},
         "images": [{"id": 3 * i, "width": 500, "height": 500} for i in range(images)],

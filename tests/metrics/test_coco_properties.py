@@ -37,9 +37,22 @@ BOXES = st.tuples(
     st.integers(-4, 60), st.integers(-4, 60), st.integers(1, 120), st.sampled_from([1, 8.5, 32, 40, 96, 100])
 ).map(list)
 ODD_BOXES = st.sampled_from(
-    [None, [], [1, 2, 3], ["1", "2", "3", "4"], [1, 2, math.nan, 4], [1, math.inf, 3, 4], [1e308] * 4, [10**400] * 4,
-     {"x": 1}, [True, 2, 3, 4], [5, 5, 0, 3], [5, 5, -3, 4], MISSING]
-)  # fmt: skip
+    [
+        None,
+        [],
+        [1, 2, 3],
+        ["1", "2", "3", "4"],
+        [1, 2, math.nan, 4],
+        [1, math.inf, 3, 4],
+        [1e308] * 4,
+        [10**400] * 4,
+        {"x": 1},
+        [True, 2, 3, 4],
+        [5, 5, 0, 3],
+        [5, 5, -3, 4],
+        MISSING,
+    ]
+)
 AREAS = st.sampled_from(
     [MISSING, MISSING, None, 0, -3, 1, 1023.5, 1024, 9216, 9217, 1e9, 1e11, math.nan, math.inf, "320", 10**400, True]
 )
@@ -65,8 +78,13 @@ def files(draw: st.DrawFn) -> tuple[dict[str, Any], set[str]]:
     spoilt = draw(st.integers(0, 3)) == 0  # otherwise the file can be read
     images = []
     for number, name in enumerate(names[0]):
-        image = {"id": name, "file_name": draw(st.sampled_from([f"{number}.jpg", "same.jpg"])),
-                 "height": draw(SIDES), "width": draw(SIDES), "license": 1}  # fmt: skip
+        image = {
+            "id": name,
+            "file_name": draw(st.sampled_from([f"{number}.jpg", "same.jpg"])),
+            "height": draw(SIDES),
+            "width": draw(SIDES),
+            "license": 1,
+        }
         if spoilt and (key := rarely(draw, st.sampled_from(["id", "file_name"]), st.none())):
             image[key] = draw(BAD_IDS)
             bad.add(f"images[{number}].{key}")
@@ -93,8 +111,9 @@ def files(draw: st.DrawFn) -> tuple[dict[str, Any], set[str]]:
             bad.add(f"annotations[{number}].{key}")
         annotations.append(annotation)
     content = {"images": images, "annotations": annotations, "categories": categories, "info": None}
-    content = {key: list(map(without_missing, part)) if isinstance(part, list) else part
-               for key, part in content.items()}  # fmt: skip
+    content = {
+        key: list(map(without_missing, part)) if isinstance(part, list) else part for key, part in content.items()
+    }
     return {key: content[key] for key in draw(st.permutations(sorted(content)))}, bad
 
 
@@ -153,12 +172,16 @@ def reference(content: dict[str, Any], found: list[tuple[int, list[list[float]]]
             box = each["bbox"]
             area = each["area"] if is_number(each.get("area")) else box[2] * box[3]
             image, index = each["image_id"], each["category_id"]
-            annotations.append({
-                "id": len(annotations) + 1,
-                "image_id": images.index(image) if renumber else image,
-                "category_id": classes.index(index) if renumber else index,
-                "bbox": box, "area": area, "iscrowd": int(each.get("iscrowd") in (1, "1")),
-            })  # fmt: skip
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": images.index(image) if renumber else image,
+                    "category_id": classes.index(index) if renumber else index,
+                    "bbox": box,
+                    "area": area,
+                    "iscrowd": int(each.get("iscrowd") in (1, "1")),
+                }
+            )
     truth, results = COCO(), []
     truth.dataset = {
         "info": {},
@@ -188,8 +211,11 @@ def check(content: dict[str, Any], bad: set[str], found: list[tuple[int, list[li
         if bad:
             with pytest.raises(UserError) as error:
                 dataset.load()
-            named = re.match(rf"{re.escape(str(file))}: ((?:images|annotations|categories)\[\d+\]\.\w+): found .*"
-                             r"; expected .*$", str(error.value))  # fmt: skip
+            named = re.match(
+                rf"{re.escape(str(file))}: ((?:images|annotations|categories)\[\d+\]\.\w+): found .*"
+                r"; expected .*$",
+                str(error.value),
+            )
             assert named, str(error.value)
             assert named[1] in bad
             return

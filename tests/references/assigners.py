@@ -96,7 +96,7 @@ def sim_ota(
     iou_weight: float = 6.0,
 ) -> Assigned:
     """A box takes its k cheapest candidates, k being the sum of its `candidate_topk` largest IoUs, rounded down, at
-    least 1. Candidates lie in any box or near any centre; one that is not both for this box costs 1e8 more."""
+    least 1. Candidates lie in any box or near any center; one that is not both for this box costs 1e8 more."""
 
     def near(i: int, gt: Box) -> bool:
         return max(abs(a - b) for a, b in zip(points[i], center(gt), strict=True)) < center_radius * strides[i]

@@ -1,4 +1,4 @@
-"""The published image transforms (release 2.4 to 2.6) in plain Python and NumPy: images [h, w, 3] of grey levels."""
+"""The published image transforms (release 2.4 to 2.6) in plain Python and NumPy: images [h, w, 3] of gray levels."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def more_contrast(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def more_saturated(image: np.ndarray, factor: float) -> np.ndarray:
-    grey = 0.299 * image[..., :1] + 0.587 * image[..., 1:2] + 0.114 * image[..., 2:]
-    return factor * image + (1 - factor) * grey
+    gray = 0.299 * image[..., :1] + 0.587 * image[..., 1:2] + 0.114 * image[..., 2:]
+    return factor * image + (1 - factor) * gray
 
 
 def hue_rotated(image: np.ndarray, turn: float) -> np.ndarray:
@@ -57,7 +57,7 @@ def random_window(
     aspect_ratio: Sequence[float] = (0.5, 2.0),
 ) -> Window | None:
     """Of RandomCrop: 50 windows per threshold are tried; one needs the threshold's IoU with some box (or with every
-    box), and the centre of some box inside."""
+    box), and the center of some box inside."""
     thresholds: list[float | None] = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9] + [None] * allow_no_crop
     rng.shuffle(thresholds)
     for threshold in thresholds:
@@ -83,7 +83,7 @@ def holds_center(window: Window, box: Box) -> bool:
 
 
 def cropped_boxes(boxes: Sequence[Box], window: Window) -> dict[int, list[float]]:
-    """The boxes whose centre is in the window, by number: clipped to it, and relative to its corner."""
+    """The boxes whose center is in the window, by number: clipped to it, and relative to its corner."""
     left, top, right, bottom = window
     return {
         n: [max(x1, left) - left, max(y1, top) - top, min(x2, right) - left, min(y2, bottom) - top]

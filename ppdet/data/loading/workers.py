@@ -81,7 +81,6 @@ class WorkerPool:
         """
         if not hasattr(os, "fork"):
             raise UserError(f"worker_num: found {worker_num}; reader processes need Linux or macOS; set it to 0")
-        context = multiprocessing.get_context("fork")
         self._buffers = Buffers(worker_num * PREFETCH + SPARE_BUFFERS, buffer_bytes)
         self._progress = np.frombuffer(mmap.mmap(-1, 8 * worker_num), np.int64)
         self._progress[:] = NO_IMAGE
@@ -96,19 +95,22 @@ class WorkerPool:
         signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
         try:
             for number in range(worker_num):
-                ours, theirs = context.Pipe()
-                self._connections.append(ours)
-                progress = self._progress[number : number + 1]
-                life = (work, theirs, self._buffers.memory, progress, [*self._connections], parent)
-                process = context.Process(target=_serve, args=life, daemon=True)
-                process.start()
-                theirs.close()  # so that the worker has the only copy and the pipe closes with it
-                self.processes.append(process)
+                self._start(work, self._progress[number : number + 1], parent)
         except OSError as error:
             self.close()
             raise UserError(f"worker_num: no process could be started ({error.strerror}); lower it") from None
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _IGNORED)
+
+    def _start(self, work: Work, progress: np.ndarray, parent: int | None) -> None:
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        self._connections.append(ours)
+        args = (work, theirs, self._buffers.memory, progress, [*self._connections], parent)
+        process = context.Process(target=_serve, args=args, daemon=True)
+        process.start()
+        theirs.close()  # so that the pipe closes with the worker
+        self.processes.append(process)
 
     def results(self, orders: Iterable[Any]) -> Iterator[Parts]:
         """The results of the orders, in the same order. A result that is kept is not overwritten.

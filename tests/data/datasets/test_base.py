@@ -1,4 +1,4 @@
-"""What the formats share: categories, label lists, and the choice of images."""
+"""Categories, label lists, and the choice of images, in all formats."""
 
 from __future__ import annotations
 

@@ -99,8 +99,10 @@ def test_ids_of_any_kind(tmp_path: Path, content: dict[str, Any], names: list[An
     files = {loaded.image_ids[record.im_id]: Path(record.im_file).name for record in loaded.records}
     assert files == {names[0]: "nine.jpg", names[1]: "four.jpg", names[2]: "empty.jpg"}
     assert {name: len(record.gt_bbox) for name, record in zip(ids(loaded), loaded.records, strict=True)} == {
-        names[0]: 1, names[1]: 1, names[2]: 0
-    }  # fmt: skip
+        names[0]: 1,
+        names[1]: 1,
+        names[2]: 0,
+    }
 
 
 def test_numbers_come_by_size_and_before_texts(tmp_path: Path, content: dict[str, Any]) -> None:

@@ -156,10 +156,12 @@ def test_an_epoch_of_published_transforms_on_real_images(shared: Path, tmp_path:
     [
         ({"drop_last": True}, "{}.drop_last: found true, which would leave images out"),
         ({"sample_transforms": ["Decode", "RandomFlip"]}, "{}.sample_transforms.1: found RandomFlip, after which"),
-        ({"sample_transforms": ["Decode", {"Resize": {"target_size": 8}}, "RandomCrop"]},
-         "{}.sample_transforms.2: found RandomCrop, after which boxes"),
+        (
+            {"sample_transforms": ["Decode", {"Resize": {"target_size": 8}}, "RandomCrop"]},
+            "{}.sample_transforms.2: found RandomCrop, after which boxes",
+        ),
     ],
-)  # fmt: skip
+)
 def test_outside_training_every_image_counts_as_it_is(reader: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         Builder(Config({reader: {"sample_transforms": ["Decode"]} | options})).build(reader)

@@ -230,7 +230,7 @@ def test_workers_outlive_the_thread_that_started_them(pool: PoolFactory) -> None
 
 
 def heavy(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
-    """What workers do, and more."""
+    """The work of a reader process, and more."""
     image = np.full((600, 600, 3), order, np.uint8)
     product = np.ones((300, 300)) @ np.ones((300, 300))
     return {"sum": float(cv2.resize(cv2.GaussianBlur(image, (9, 9), 2), (900, 900)).mean() + product[0, 0])}

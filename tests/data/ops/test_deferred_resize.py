@@ -60,9 +60,16 @@ def test_transforms_after_a_pending_resize_see_its_pixels(after: RandomFlip | Ra
     image = noise(20, 30)
     boxes = np.array([[2, 2, 25, 18]], np.float32)
     sample = Sample(
-        "a.jpg", 0, None, image, np.zeros(2, np.float32), np.ones(2, np.float32), boxes, np.zeros((1, 1), np.int32),
+        "a.jpg",
+        0,
+        None,
+        image,
+        np.zeros(2, np.float32),
+        np.ones(2, np.float32),
+        boxes,
+        np.zeros((1, 1), np.int32),
         size=(20, 30),
-    )  # fmt: skip
+    )
     pending = Resize(40)(sample, np.random.default_rng(0))
     assert pending.pending_resize is not None
     done = Resize(40)(sample, np.random.default_rng(0))

@@ -184,10 +184,11 @@ def test_the_whole_training_pipeline_equals_golden(golden: Golden, two_records: 
         np.testing.assert_array_equal(sample.pad_gt_mask, golden.arrays[f"train_pipeline{number}/pad_gt_mask"])
 
 
-@pytest.mark.parametrize(("interp", "most", "mean"), [(0, 1e-3, 1e-4), (1, 6, 0.6), (2, 1e-3, 1e-4), (3, 6, 0.6),
-                                                     (4, 1e-3, 1e-4)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("interp", "most", "mean"), [(0, 1e-3, 1e-4), (1, 6, 0.6), (2, 1e-3, 1e-4), (3, 6, 0.6), (4, 1e-3, 1e-4)]
+)
 @pytest.mark.parametrize("size", [256, 704])
-def test_colours_at_the_end_or_in_the_published_order(
+def test_colors_at_the_end_or_in_the_published_order(
     two_records: list[Record], size: int, interp: int, most: float, mean: float
 ) -> None:
     """In gray levels: nothing but rounding to uint8 in linear and area interpolation, times the gain of the colors."""
