@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from ppdet import __version__
-from ppdet.core.cli import CONFIG_HELP, Parser, add_override_option, add_run_options, add_switch, as_path, run
+from ppdet.core.cli import CONFIG_HELP, Parser, add_override_option, add_run_options, run
+from ppdet.deploy.options import add_switch, as_path, path_or_address
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ def _eval_options(p: argparse.ArgumentParser) -> None:
 def _infer_options(p: argparse.ArgumentParser) -> None:
     add_run_options(p)
     source = p.add_mutually_exclusive_group(required=True)
-    source.add_argument("--infer_img", type=_address_or_path, metavar="FILE", help="one image")
-    source.add_argument("--infer_dir", type=_address_or_path, metavar="DIR", help="all images of a folder")
+    source.add_argument("--infer_img", type=path_or_address, metavar="FILE", help="one image")
+    source.add_argument("--infer_dir", type=path_or_address, metavar="DIR", help="all images of a folder")
     p.add_argument("--output_dir", type=as_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
     add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
@@ -172,11 +173,6 @@ def _no_options(p: argparse.ArgumentParser) -> None:
 
 def _auto_or_path(text: str) -> Path | Literal["auto"]:
     return "auto" if text == "auto" else as_path(text)
-
-
-def _address_or_path(text: str) -> Path | str:
-    """A path, or an address, which a Path would change."""
-    return text if "://" in text else as_path(text)
 
 
 _INFER_STATUS = """

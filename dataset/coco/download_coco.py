@@ -21,9 +21,9 @@ from tqdm import tqdm
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))  # so that the script runs without an installed ppdet
 
-from ppdet.core.cli import as_path  # noqa: E402
 from ppdet.core.errors import UserError  # noqa: E402
 from ppdet.deploy.console import guard_output  # noqa: E402
+from ppdet.deploy.options import as_path  # noqa: E402
 from ppdet.utils.download import download  # noqa: E402
 from ppdet.utils.logging import setup_logging  # noqa: E402
 

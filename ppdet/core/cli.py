@@ -10,13 +10,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from ppdet.core.config import load_config
-from ppdet.core.errors import Interrupted, UserError, out_of_memory, printable
+from ppdet.core.errors import Interrupted, UserError, out_of_memory
 from ppdet.deploy.console import guard_output
-from ppdet.deploy.errors import DeployError
+from ppdet.deploy.errors import printable
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,31 +42,13 @@ def add_override_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--opt", action="extend", nargs="*", default=[], metavar="KEY=VALUE", help=overrides)
 
 
-def add_switch(parser: argparse.ArgumentParser, flag: str, help: str) -> None:
-    """Add an option that is off unless given, as `--flag` or in PaddleDetection's way, `--flag=true`."""
-    parser.add_argument(flag, nargs="?", type=_truth, const=True, default=False, metavar="true|false", help=help)
-
-
-def as_path(text: str) -> Path:
-    """The type of options that are paths. `~` is the home folder, also if the shell leaves it, as in --dir=~/x."""
-    if not text:  # Path("") is the current folder; a script's variable was empty
-        raise argparse.ArgumentTypeError("expected a path, found nothing")
-    return Path(os.path.expanduser(text))
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"expected true or false, found {text!r}")
-    return text.lower() == "true"
-
-
 def run(
     main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser, argv: Sequence[str] | None = None
 ) -> None:
     """Parse `argv` (default: the command line) and call `main`.
 
-    A UserError or DeployError ends the process with one line on stderr and status 2, with `--debug` after the full
-    trace; Ctrl-C ends it with status 130, SIGTERM with 143.
+    A UserError ends the process with one line on stderr and status 2, with `--debug` after the full trace; Ctrl-C
+    ends it with status 130, SIGTERM with 143.
     """
     guard_output()
     args = parser.parse_args(argv)
@@ -79,7 +60,7 @@ def run(
             _check_config(args)
         main(args)
     except Exception as error:
-        fault = error if isinstance(error, (UserError, DeployError)) else out_of_memory(error)
+        fault = error if isinstance(error, UserError) else out_of_memory(error)
         if fault is None:
             raise
         if debug:

@@ -1,4 +1,4 @@
-"""The exception for mistakes that a user can make and correct, and the texts of messages."""
+"""Errors that a program reports in one line, and the texts of messages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from ppdet.deploy.errors import UserError
 
-class UserError(Exception):
-    """A mistake in a file, a key or an option; tools print it as `error: …` and exit with status 2.
-
-    The message is one line: `<file or dotted key at fault>: what was found; what was expected or what to do`.
-    """
+__all__ = ["Interrupted", "UserError", "nearest", "out_of_memory"]
 
 
 # words of libraries in exceptions of many types, on the CPU and on cards
@@ -36,21 +33,6 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         self.status = 128 + number
-
-
-# Characters that a terminal takes for commands or for a change of direction: C0 and C1 controls, line and paragraph
-# separators, bidirectional controls, and halves of characters.
-_UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def printable(text: str) -> str:
-    """`text` on one line: line ends become spaces, other characters that control a terminal \\xNN or \\uNNNN."""
-    return _UNPRINTABLE.sub(_escaped, text.replace("\r\n", " ").replace("\n", " "))
-
-
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 _METADATA = 14  # the number of metadata_props in ONNX's ModelProto
 
 
-def checksum(file: Path) -> str:
+def model_checksum(file: Path) -> str:
     """SHA-256 of the model `file` and of its weights beside it, without an infer_cfg inside, which may be edited."""
     digest = hashlib.sha256()
     for part in _parts(file):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .errors import DeployError, telling_line
+from .errors import DeployError, first_error_line
 
 FILE_NAMES = ("infer_cfg.yml", "inference.yml")  # PaddleDetection's and PaddleX's
 _MEND = "export the model again with tools/export_model.py"
@@ -57,7 +57,7 @@ def _parsed(load: Any, text: str, source: str) -> Any:
     try:
         return load(text)
     except Exception as error:  # YAML and JSON have an exception each, and deep nesting is a RecursionError
-        raise DeployError(f"{source}: cannot be read ({telling_line(error)}); {_MEND}") from error
+        raise DeployError(f"{source}: cannot be read ({first_error_line(error)}); {_MEND}") from error
 
 
 def _read_yaml(text: str) -> Any:

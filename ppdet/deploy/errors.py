@@ -1,25 +1,32 @@
-"""The one exception of this folder, and how it is printed."""
+"""Mistakes that a user can correct, and how a program prints them."""
 
 from __future__ import annotations
 
 import re
 import sys
 
-# controls, separators of lines, changes of direction, and halves of characters
+# control characters, line separators, bidirectional controls, and lone surrogates
 _UNPRINTABLE = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-class DeployError(Exception):
-    """A mistake that the user can mend, in one line: `<file or option at fault>: what was found; what to do`."""
+class UserError(Exception):
+    """A mistake in a file, a key or an option; command lines print it as `error: …` and exit with status 2.
+
+    The message is one line: `<file, option or dotted key at fault>: what was found; what was expected or what to do`.
+    """
+
+
+class DeployError(UserError):
+    """The UserError that everything in this folder raises."""
 
 
 def say(text: object, error: bool = False) -> None:
-    """Print `text` in one line, on stderr if it is an `error`, with file names kept from giving a terminal commands."""
+    """Prints `text` on one line, to stderr if it is an `error`. File names in it cannot give a terminal commands."""
     print(printable(str(text)), file=sys.stderr if error else sys.stdout)
 
 
 def printable(text: str) -> str:
-    """`text` on one line: line ends become spaces, what a terminal could take for commands \\xNN or \\uNNNN."""
+    """`text` on one line: line ends become spaces; what a terminal could take for a command, \\xNN or \\uNNNN."""
     return _UNPRINTABLE.sub(_escaped, text.replace("\r\n", " ").replace("\n", " "))
 
 
@@ -28,9 +35,9 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def telling_line(error: BaseException) -> str:
-    """What a library said, short enough to be part of a line: the first line that does not only announce others."""
-    said = str(error).rpartition("Error Message Summary:")[2]  # of Paddle, after the C++ functions
+def first_error_line(error: BaseException) -> str:
+    """The first informative line of a library's message, at most 200 characters long."""
+    said = str(error).rpartition("Error Message Summary:")[2]  # Paddle prints C++ functions before this heading
     lines = [line.strip() for line in said.splitlines() if any(map(str.isalnum, line))]
-    telling = [line for line in lines if not line.endswith(":")]  # "Exception from …core.cpp:84:", of OpenVINO
-    return (telling or lines or [type(error).__name__])[0][:200]
+    informative = [line for line in lines if not line.endswith(":")]  # OpenVINO: "Exception from …core.cpp:84:"
+    return (informative or lines or [type(error).__name__])[0][:200]

@@ -1,4 +1,4 @@
-"""Images as BGR uint8 arrays, from files that may be anything."""
+"""Lists image files, and reads them as BGR uint8 arrays."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", "
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """The image at `path`, [h, w, 3] BGR uint8, upright by its EXIF mark, whatever it was stored as.
+    """The image at `path`, [h, w, 3] BGR uint8, turned upright by its EXIF orientation, whatever it was stored as.
 
-    Raises DeployError naming the file where it is missing, empty, cut short, too large or not an image.
+    Raises DeployError that names the file if it is missing, empty, cut short, too large or not an image.
     """
     try:
         return decode(*read_file(path))
@@ -25,7 +25,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str | Path) -> np.ndarray:
-    """As `read_image`, of an encoded image in memory."""
+    """An encoded image in memory, as `read_image` returns it; messages call it `name`."""
     try:
         return decode(data, checked_header(data))
     except ImageProblem as problem:
@@ -33,9 +33,9 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
 
 
 def three_channels(image: np.ndarray) -> np.ndarray:
-    """An array [h, w], [h, w, 1], [h, w, 3] or [h, w, 4] uint8 as [h, w, 3]; no copy where it has that shape already.
+    """An array [h, w], [h, w, 1], [h, w, 3] or [h, w, 4] uint8 as [h, w, 3]; no copy if it has that shape already.
 
-    The order of colours stays; the fourth channel (alpha) is dropped.
+    The order of the colors stays; the fourth channel (alpha) is dropped. Raises DeployError if it is no such array.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = f"array of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
@@ -48,12 +48,20 @@ def three_channels(image: np.ndarray) -> np.ndarray:
     return image if shape[2] == 3 else image[:, :, :3]
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The files of `folder` that are named like images, sorted by name, without hidden ones (macOS adds `._a.jpg`)."""
-    if not folder.is_dir():
-        raise DeployError(f"{folder}: there is no such folder")
-    named = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
-    files = sorted(path for path in named if not path.is_dir())  # broken links and pipes are named when they are read
+def list_images(path: str | Path) -> list[Path]:
+    """The image files of a folder, sorted by name, without hidden ones (macOS adds `._a.jpg` beside a.jpg).
+
+    The path of a file gives that file. Raises DeployError if there is none.
+    """
+    if "://" in str(path):
+        raise DeployError(f"{path}: found an address; expected an image or a folder of images; fetch it first")
+    path = Path(path)
+    if not path.exists():
+        raise DeployError(f"{path}: there is no such file or folder; give an image or a folder of images")
+    if not path.is_dir():
+        return [path]
+    named = (file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    files = sorted(file for file in named if not file.is_dir())  # broken links and pipes are named when they are read
     if not files:
-        raise DeployError(f"{folder}: has no images ({', '.join(SUFFIXES)})")
+        raise DeployError(f"{path}: holds no images ({', '.join(SUFFIXES)})")
     return files

@@ -43,7 +43,7 @@ class Preprocessor:
 
     def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
         """Images [h, w, 3] uint8, each with the order of its colours."""
-        factors = [resize_factors(image.shape[:2], self._config) for image, _ in images]
+        factors = [resize_factors(image.shape[:2], self._config.size, self._config.keep_ratio) for image, _ in images]
         height, width = self._canvas or self._padded(images[0][0].shape[:2], factors[0])
         shape = (len(images), 3, height, width)
         if self._buffers.batch.shape != shape:
@@ -88,14 +88,14 @@ class _Buffers(threading.local):
         self.planes: list[np.ndarray] = []
 
 
-def resize_factors(size: tuple[int, int], config: ModelConfig) -> tuple[float, float]:
-    """(y, x) that bring `size` (height, width) to the config's.
+def resize_factors(size: tuple[int, int], target: tuple[int, int], keep_ratio: bool) -> tuple[float, float]:
+    """The factors (y, x) that bring `size` to `target`, both (height, width).
 
-    With keep_ratio there is one for both: the short side reaches the target's short side unless the long side would
-    then exceed the target's long side.
+    With keep_ratio there is one factor for both: the short side reaches the target's short side unless the long side
+    would then exceed the target's long side.
     """
-    y, x = config.size[0] / size[0], config.size[1] / size[1]
-    if config.keep_ratio:
-        y = x = min(min(config.size) / min(size), max(config.size) / max(size))
+    y, x = target[0] / size[0], target[1] / size[1]
+    if keep_ratio:
+        y = x = min(min(target) / min(size), max(target) / max(size))
         y, x = max(y, 1 / size[0]), max(x, 1 / size[1])  # something is left of the thinnest image
     return y, x

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from .benchmark import Way, measure, table
+from .benchmark import BenchmarkCase, measure, table
 from .cli import NO_EFFECT
 from .detections import Detections
 from .detector import Detector
-from .draw import draw
 from .errors import DeployError, say
+from .files import write_bytes, write_json
 from .images import list_images, read_image
 from .labels import describe_undrawable
-from .outputs import coco_results, encode_image, result_path, write_bytes, write_json
+from .outputs import encode_image, result_path
 from .video import SUFFIX, draw_video, stream_name
 
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     files = [args.image] if args.image else list_images(args.image_dir)
     if args.benchmark:
-        print(table(measure([Way(detector, args.batch_size)], files, repeats=100)))
+        print(table(measure([BenchmarkCase(detector, args.batch_size)], files, repeats=100)))
         return 0
     return _images(args, detector, files)
 
@@ -70,10 +70,10 @@ def _images(args: argparse.Namespace, detector: Detector, files: Sequence[Path])
                 say(f"error: {error}", error=True)
                 unread += 1
         for (i, image), found in zip(images.items(), _detect(args, detector, list(images.values())), strict=True):
-            entries += coco_results(i, files[i].name, found)
+            entries += [{"image_id": i, "file_name": files[i].name, **entry} for entry in found.entries()]
             if args.save_images:
                 try:
-                    encoded = encode_image(targets[i], draw(image, found))
+                    encoded = encode_image(targets[i], found.plot(image))
                 except DeployError as error:
                     say(f"error: {error}", error=True)
                     unwritten += 1
@@ -96,6 +96,6 @@ def _video(args: argparse.Namespace, detector: Detector) -> int:
         target = result_path(args.output_dir, source, (SUFFIX,), SUFFIX)
     else:
         target = args.output_dir / f"{stream_name(source)}{SUFFIX}"
-    count = draw_video(source, target, lambda frame: draw(frame, _detect(args, detector, [frame])[0]))
+    count = draw_video(source, target, lambda frame: _detect(args, detector, [frame])[0].plot(frame))
     say(f"{target}: {count} frames")
     return 0

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from .errors import DeployError, printable
-from .outputs import atomic_path
+from .files import atomic_path
 
 SUFFIX = ".mp4"
 _CODEC, _USUAL_RATE, _HIGHEST_RATE = "mp4v", 30.0, 1000.0  # some streams give the ticks of their clock as the rate

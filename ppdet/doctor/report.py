@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppdet.core.errors import printable
 from ppdet.deploy.cpus import allowed_cores
+from ppdet.deploy.errors import printable
 from ppdet.utils.lazy import optional_module
 
 # Variables that change what Paddle, its launcher or its collectives do.

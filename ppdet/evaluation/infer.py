@@ -13,21 +13,19 @@ import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets import (
-    IMAGE_SUFFIXES,
-    list_images,
-)
 from ppdet.data.loading.loader import Loader
 from ppdet.data.ops.decode import read_in_time
 from ppdet.data.structures import Sample
 from ppdet.data.transforms.sample_transforms import Decode, with_image
+from ppdet.deploy.detections import from_rows
+from ppdet.deploy.files import write_bytes
+from ppdet.deploy.images import list_images
 from ppdet.deploy.labels import describe_undrawable
+from ppdet.deploy.outputs import encode_image, result_path
 from ppdet.evaluation.evaluator import detect
 from ppdet.metrics.results import save_results
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session, class_categories, test_dataset
-from ppdet.utils.files import atomic_path
-from ppdet.utils.visualise import draw_detections
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -47,7 +45,7 @@ def infer(session: Session, source: Path | str, output_dir: Path, threshold: flo
     files = [file for file in listed if file.is_file() or faults.attempt(read_in_time, str(file)) is not None]
     if not files:
         return faults.end(0)
-    pictures = [_picture(output_dir, file) for file in files]
+    pictures = [result_path(output_dir, file) for file in files]
     categories = class_categories(session)
     names = [category.name for category in categories]
     if warning := describe_undrawable(names):
@@ -60,14 +58,12 @@ def infer(session: Session, source: Path | str, output_dir: Path, threshold: flo
             if image is None:
                 continue
             found.append((im_id, detections))
-            picture = pictures[im_id]
-            drawn = faults.attempt(_encoded, picture, draw_detections(image, detections, names, threshold))
+            picture, shown = pictures[im_id], from_rows(detections, names, threshold)
+            drawn = faults.attempt(encode_image, picture, shown.plot(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)))
             if drawn is None:
                 continue
-            with atomic_path(picture) as temp:
-                temp.write_bytes(drawn)
-            shown = int((detections[:, 1] >= threshold).sum())
-            logger.info("%s: %d boxes of score %.2f or more", picture, shown, threshold)
+            write_bytes(picture, drawn)
+            logger.info("%s: %d boxes of score %.2f or more", picture, len(shown), threshold)
     if write_results and found:
         file_names = {i: file.name for i, file in enumerate(files)}
         save_results(output_dir / "bbox.json", found, categories, range(len(files)), file_names)
@@ -120,24 +116,3 @@ def _loader(session: Session, files: Sequence[Path]) -> Loader:
     reader.sample_transforms[0] = _DecodeOrBlank()
     loader: Loader = reader.bind(dataset)
     return loader
-
-
-def _picture(output_dir: Path, file: Path) -> Path:
-    """Where the picture of an image goes: under the same name, as PNG where OpenCV cannot write the format."""
-    path = output_dir / (file.name if file.suffix.lower() in IMAGE_SUFFIXES else f"{file.name}.png")
-    if path.exists() and path.samefile(file):
-        raise UserError(f"--output_dir: {path} is the image itself and would be replaced; choose another folder")
-    return path
-
-
-def _encoded(path: Path, image_rgb: np.ndarray) -> bytes:
-    height, width = image_rgb.shape[:2]
-    try:
-        ok, data = cv2.imencode(path.suffix, cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
-    except cv2.error:  # some formats give False
-        ok = False
-    if not ok:
-        raise UserError(
-            f"{path}: {width} x {height} pixels cannot be written as {path.suffix}; convert the image to PNG"
-        )
-    return bytes(data.tobytes())

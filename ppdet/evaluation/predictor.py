@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import paddle
@@ -13,9 +12,11 @@ from paddle import nn
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
+from ppdet.deploy.backends.runtimes import PaddleInference
 from ppdet.export.graph import ExportModel, fuse_conv_norm
-from ppdet.export.paddle_format import load_graph, recorded, run_graph, write_graph
+from ppdet.export.paddle_format import program_file, recorded, write_graph
 from ppdet.modeling import PicoDet
+from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.utils.files import temporary_folder
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Graphs:
         self._size: tuple[int, int] | None = None
         self._network: nn.Layer | None = None  # with batch norms folded
 
-    def make(self, model: PicoDet, size: tuple[int, int]) -> Any:
+    def make(self, model: PicoDet, size: tuple[int, int]) -> PaddleInference | None:
         """Returns a graph of `model` for images of `size` (height, width), or None; the log says why."""
         start = time.perf_counter()
         self._left -= 1
@@ -72,7 +73,7 @@ class Graphs:
         try:
             with temporary_folder() as folder:
                 write_graph(self._network, folder)
-                graph = load_graph(folder)
+                graph = PaddleInference(program_file(folder), cpu_threads())
         except UserError as error:
             logger.warning("%s; going on without an inference graph, which is slower", error)
             return None
@@ -94,7 +95,7 @@ class GraphPredictor:
     def __init__(self, model: PicoDet, graphs: Graphs | None = None) -> None:
         self._model, self._graphs = model, graphs or Graphs()
         self._size: tuple[int, int] | None = None
-        self._graph: Any = None
+        self._graph: PaddleInference | None = None
 
     def __call__(self, image: paddle.Tensor, scale_factor: paddle.Tensor) -> tuple[np.ndarray, np.ndarray]:
         size = tuple(image.shape[2:])
@@ -102,5 +103,5 @@ class GraphPredictor:
             self._graph, self._size = self._graphs.make(self._model, size), size
         if self._graph is None or size != self._size:
             return predict(self._model, image, scale_factor)
-        bbox, bbox_num = run_graph(self._graph, [image.numpy(), scale_factor.numpy()])
+        bbox, bbox_num = self._graph.run({"image": image.numpy(), "scale_factor": scale_factor.numpy()})
         return bbox.reshape(-1, 6), bbox_num

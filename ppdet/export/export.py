@@ -10,8 +10,8 @@ import yaml
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
+from ppdet.deploy.checksum import model_checksum
 from ppdet.export.check_inputs import sample_batch
-from ppdet.export.checksum import paddle_checksum
 from ppdet.export.fold_normalize import fold_normalize
 from ppdet.export.formats import EXPORT_FORMATS, require
 from ppdet.export.graph import ExportModel
@@ -96,7 +96,7 @@ def _write(
         EXPORT_FORMATS[name].write(graph, size, config, folder)
     checksum = kept_checksum
     if "paddle" in graph.settings.formats:
-        checksum = {"checksum": paddle_checksum(program_file(folder))}
+        checksum = {"checksum": model_checksum(program_file(folder))}
     with (folder / "infer_cfg.yml").open("w", encoding="utf-8") as file:
         yaml.safe_dump({**config, **checksum}, file, sort_keys=False, allow_unicode=True)
 

@@ -11,11 +11,12 @@ import numpy as np
 import paddle
 
 from ppdet.core.errors import UserError
+from ppdet.deploy.backends.base import Backend, keep_outputs
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino, PaddleInference
 from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_format import save_onnx
 from ppdet.export.openvino_format import save_openvino
-from ppdet.export.paddle_format import run_inference, save_graph
-from ppdet.export.runners import Runner, onnx_runner, openvino_runner
+from ppdet.export.paddle_format import program_file, save_graph
 from ppdet.runtime.cpu_tuning import cpu_threads
 
 
@@ -44,23 +45,28 @@ def _write_paddle(graph: ExportModel, size: Sequence[int], config: dict[str, Any
     save_graph(graph.fused() if graph.settings.fuse_conv_bn else graph, size, folder)
 
 
-def _run(runner: Runner, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return runner(dict(zip(("image", "scale_factor"), inputs, strict=False)))
+def _run(backend: Backend, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return keep_outputs(backend.run)(dict(zip(("image", "scale_factor"), inputs, strict=False)))
 
 
 EXPORT_FORMATS = {
-    "paddle": Format(("model.json", "model.pd*"), (), _write_paddle, run_inference),
+    "paddle": Format(
+        ("model.json", "model.pd*"),
+        (),
+        _write_paddle,
+        lambda folder, inputs: _run(PaddleInference(program_file(folder), cpu_threads()), inputs),
+    ),
     "onnx": Format(
         ("model.onnx",),
         ("onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_onnx(graph, size, config, folder / "model.onnx"),
-        lambda folder, inputs: _run(onnx_runner(folder / "model.onnx", cpu_threads()), inputs),
+        lambda folder, inputs: _run(OnnxRuntime(folder / "model.onnx", cpu_threads()), inputs),
     ),
     "openvino": Format(
         ("model.xml", "model.bin"),
         ("openvino", "onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_openvino(graph, size, config, folder / "model.xml"),
-        lambda folder, inputs: _run(openvino_runner(folder / "model.xml", cpu_threads()), inputs),
+        lambda folder, inputs: _run(OpenVino(folder / "model.xml", cpu_threads()), inputs),
     ),
 }
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.deploy.backends.runtimes import onnx_session, session_options
 from ppdet.export.checksum import save_onnx_model
 from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_nms import append_nms
 from ppdet.export.onnx_rewrites import store_half, tidy
 from ppdet.export.paddle_format import program_file, save_graph
-from ppdet.export.runners import session_options
 from ppdet.utils.files import temporary_folder
 
 
@@ -116,7 +116,7 @@ def _optimized(model: Any, folder: Path) -> Any:
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folder / "optimized.onnx")
-    onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    onnx_session(model.SerializeToString(), options)
     optimized = onnx.load(options.optimized_model_filepath)
     used = {node.domain for node in optimized.graph.node}
     foreign = [entry for entry in optimized.opset_import if entry.domain not in used]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.deploy.files import write_json
+from ppdet.deploy.outputs import box_entry
 from ppdet.metrics.inputs import Category
-from ppdet.utils.files import atomic_write
 from ppdet.utils.ids import FileId, IdIndex
 from ppdet.utils.json_file import Entry, entries, finite_number, read_json
 
@@ -40,11 +40,10 @@ def save_results(
     results: list[dict[str, Any]] = []
     for im_id, rows in detections:
         name = {"file_name": file_names[im_id]} if file_names else {}
-        for class_index, score, x1, y1, x2, y2 in rows.tolist():
+        for class_index, score, *box in rows.tolist():
             ids = {"image_id": image_ids[im_id], "category_id": categories[int(class_index)].id}
-            results.append({**ids, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score, **name})
-    with atomic_write(path) as file:
-        json.dump(results, file)
+            results.append({**ids, **box_entry(box, score), **name})
+    write_json(path, results)
     return len(results)
 
 

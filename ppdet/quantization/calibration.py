@@ -13,8 +13,8 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.data.datasets import Dataset
+from ppdet.deploy.backends.base import Feed
 from ppdet.export.image_input import ImageInput
-from ppdet.export.runners import Feed
 from ppdet.session import Session
 from ppdet.utils.streams import Stream, generator
 

@@ -14,8 +14,8 @@ import paddle
 from tqdm import tqdm
 
 from ppdet.core.settings import ExportSettings
+from ppdet.deploy.backends.base import Feed, Runner
 from ppdet.evaluation.evaluator import Evaluator
-from ppdet.export.runners import Feed, Runner
 from ppdet.metrics.results import ImageDetections
 from ppdet.modeling.nms import MultiClassNMS
 from ppdet.quantization.calibration import FeedBuilder

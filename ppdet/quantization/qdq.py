@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.export.runners import Feed
+from ppdet.deploy.backends.base import Feed
 from ppdet.utils.files import temporary_folder
 
 Ranges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # the smallest and the largest value of each tensor

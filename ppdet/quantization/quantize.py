@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.deploy.backends.base import Feed
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.export.checksum import save_onnx_model
 from ppdet.export.export import export
 from ppdet.export.formats import require
 from ppdet.export.openvino_format import convert_onnx
-from ppdet.export.runners import Feed
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
 from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
 from ppdet.quantization.report import Report, make_report

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ppdet.deploy.backends.base import Backend, Feed, keep_outputs
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.evaluation.evaluator import Evaluator
-from ppdet.export.runners import Feed, onnx_runner, openvino_runner
 from ppdet.quantization.calibration import FeedBuilder
 from ppdet.quantization.measure import latencies, megabytes, score_models
 from ppdet.runtime.cpu_tuning import cpu_threads
@@ -19,7 +20,10 @@ from ppdet.utils.tables import format_table
 logger = logging.getLogger(__name__)
 
 _LARGE_LOSS = 0.01  # of AP
-_RUNTIMES = {".onnx": ("ONNX Runtime", onnx_runner), ".xml": ("OpenVINO", openvino_runner)}
+_RUNTIMES: dict[str, tuple[str, Callable[[Path, int], Backend]]] = {
+    ".onnx": ("ONNX Runtime", OnnxRuntime),
+    ".xml": ("OpenVINO", OpenVino),
+}
 
 
 class Row(NamedTuple):
@@ -93,10 +97,10 @@ def make_report(
     """
     scoring, timed = {}, {}
     for file in int8_files:
-        runtime, open_file = _RUNTIMES[file.suffix]
+        runtime, load = _RUNTIMES[file.suffix]
         for each in (float_file, file):
-            scoring[each.name, runtime] = open_file(each, cpu_threads())
-            timed[each.name, runtime] = open_file(each, 1)
+            scoring[each.name, runtime] = keep_outputs(load(each, cpu_threads()).run)
+            timed[each.name, runtime] = keep_outputs(load(each, 1).run)
     head = session.build_model().head
     scores = score_models(evaluator, builder, scoring, session.settings.export, head.nms)
     times = latencies(timed, feed)

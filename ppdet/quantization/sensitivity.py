@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ppdet.export.runners import Feed, onnx_runner
+from ppdet.deploy.backends.base import Feed
+from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.quantization.qdq import Ranges, quantized
 
 _POINTS = 100  # per image, the most confident ones of the float model: those that become detections
@@ -31,11 +32,11 @@ def sensitivities(
         threads: number of threads that run the model.
     """
     exposed = _with_decoded_outputs(model)
-    run = onnx_runner(exposed, threads)
+    run = OnnxRuntime(exposed.SerializeToString(), threads).run
     expected = [run(feed) for feed in feeds]
     found = {}
     for name in tqdm(names, desc="sensitivity", unit="layer", leave=False, disable=None):
-        run = onnx_runner(quantized(exposed, ranges, [name]), threads)
+        run = OnnxRuntime(quantized(exposed, ranges, [name]).SerializeToString(), threads).run
         changes = [_change(outputs, run(feed)) for outputs, feed in zip(expected, feeds, strict=True)]
         found[name] = float(np.mean(changes, axis=0).max())
     return found

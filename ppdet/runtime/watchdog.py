@@ -30,7 +30,7 @@ from types import TracebackType
 
 from paddle.base import core
 
-from ppdet.core.errors import printable
+from ppdet.deploy.errors import printable
 from ppdet.utils.waiting import seconds_from
 
 SILENCE = 25.0  # seconds; the launcher needs up to 30 more to end a job with a process that is stopped

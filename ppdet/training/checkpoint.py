@@ -26,10 +26,11 @@ import paddle
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Category
+from ppdet.deploy.files import atomic_path
 from ppdet.modeling import PicoDet
 from ppdet.optim.ema import ModelEMA
 from ppdet.training.checkpoint_folder import read_whole, state_checksum
-from ppdet.utils.files import atomic_path, checksum, with_suffix
+from ppdet.utils.files import checksum, with_suffix
 from ppdet.utils.weight_files import read_arrays
 from ppdet.weights.published_names import from_published, to_published
 

@@ -13,10 +13,10 @@ import yaml
 
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
+from ppdet.deploy.files import atomic_write
 from ppdet.runtime import distributed
 from ppdet.training.checkpoint import Progress
 from ppdet.training.checkpoint_folder import checkpoints_beyond
-from ppdet.utils.files import atomic_write
 from ppdet.utils.folder_lock import folder_lock
 
 logger = logging.getLogger(__name__)

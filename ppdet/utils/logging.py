@@ -7,7 +7,7 @@ import sys
 
 from tqdm import tqdm
 
-from ppdet.core.errors import printable
+from ppdet.deploy.errors import printable
 
 
 class TqdmHandler(logging.Handler):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ppdet.core.cli import Parser, add_run_options, add_switch, as_path, run
+from ppdet.core.cli import Parser, add_run_options, run
 from ppdet.core.errors import UserError
 from ppdet.deploy.errors import DeployError
 
@@ -30,13 +30,6 @@ def test_overrides_repeat_and_take_several_values() -> None:
     args = run_parser().parse_args(["-o", "a=1", "b=2", "-c", "file.yml", "--opt", "c=-3", "-o"])
     assert (args.config, args.opt, args.debug) == ("file.yml", ["a=1", "b=2", "c=-3"], False)
     assert run_parser().parse_args(["-c", str(config)]).opt == []
-
-
-def test_paths_are_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert as_path("~/x") == Path("/home/me/x")
-    with pytest.raises(argparse.ArgumentTypeError, match="expected a path, found nothing"):
-        as_path("")
 
 
 def test_missing_config_exits_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,21 +143,3 @@ def test_core_imports_nothing_heavy() -> None:
     code = f"import sys, {modules}; print(*{{'paddle', 'numpy', 'cv2'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-@pytest.mark.parametrize(
-    ("argv", "expected"),
-    [([], False), (["--x"], True), (["--x=true"], True), (["--x", "True"], True), (["--x=false"], False)],
-)
-def test_switches_are_given_in_both_ways(argv, expected):
-    parser = argparse.ArgumentParser()
-    add_switch(parser, "--x", help="")
-    assert parser.parse_args(argv).x is expected
-
-
-def test_a_switch_takes_no_other_value(capsys):
-    parser = argparse.ArgumentParser()
-    add_switch(parser, "--x", help="")
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--x=maybe"])
-    assert "expected true or false, found 'maybe'" in capsys.readouterr().err

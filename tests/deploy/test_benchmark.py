@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ppdet.deploy import DeployError, Detector
-from ppdet.deploy.benchmark import STAGES, Way, made_up_image, measure, table
+from ppdet.deploy.benchmark import STAGES, BenchmarkCase, measure, synthetic_image, table
 from tests.deploy.conftest import make_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +46,9 @@ def test_a_mistake_is_one_line(tmp_path):
 def test_a_batch_that_the_model_cannot_take(tmp_path):
     pytest.importorskip("onnxruntime")
     detector = Detector(make_model(tmp_path / "model.onnx", batch=2), "onnxruntime", 1)
-    assert Way(detector, 2).label["batch"] == 2
+    assert BenchmarkCase(detector, 2).label["batch"] == 2
     with pytest.raises(DeployError, match=r"^--batch_size: found 3; .*model.onnx takes at most 2 at a time"):
-        Way(detector, 3)
+        BenchmarkCase(detector, 3)
 
 
 def test_ctrl_c(small, tmp_path):
@@ -65,13 +65,16 @@ def test_ctrl_c(small, tmp_path):
     assert process.returncode == 130
 
 
-def test_the_ways_take_turns(small, tmp_path, monkeypatch):
-    ways = [Way(Detector(small, "onnxruntime", 1)), Way(Detector(small, "onnxruntime", 1), batch_size=2)]
+def test_the_cases_take_turns(small, tmp_path, monkeypatch):
+    cases = [
+        BenchmarkCase(Detector(small, "onnxruntime", 1)),
+        BenchmarkCase(Detector(small, "onnxruntime", 1), batch_size=2),
+    ]
     order = []
-    for way in ways:
-        load = way.detector.load
-        monkeypatch.setattr(way.detector, "load", lambda path, way=way, load=load: order.append(way) or load(path))
-    rows = measure(ways, [made_up_image(tmp_path)], repeats=8)
-    turns = [way for i, way in enumerate(order) if i == 0 or order[i - 1] is not way]
-    assert turns == ways * 2
+    for case in cases:
+        load = case.detector.load
+        monkeypatch.setattr(case.detector, "load", lambda path, case=case, load=load: order.append(case) or load(path))
+    rows = measure(cases, [synthetic_image(tmp_path)], repeats=8)
+    turns = [case for i, case in enumerate(order) if i == 0 or order[i - 1] is not case]
+    assert turns == cases * 2
     assert table(rows).splitlines()[1].endswith("1.00x")

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ppdet.deploy import DeployError, Detector
-from ppdet.deploy.checksum import checksum
+from ppdet.deploy.checksum import model_checksum
 from ppdet.export.export import export
 from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.training.checkpoint import save_weights
@@ -52,7 +52,7 @@ def existing(folder: Path, name: str) -> Path:
 def test_whole_files_are_used(name, exported):
     existing(exported, name)
     detector = Detector(exported, FILES[name])
-    assert detector.config.checksum == checksum(detector.file)
+    assert detector.config.checksum == model_checksum(detector.file)
     detector.detect(IMAGE)
 
 

@@ -23,7 +23,7 @@ from ppdet.deploy.video import Progress, stream_name
 from tests.deploy.conftest import INFER_CFG, make_model
 
 FOLDER = Path(__file__).resolve().parents[2] / "ppdet" / "deploy"
-ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle"}
+ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle", "supervision"}
 
 
 def picture(path: Path, value: int = 250, size: tuple[int, int] = (100, 200)) -> Path:
@@ -176,7 +176,7 @@ def test_ctrl_c_in_a_video(earlier, run, tmp_path, monkeypatch):
     ("options", "message"),
     [
         (["--image", "none.jpg"], "none.jpg: cannot be read"),
-        (["--image_dir", "none"], "none: there is no such folder"),
+        (["--image_dir", "none"], "none: there is no such file or folder"),
         (["--video_file", "none.mp4"], "none.mp4: there is no such file"),
         (["--video_file", __file__], "test_cli.py: no frame can be read"),
         (["--camera_id", "99"], "camera 99: no frame can be read; check --camera_id"),
@@ -349,7 +349,7 @@ def test_imports_are_few():
                 assert top in sys.stdlib_module_names or top in ALLOWED, f"{path.name} imports {name}"
         for node in tree.body:
             lazy = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert not {"openvino", "onnxruntime", "paddle"} & set(lazy), path.name
+            assert not {"openvino", "onnxruntime", "paddle", "supervision"} & set(lazy), path.name
 
 
 def test_options_that_are_paths_know_the_home_folder(monkeypatch):

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppdet.core import errors
-from ppdet.deploy.errors import printable, say
+from ppdet.deploy.errors import first_error_line, printable, say
 
 
 def test_a_file_name_gives_the_terminal_no_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,8 +11,21 @@ def test_a_file_name_gives_the_terminal_no_commands(capsys: pytest.CaptureFixtur
     assert capsys.readouterr() == ("a  b/\\x1b[31m\\u202egpj. c\n", "error: \\udcff.jpg\n")
 
 
-def test_printed_as_in_training() -> None:
-    text = "".join(map(chr, (*range(0x3000), *range(0xD7F0, 0xE010))))
-    assert printable(text) == errors.printable(text)
-    assert "\x1b" not in printable(text)
+def test_other_letters_stay() -> None:
     assert printable("目标检测 é \u200d") == "目标检测 é \u200d"
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("", "RuntimeError"),
+        ("Exception from core.cpp:84:\n  Unable to read the model\n", "Unable to read the model"),
+        (
+            "C++ Traceback\n---\nError Message Summary:\n---\nNotFoundError: no file\n  [Hint: x]",
+            "NotFoundError: no file",
+        ),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_the_first_informative_line(message: str, line: str) -> None:
+    assert first_error_line(RuntimeError(message)) == line

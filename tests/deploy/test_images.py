@@ -90,12 +90,15 @@ def test_no_image(image):
 
 
 def test_list_images(tmp_path):
-    for name in ("b.JPG", "a.png", "c.txt", "._a.png", ".hidden.jpg"):
+    for name in ("b.JPG", "a.png", "d.ppm", "c.txt", "._a.png", ".hidden.jpg"):
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.JPG"]
-    with pytest.raises(DeployError, match="no such folder"):
+    assert [path.name for path in list_images(tmp_path)] == ["a.png", "b.JPG", "d.ppm"]
+    assert list_images(tmp_path / "c.txt") == [tmp_path / "c.txt"]
+    with pytest.raises(DeployError, match=r"^http://x/a: found an address; expected an image or a folder"):
+        list_images("http://x/a")
+    with pytest.raises(DeployError, match="no such file or folder"):
         list_images(tmp_path / "none")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DeployError, match="has no images"):
+    with pytest.raises(DeployError, match=r"holds no images \(.jpg, "):
         list_images(tmp_path / "empty")

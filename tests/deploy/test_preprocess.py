@@ -15,7 +15,7 @@ from ppdet.core.config import load_config
 from ppdet.data.datasets import COCODataSet
 from ppdet.deploy.images import read_image
 from ppdet.deploy.model_config import parse_config
-from ppdet.deploy.preprocess import Preprocessor
+from ppdet.deploy.preprocess import Preprocessor, resize_factors
 from tests.deploy.conftest import INFER_CFG
 from tests.golden import CONFIGS
 
@@ -89,3 +89,19 @@ def test_keep_ratio_and_padding():
     np.testing.assert_array_equal(im_shape, [[112, 320]])  # without the padding
     assert not out[:, :, 112:].any()
     assert (out[:, :, :112] > 2).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "target", "keep_ratio", "factors"),
+    [
+        ((480, 640), (320, 320), False, (320 / 480, 0.5)),
+        ((480, 640), (320, 320), True, (0.5, 0.5)),  # the long side decides
+        ((480, 640), (320, 640), True, (320 / 480, 320 / 480)),  # the short side
+        ((640, 480), (320, 640), True, (320 / 480, 320 / 480)),  # whatever the orientation
+        ((2, 4000), (320, 320), True, (0.5, 0.08)),  # one pixel stays
+    ],
+)
+def test_resize_factors(
+    size: tuple[int, int], target: tuple[int, int], keep_ratio: bool, factors: tuple[float, float]
+) -> None:
+    assert resize_factors(size, target, keep_ratio) == pytest.approx(factors)

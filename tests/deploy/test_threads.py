@@ -107,7 +107,7 @@ def test_openvino_in_a_child_that_was_forked_while_threads_detected(exported, fo
     """It would wait for ever: the threads that hold OpenVINO's locks are not in the child."""
     pytest.importorskip("openvino")
     detector = Detector(exported, "openvino", threads=1)
-    at_work = detector._backend._at_work
+    at_work = detector._backend._busy_threads
     at_work |= {1} if forked_while == "detecting" else set()
     child = os.fork()
     if child == 0:

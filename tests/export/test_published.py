@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ppdet.deploy.backends.runtimes import PaddleInference
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.export.export import export
-from ppdet.export.paddle_format import run_inference
+from ppdet.export.paddle_format import program_file
 from ppdet.metrics.results import load_results
 from ppdet.session import Session
 from tests.golden import CONFIGS
@@ -55,10 +56,11 @@ def test_exported_model_equals_the_published_onnx(shared, tmp_path):
     options.log_severity_level = 3
     file = shared / "weights" / "picodet_xs_320_lcnet_postprocessed.onnx"
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    run_ours = PaddleInference(program_file(folder), 2).run
     images = 0
     for batch in build_evaluator(run).loader.epoch(0):
         feed = {"image": batch.image.numpy(), "scale_factor": batch.scale_factor.numpy()}
-        bbox, bbox_num = run_inference(folder, list(feed.values()))
+        bbox, bbox_num = run_ours(feed)
         for i, ours in enumerate(np.split(bbox, np.cumsum(bbox_num)[:-1])):
             theirs, _ = session.run(None, {name: array[i : i + 1] for name, array in feed.items()})
             ours, theirs = (rows[np.lexsort((-rows[:, 1], rows[:, 0]))] for rows in (ours, theirs))

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from ppdet.deploy import Detector
+from ppdet.deploy.backends.runtimes import PaddleInference
 from ppdet.deploy.detections import to_rows
 from ppdet.export.export import export
-from ppdet.export.paddle_format import load_graph, run_graph
+from ppdet.export.paddle_format import program_file
 from ppdet.training.checkpoint import save_weights
 from tests.export.test_export import make_weights
 from tests.export.test_published import published_run
@@ -38,8 +39,7 @@ KINDS = {
 
 def runner(folder: Path) -> upstream.Run:
     """Paddle Inference, fed by name."""
-    graph = load_graph(folder)
-    return lambda feed: run_graph(graph, [feed[name] for name in graph.get_input_names()])
+    return PaddleInference(program_file(folder), 1).run
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.data.structures import Batch
 from ppdet.data.transforms.sample_transforms import NormalizeImage
+from ppdet.deploy.backends.base import Feed
 from ppdet.export.image_input import ImageInput
-from ppdet.export.runners import Feed
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
 from ppdet.session import Session
 from tests.support.tiny import make_run, write_config, write_dataset

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ppdet.export.runners import onnx_runner, openvino_runner
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.quantization.qdq import convolutions, measure_ranges, quantized, with_shapes
 from tests.support.small_onnx import images, small_model
 
@@ -44,8 +44,9 @@ def test_quantised_outputs_are_near_the_float_ones(model, ranges):
     assert {tensor.data_type for tensor in int8.graph.initializer if tensor.name.endswith("_w_quantized")} == {
         onnx.TensorProto.INT8
     }
+    runs = [OnnxRuntime(each.SerializeToString(), 1).run for each in (model, int8)]
     for feed in images(2):
-        for before, after in zip(onnx_runner(model, 1)(feed), onnx_runner(int8, 1)(feed), strict=True):
+        for before, after in zip(*(run(feed) for run in runs), strict=True):
             assert 0 < np.abs(before - after).max() < 0.1 * np.abs(before).max()
 
 
@@ -82,7 +83,8 @@ def test_openvino_gives_what_onnx_runtime_gives(model, ranges, tmp_path, outputs
     int8 = quantized(model, ranges, convolutions(model), outputs=outputs)
     onnx.save(int8, str(tmp_path / "int8.onnx"))
     feed = images(1)[0]
-    for a, b in zip(onnx_runner(int8, 1)(feed), openvino_runner(tmp_path / "int8.onnx", 1)(feed), strict=True):
+    runs = [backend(tmp_path / "int8.onnx", 1).run for backend in (OnnxRuntime, OpenVino)]
+    for a, b in zip(*(run(feed) for run in runs), strict=True):
         assert np.abs(a - b).max() < 0.05 * np.abs(a).max()
 
 

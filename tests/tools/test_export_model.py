@@ -15,7 +15,8 @@ def test_exported_model_runs(tools: Tools, coco: Workspace, weights: Path) -> No
     import cv2
     import paddle
 
-    from ppdet.export.paddle_format import run_inference
+    from ppdet.deploy.backends.runtimes import PaddleInference
+    from ppdet.export.paddle_format import program_file
     from ppdet.weights.load import load_weights
 
     _, log = tools.run("export_model", "-c", coco.config, "-o", f"weights={weights}",
@@ -31,7 +32,7 @@ def test_exported_model_runs(tools: Tools, coco: Workspace, weights: Path) -> No
     normalize = info["Preprocess"][1]
     pixels = ((image / 255 - normalize["mean"]) / normalize["std"]).transpose(2, 0, 1)[None].astype(np.float32)
     scale = np.array([[64 / 48, 1]], np.float32)
-    boxes, count = run_inference(folder, [pixels, scale])
+    boxes, count = PaddleInference(program_file(folder), 1).run({"image": pixels, "scale_factor": scale})
     model = build_model(coco.config)
     load_weights(model, weights)
     model.eval()

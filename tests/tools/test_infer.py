@@ -164,7 +164,7 @@ def test_pictures_never_replace_the_images(tools: Tools, coco: Workspace, weight
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder,
                        "--output_dir", folder)  # fmt: skip
-    assert error.startswith(f"--output_dir: {folder}/1.png is the image itself")
+    assert error.startswith(f"--output_dir: {folder}/1.png is the input itself")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

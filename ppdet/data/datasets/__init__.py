@@ -2,11 +2,10 @@
 
 from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, check_num_classes, default_categories
 from ppdet.data.datasets.coco import COCODataSet
-from ppdet.data.datasets.folder import IMAGE_SUFFIXES, ImageFolder, list_images
+from ppdet.data.datasets.folder import ImageFolder
 from ppdet.data.datasets.voc import VOCDataSet
 
 __all__ = [
-    "IMAGE_SUFFIXES",
     "AnnotatedDataset",
     "COCODataSet",
     "Category",
@@ -15,5 +14,4 @@ __all__ = [
     "VOCDataSet",
     "check_num_classes",
     "default_categories",
-    "list_images",
 ]

@@ -11,8 +11,7 @@ from ppdet.core.registry import register
 from ppdet.data.datasets.base import Category, Dataset, read_names
 from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.datasets.coco_json import read_categories
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+from ppdet.deploy.images import list_images
 
 
 @register
@@ -51,25 +50,3 @@ class ImageFolder(Dataset):
         if path.suffix.lower() == ".json":
             return read_categories(path)
         return [Category(index, name) for index, name in enumerate(read_names(path))]
-
-
-def list_images(path: Path | str) -> list[Path]:
-    """The image files of a folder, sorted by name, without hidden ones (`._a.jpg` comes with a.jpg from macOS).
-
-    A path of a file gives that file. Raises UserError where there is none.
-    """
-    if "://" in str(path):
-        raise UserError(f"{path}: found an address; expected an image or a folder of images; fetch it first")
-    path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: there is no such file or folder; give an image or a folder of images")
-    if not path.is_dir():
-        return [path]
-    images = sorted(
-        file
-        for file in path.iterdir()
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and not file.is_dir()
-    )
-    if not images:
-        raise UserError(f"{path}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    return images

@@ -63,19 +63,6 @@ def iou_with(boxes: np.ndarray, window: Sequence[float]) -> np.ndarray:
     return overlap / (areas - overlap + 1e-10)  # type: ignore[no-any-return]  # an array
 
 
-def resize_factors(size: Size, target: Size, keep_ratio: bool) -> tuple[float, float]:
-    """The factors (y, x) that bring `size` to `target`.
-
-    With keep_ratio there is one factor for both: the short side reaches the target's short side unless the long side
-    would then exceed the target's long side.
-    """
-    y, x = target[0] / size[0], target[1] / size[1]
-    if keep_ratio:
-        y = x = min(min(target) / min(size), max(target) / max(size))
-        y, x = max(y, 1 / size[0]), max(x, 1 / size[1])  # something is left of the thinnest image
-    return y, x
-
-
 def resize(image: np.ndarray, size: Size, factors: tuple[float, float], interp: int) -> np.ndarray:
     """Resizes an image, which may be stored smaller than `size`, to `size` times `factors` (y, x). Keeps the dtype.
 

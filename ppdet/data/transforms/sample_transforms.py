@@ -21,6 +21,7 @@ from ppdet.data.ops import functional as F
 from ppdet.data.ops.decode import read_image
 from ppdet.data.ops.deferred_resize import PendingResize, apply_resize
 from ppdet.data.structures import Sample
+from ppdet.deploy.preprocess import resize_factors
 
 ImageSize = tuple[Pixels, Pixels] | Pixels  # (height, width), or both in one
 Interpolation = Annotated[int, Range(0, 4)]  # OpenCV's number: nearest, linear, cubic, area, Lanczos
@@ -82,7 +83,7 @@ class Resize(Transform):
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         sample = apply_pending_resize(sample)
-        factors = F.resize_factors(sample.size, self.sizes[0], self.keep_ratio)
+        factors = resize_factors(sample.size, self.sizes[0], self.keep_ratio)
         resize = PendingResize(sample.size, factors, self.interp, in_float32=sample.color_map is not None)
         size = resize.target
         return replace(

@@ -1,12 +1,15 @@
-"""What every runtime offers: named inputs and a way to run."""
+"""The interface of all runtimes: named inputs and a way to run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
+Feed = Mapping[str, np.ndarray]  # the inputs of one batch by name
+Runner = Callable[[Feed], list[np.ndarray]]  # -> the model's outputs
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class Backend(Protocol):
     inputs: tuple[Port, ...]
     infer_cfg: str | None
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, feeds: Feed) -> list[np.ndarray]:
         """The outputs in the model's order; they may be lent until the next call."""
         ...
+
+
+def keep_outputs(run: Runner) -> Runner:
+    """A Runner like `run` whose outputs stay valid when it is called again."""
+    return lambda feeds: [output.copy() for output in run(feeds)]

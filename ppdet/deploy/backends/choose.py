@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..cpus import allowed_cores
-from ..errors import DeployError, telling_line
+from ..errors import DeployError, first_error_line
 from . import runtimes
 from .base import Backend
 
@@ -46,7 +46,7 @@ def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[
         raise
     except Exception as error:  # each runtime has its own, down to RuntimeError
         raise DeployError(
-            f"{file}: {name} cannot load it ({telling_line(error)}); is it a model file, and whole?"
+            f"{file}: {name} cannot load it ({first_error_line(error)}); is it a model file, and whole?"
         ) from error
 
 

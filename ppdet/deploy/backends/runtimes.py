@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DeployError
-from .base import Port
+from .base import Feed, Port
 from .paddle_ports import read_ports
 
-_ERRORS_ONLY = 3  # ONNX Runtime's log level; some published files make it warn at every run
+_ERRORS_ONLY = 3  # the log level of ONNX Runtime; some published files make it warn at every run
 
 
 class OnnxRuntime:
-    """Backend for .onnx."""
+    """Backend for .onnx, which may be given as the contents of the file."""
 
-    def __init__(self, file: Path, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
+    def __init__(self, model: Path | bytes, threads: int) -> None:
+        options = session_options()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = _ERRORS_ONLY
-        self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self._session = onnx_session(model, options)
         self.inputs = tuple(
             Port(each.name, _sizes(each.shape), np.dtype("uint8" if each.type == "tensor(uint8)" else "float32"))
             for each in self._session.get_inputs()
@@ -34,9 +30,26 @@ class OnnxRuntime:
         self.infer_cfg: str | None = self._session.get_modelmeta().custom_metadata_map.get("infer_cfg")
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, feeds: Feed) -> list[np.ndarray]:
         outputs: list[np.ndarray] = self._session.run(self._outputs, dict(feeds))
         return outputs
+
+
+def session_options() -> Any:
+    """ONNX Runtime's SessionOptions, without its warnings."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def onnx_session(model: Path | bytes, options: Any) -> Any:
+    """ONNX Runtime's InferenceSession of a file, or of its contents, on the CPU."""
+    import onnxruntime
+
+    source = model if isinstance(model, bytes) else str(model)
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
 class OpenVino:
@@ -50,7 +63,7 @@ class OpenVino:
         core = openvino.Core()
         model = core.read_model(str(file))
         self.infer_cfg: str | None = _rt_info(model)
-        # float32 is said because CPUs with bfloat16 would otherwise round to it, and the scores would differ
+        # f32, because CPUs that have bfloat16 would otherwise compute in it, and the scores would differ
         settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         compiled = core.compile_model(model, "CPU", settings)
         self._requests, self._outputs = _Requests(compiled), range(len(compiled.outputs))
@@ -58,28 +71,28 @@ class OpenVino:
             Port(port.any_name, _dimensions(port.partial_shape), port.element_type.to_dtype())
             for port in compiled.inputs
         )
-        self._at_work: set[int] = set()  # threads
+        self._busy_threads: set[int] = set()
         self._process = os.getpid()
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def run(self, feeds: Feed) -> list[np.ndarray]:
         if self._process != os.getpid():
-            if self._at_work:  # it would wait for ever, for locks of threads that are not here
+            if self._busy_threads:  # it would wait forever for locks of threads that are not in this process
                 raise DeployError(
                     "openvino: this process was forked while threads used the model; start processes before that, or "
                     "with another method (spawn)"
                 )
             self._process = os.getpid()
         request, thread = self._requests.of_thread, threading.get_ident()
-        self._at_work.add(thread)
+        self._busy_threads.add(thread)
         try:
             request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
             return [request.get_output_tensor(i).data for i in self._outputs]
         finally:
-            self._at_work.discard(thread)
+            self._busy_threads.discard(thread)
 
 
 class _Requests(threading.local):
-    """Each thread has an inference request of its own, which holds its inputs and outputs."""
+    """An inference request for each thread, which holds its inputs and outputs."""
 
     def __init__(self, compiled: Any) -> None:
         self.of_thread = compiled.create_infer_request()
@@ -102,7 +115,7 @@ class PaddleInference:
         config.disable_glog_info()
         config.enable_mkldnn()
         config.set_cpu_math_library_num_threads(threads)
-        if file.suffix == ".pdmodel":  # the new format, of Paddle 3, comes without this pass
+        if file.suffix == ".pdmodel":  # the format of Paddle 3 comes without this pass
             config.enable_memory_optim()
         self._predictor = inference.create_predictor(config)
         names = self._predictor.get_input_names()
@@ -111,12 +124,12 @@ class PaddleInference:
         self._outputs = [self._predictor.get_output_handle(name) for name in self._predictor.get_output_names()]
         self._turn, self._process = threading.Lock(), os.getpid()
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        if self._process != os.getpid():  # forked, perhaps while a thread that is not here held the lock
+    def run(self, feeds: Feed) -> list[np.ndarray]:
+        if self._process != os.getpid():  # forked, perhaps while another thread held the lock
             self._turn, self._process = threading.Lock(), os.getpid()
         with self._turn:
             for name, handle in self._handles.items():
-                handle.copy_from_cpu(feeds[name])
+                handle.copy_from_cpu(np.ascontiguousarray(feeds[name]))
             self._predictor.run()
             return [output.copy_to_cpu() for output in self._outputs]
 
@@ -130,7 +143,7 @@ def _dimensions(shape: Any) -> tuple[int | None, ...]:
 
 
 def _rt_info(model: Any) -> str | None:
-    """From an .xml, or from the metadata of an .onnx, which OpenVINO keeps under `framework`."""
+    """The infer_cfg of an .xml, or of the metadata of an .onnx, which OpenVINO keeps under `framework`."""
     for path in (["infer_cfg"], ["framework", "infer_cfg"]):
         if model.has_rt_info(path):
             value = model.get_rt_info(path)

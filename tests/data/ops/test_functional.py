@@ -56,22 +56,6 @@ def test_iou_with() -> None:
     assert F.iou_with(given, (0, 0, 10, 10)) == pytest.approx([1, 50 / 150, 0, 0.5, 0.04])
 
 
-@pytest.mark.parametrize(
-    ("size", "target", "keep_ratio", "factors"),
-    [
-        ((480, 640), (320, 320), False, (320 / 480, 0.5)),
-        ((480, 640), (320, 320), True, (0.5, 0.5)),  # the long side decides
-        ((480, 640), (320, 640), True, (320 / 480, 320 / 480)),  # the short side
-        ((640, 480), (320, 640), True, (320 / 480, 320 / 480)),  # whatever the orientation
-        ((2, 4000), (320, 320), True, (0.5, 0.08)),  # one pixel stays
-    ],
-)
-def test_resize_factors(
-    size: tuple[int, int], target: tuple[int, int], keep_ratio: bool, factors: tuple[float, float]
-) -> None:
-    assert F.resize_factors(size, target, keep_ratio) == pytest.approx(factors)
-
-
 def test_resize() -> None:
     np.testing.assert_array_equal(F.resize(IMAGE, (4, 6), (0.5, 0.5), cv2.INTER_NEAREST), IMAGE[::2, ::2])
     larger = F.resize(IMAGE, (4, 6), (2, 3), cv2.INTER_NEAREST)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.utils.files import atomic_path, atomic_write
+from ppdet.deploy.files import atomic_path, atomic_write
 
 
 def names(folder: Path) -> list[str]:
