@@ -41,7 +41,15 @@ def _cross_entropy(prob: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
 
 @register
 class VarifocalLoss:
-    """Element-wise varifocal loss. `use_sigmoid`: the predictions are logits, not probabilities."""
+    """Element-wise varifocal loss. `use_sigmoid`: the predictions are logits, not probabilities.
+
+    Args:
+        use_sigmoid: predictions are logits, not probabilities.
+        alpha: weight of negatives.
+        gamma: exponent of a negative's probability in its weight.
+        iou_weighted: weight positives by their target.
+        loss_weight: factor of this loss in the sum.
+    """
 
     def __init__(
         self,
@@ -68,7 +76,12 @@ class VarifocalLoss:
 
 @register
 class GIoULoss:
-    """1 - GIoU of box pairs."""
+    """1 - GIoU of box pairs.
+
+    Args:
+        loss_weight: factor of this loss in the sum.
+        eps: added to divisors.
+    """
 
     def __init__(self, loss_weight: NotNegative = 1.0, eps: AboveZero = 1e-10):
         self.loss_weight = loss_weight
@@ -81,7 +94,11 @@ class GIoULoss:
 
 @register
 class DistributionFocalLoss:
-    """Cross entropy of the two bins next to the target distance (Li et al., 2020, arXiv:2006.04388)."""
+    """Cross entropy of the two bins next to the target distance (Li et al., 2020, arXiv:2006.04388).
+
+    Args:
+        loss_weight: factor of this loss in the sum.
+    """
 
     def __init__(self, loss_weight: NotNegative = 1.0):
         self.loss_weight = loss_weight

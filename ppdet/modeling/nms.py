@@ -25,6 +25,12 @@ class MultiClassNMS:
     """Keeps boxes above `score_threshold`: at most `nms_top_k` per class before, `keep_top_k` per image after NMS.
 
     It is Paddle's operator `multiclass_nms3`. No class counts as background; widths are x2 - x1 (normalized).
+
+    Args:
+        score_threshold: boxes with a lower score are dropped.
+        nms_top_k: boxes per class that enter NMS, the most confident ones; -1 for all.
+        keep_top_k: boxes per image that are kept, the most confident ones; -1 for all.
+        nms_threshold: IoU above which the less confident box is dropped.
     """
 
     ignored_options: ClassVar[dict[str, str]] = dict.fromkeys(("return_index", "return_rois_num", "trt"), "")

@@ -17,7 +17,13 @@ from ppdet.modeling.structures import Detections, HeadOutputs
 
 @register
 class PicoDet(nn.Layer):
-    """Backbone, neck and head. It is trained with `forward` and `criterion`, and used with `forward` and `predict`."""
+    """Backbone, neck and head. It is trained with `forward` and `criterion`, and used with `forward` and `predict`.
+
+    Args:
+        backbone: image to features of several strides.
+        neck: features to features of one width.
+        head: features to scores and boxes.
+    """
 
     ignored_options: ClassVar[dict[str, str]] = {"nms_cpu": "NMS runs on the CPU where the device has none"}
 

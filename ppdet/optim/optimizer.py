@@ -93,6 +93,12 @@ class OptimizerBuilder:
 
     Parameters may have regularizers of their own. AdamW decays the weights itself, by its `weight_decay`, except for
     the norms that have a decay of 0.
+
+    Args:
+        optimizer: the type of the optimizer, and its options.
+        regularizer: decay of all weights, by type and factor; false or null for none.
+        clip_grad_by_norm: largest norm of all gradients together; null does not clip.
+        clip_grad_by_value: largest absolute value of a gradient; null does not clip.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from ppdet.core.check import check_config
 from ppdet.core.config import load_config, load_with_places
 from ppdet.core.errors import UserError
 from ppdet.core.explain import Explainer
+from ppdet.core.option_docs import meaning
 from ppdet.core.registry import class_table, parameters_of
 from ppdet.core.settings import ExportSettings, Settings
 from ppdet.core.yaml_text import parse
@@ -51,6 +52,7 @@ def test_every_key_is_listed() -> None:
         )
         for name in parameters_of(cls):
             assert f"| `{name}` |" in section
+            assert meaning(cls, name), f"{cls.__name__}: its docstring says nothing about {name}"
 
 
 def test_the_config_of_ones_own(tmp_path: Path) -> None:

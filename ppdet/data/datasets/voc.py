@@ -42,6 +42,9 @@ class VOCDataSet(AnnotatedDataset):
 
     `label_list` names a file in dataset_dir with one class per line. Without it the classes are the sorted names in the
     Annotations folder.
+
+    Attributes:
+        label_list: the file of class names, one per line, in dataset_dir.
     """
 
     annotations = "the list of images"

@@ -37,6 +37,12 @@ class BatchRandomResize(BatchTransform):
     """Resizes all images of a batch to one size (random_size: drawn from the list) with one interpolation.
 
     random_interp: the interpolation is drawn from OpenCV's five.
+
+    Args:
+        target_size: a list of sizes with random_size, else one; a size is one side or [height, width].
+        keep_ratio: keep the ratio of height and width; the image then fits into the size.
+        interp: OpenCV's number of the interpolation; 0 is nearest.
+        random_size: draw the size for each batch.
     """
 
     def __init__(
@@ -89,6 +95,9 @@ class PadBatch(BatchTransform):
     """Pads images at the bottom and right to the batch's largest size, rounded up to `pad_to_stride`.
 
     Collation writes the zeros.
+
+    Attributes:
+        pad_to_stride: the multiple to which height and width are rounded up; 0 does not round.
     """
 
     pad_to_stride: Annotated[int, Range(0, 1024)] = 0

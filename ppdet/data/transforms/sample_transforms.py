@@ -73,6 +73,11 @@ class Resize(Transform):
 
     interp is OpenCV's number (2 is cubic). Upstream resizes uint8 images as uint8, but float32 images (after
     RandomDistort) as float32.
+
+    Args:
+        target_size: one side, or [height, width].
+        keep_ratio: keep the ratio of height and width; the image then fits into the size.
+        interp: OpenCV's number of the interpolation: 1 is linear, 2 cubic.
     """
 
     def __init__(
@@ -99,7 +104,11 @@ class Resize(Transform):
 @register
 @dataclass(frozen=True)
 class RandomFlip(Transform):
-    """Mirrors image and boxes left to right with probability `prob`."""
+    """Mirrors image and boxes left to right with probability `prob`.
+
+    Attributes:
+        prob: share of the images that are mirrored.
+    """
 
     prob: Fraction = 0.5
 
@@ -123,6 +132,12 @@ class RandomDistort(Transform):
     `skip`.
     parity: as in releases 2.4 to 2.6, with which the published weights were trained, brightness *adds* 0.5 to 1.5 gray
     levels, hue turns by up to 18 * pi, and the third number is the probability to skip.
+
+    Attributes:
+        hue: angle by which the hue turns, in units of pi.
+        saturation: factor of the saturation.
+        contrast: factor of the contrast.
+        brightness: amount that is added to all channels.
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {
@@ -160,7 +175,13 @@ class RandomDistort(Transform):
 @register
 @dataclass(frozen=True)
 class NormalizeImage(Transform):
-    """(image / 255 - mean) / std per RGB channel; without is_scale there is no division by 255."""
+    """(image / 255 - mean) / std per RGB channel; without is_scale there is no division by 255.
+
+    Attributes:
+        mean: mean of each channel.
+        std: standard deviation of each channel.
+        is_scale: divide by 255 first.
+    """
 
     fixed_options: ClassVar[dict[str, Any]] = {"norm_type": Literal["mean_std"]}
 

@@ -24,6 +24,10 @@ class ATSSAssigner:
     """The `topk` points nearest to a box in each level are candidates; mean + std of their IoUs is the threshold.
 
     `force_gt_matching`: each ground truth also gets the point of its highest IoU.
+
+    Args:
+        topk: candidates per box and level.
+        num_classes: number of classes.
     """
 
     def __init__(

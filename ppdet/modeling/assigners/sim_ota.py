@@ -24,6 +24,12 @@ class SimOTAAssigner:
 
     cost = cls_weight * varifocal loss + iou_weight * (1 - GIoU). Candidates lie in a box or within `center_radius`
     strides of a center.
+
+    Args:
+        center_radius: distance from the center of a box, in strides, within which points are candidates.
+        candidate_topk: number of the highest IoUs whose sum is k.
+        iou_weight: factor of 1 - GIoU in the cost.
+        cls_weight: factor of the varifocal loss in the cost.
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {"use_vfl": Literal[True]}

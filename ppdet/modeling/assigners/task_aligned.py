@@ -21,7 +21,14 @@ from ppdet.modeling.structures import Assignment, Targets
 
 @register
 class TaskAlignedAssigner:
-    """The `topk` points of the highest score^alpha * IoU^beta inside each box are its positives."""
+    """The `topk` points of the highest score^alpha * IoU^beta inside each box are its positives.
+
+    Args:
+        topk: positive points per box, at most.
+        alpha: exponent of the class score.
+        beta: exponent of the IoU.
+        eps: added to the divisor when scores are normalized.
+    """
 
     def __init__(
         self,

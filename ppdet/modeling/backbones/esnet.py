@@ -73,6 +73,12 @@ class ESNet(Backbone):
     """Blocks are numbered 2 … 14 through stages 2, 3, 4; `feature_maps` picks the blocks whose outputs are returned.
 
     Input [B, 3, H, W] float32; output one [B, out_channels[i], H / out_strides[i], W / out_strides[i]] per feature.
+
+    Args:
+        scale: factor of all widths.
+        act: the activation function.
+        feature_maps: the blocks whose outputs are returned, by number.
+        channel_ratio: width inside each block, relative to that of its output.
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {

@@ -28,6 +28,11 @@ class LCNet(Backbone):
     """Features 2, 3, 4, 5 follow blocks3 … blocks6 (strides 4, 8, 16, 32); `feature_maps` picks among them.
 
     Input [B, 3, H, W] float32; output one [B, out_channels[i], H / out_strides[i], W / out_strides[i]] per feature.
+
+    Args:
+        scale: factor of all widths.
+        feature_maps: the features that are returned, by number.
+        act: the activation function.
     """
 
     fixed_options: ClassVar[dict[str, Any]] = {

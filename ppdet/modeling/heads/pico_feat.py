@@ -36,6 +36,15 @@ class PicoFeat(nn.Layer):
 
     A tower returns a classification and a regression feature [B, feat_out, H, W]. The second is the first itself
     (share_cls_reg), its gated copy (use_se), or the result of a parallel tower.
+
+    Args:
+        feat_in: width of the neck's features.
+        feat_out: width of the features that are returned.
+        num_fpn_stride: number of levels.
+        num_convs: convolutions per level.
+        share_cls_reg: one tower of convolutions for classification and regression.
+        act: the activation function.
+        use_se: gate the shared feature for one of the two.
     """
 
     # Always batch norm; the top-level norm_type or sync_bn decides whether ranks share its statistics.

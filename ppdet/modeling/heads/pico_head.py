@@ -22,7 +22,22 @@ from ppdet.modeling.structures import Levels
 
 @register
 class PicoHead(DenseHead):
-    """Class logits and box distributions from one convolution (conv_feat.share_cls_reg) or two."""
+    """Class logits and box distributions from one convolution (conv_feat.share_cls_reg) or two.
+
+    Args:
+        conv_feat: the convolutions before the predictions.
+        assigner: decides which points learn which boxes.
+        loss_class: the loss of the class scores.
+        loss_dfl: the loss of the distributions of distances.
+        loss_bbox: the loss of the boxes.
+        nms: the last step of `predict`.
+        num_classes: number of classes.
+        fpn_stride: strides of the neck's features, in pixels.
+        prior_prob: probability of every class before training.
+        reg_max: largest distance from a point to a side of its box, in strides.
+        feat_in_chan: width of the features that conv_feat returns.
+        cell_offset: position of a point in its cell: 0 is the upper left corner, 0.5 the center.
+    """
 
     def __init__(
         self,

@@ -37,7 +37,27 @@ class AlignConv(nn.Layer):
 
 @register
 class PicoHeadV2(DenseHead):
-    """Trains with `static_assigner` (ATSS) before epoch `static_assigner_epoch`, with `assigner` (TAL) from then on."""
+    """Trains with `static_assigner` (ATSS) before epoch `static_assigner_epoch`, with `assigner` (TAL) from then on.
+
+    Args:
+        conv_feat: the convolutions before the predictions.
+        static_assigner: decides which points learn which boxes before static_assigner_epoch.
+        assigner: decides it from then on.
+        loss_class: the loss of the class scores.
+        loss_dfl: the loss of the distributions of distances.
+        loss_bbox: the loss of the boxes.
+        nms: the last step of `predict`.
+        num_classes: number of classes.
+        fpn_stride: strides of the neck's features, in pixels.
+        prior_prob: probability of every class before training.
+        use_align_head: multiply class scores with a predicted alignment of classification and box, and take the root.
+        reg_max: largest distance from a point to a side of its box, in strides.
+        feat_in_chan: width of the features that conv_feat returns.
+        static_assigner_epoch: the first epoch of `assigner`.
+        cell_offset: position of a point in its cell: 0 is the upper left corner, 0.5 the center.
+        act: the activation function of the alignment's convolutions.
+        grid_cell_scale: side of the square anchors of static_assigner, in strides.
+    """
 
     def __init__(
         self,

@@ -45,7 +45,18 @@ class CSPLayer(nn.Layer):
 
 @register
 class CSPPAN(PathAggregation):
-    """See PathAggregation. `in_channels` and `in_strides` come from the backbone."""
+    """See PathAggregation. `in_channels` and `in_strides` come from the backbone.
+
+    Args:
+        in_channels: widths of the backbone's features; the program hands them over.
+        in_strides: strides of the backbone's features; the program hands them over.
+        out_channels: width of all features of the neck.
+        kernel_size: side of the kernels of its depthwise convolutions.
+        num_features: number of its features: as many as the backbone's, or one more, coarser one.
+        num_csp_blocks: bottlenecks in each CSP layer.
+        use_depthwise: depthwise separable convolutions instead of full ones.
+        act: the activation function.
+    """
 
     ignored_options: ClassVar[dict[str, str]] = {"spatial_scales": "the backbone's strides are used"}
 
