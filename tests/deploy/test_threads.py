@@ -14,8 +14,8 @@ from ppdet.deploy.detections import to_rows
 from ppdet.deploy.errors import DeployError
 from ppdet.export.export import export
 from tests.deploy.conftest import make_model
-from tests.export.test_export import make_weights
-from tests.support.tiny import make_run, write_config, write_dataset
+from tests.support.tiny import make_run
+from tests.support.trained import write_trained_config
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
 
@@ -24,10 +24,7 @@ BACKENDS = ("paddle", "onnxruntime", "openvino")
 def exported(tmp_path_factory) -> Path:
     """A network of 85 points; `model.onnx` is the model of one constant box, whose score is how bright an image is."""
     folder = tmp_path_factory.mktemp("threads")
-    write_dataset(folder)
-    config = write_config(folder)
-    make_weights(make_run(config), folder / "weights")
-    path = export(make_run(config, f"weights={folder / 'weights.pdparams'}"), folder)
+    path = export(make_run(write_trained_config(folder)), folder)
     make_model(path / "model.onnx")
     return path
 

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
 
 from ppdet.evaluation import predictor as module
@@ -18,17 +17,12 @@ from ppdet.evaluation.evaluator import Evaluator, build_evaluator
 from ppdet.evaluation.predictor import GraphPredictor, Graphs, make_predictor, predict
 from ppdet.modeling.cpu_training.layers import use_cpu_kernels
 from ppdet.runtime.device import peak_memory_mb
-from tests.export.test_export import make_weights
 from tests.golden import CONFIGS, LCNET
 from tests.support.detections import differences
 from tests.support.tiny import make_run
+from tests.support.trained import make_weights, random_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def inputs(batch: int, height: int = 64, width: int = 64) -> tuple[paddle.Tensor, paddle.Tensor]:
-    image = np.random.default_rng(batch).standard_normal((batch, 3, height, width)).astype("float32") / 10
-    return paddle.to_tensor(image), paddle.full([batch, 2], 0.5)
 
 
 @pytest.mark.parametrize("in_training", [False, True])
@@ -43,14 +37,16 @@ def test_equals_the_model(tiny, in_training):
     before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     graph = GraphPredictor(model)
     for size in ((3, 64, 64), (1, 64, 64), (2, 64, 96)):
-        expected, found = predict(model, *inputs(*size)), graph(*inputs(*size))
+        expected, found = predict(model, *random_inputs(*size)), graph(*random_inputs(*size))
         assert len(expected[0]) > 0
         assert differences(expected, found) <= 1e-4
     assert all(np.array_equal(before[name], value.numpy()) for name, value in model.state_dict().items())
 
 
 def test_no_detections(tiny):
-    bbox, bbox_num = GraphPredictor(make_run(tiny, "PicoHeadV2.nms.score_threshold=0.999").build_model())(*inputs(2))
+    bbox, bbox_num = GraphPredictor(make_run(tiny, "PicoHeadV2.nms.score_threshold=0.999").build_model())(
+        *random_inputs(2)
+    )
     assert bbox.shape == (0, 6)
     assert bbox_num.tolist() == [0, 0]
 
@@ -69,7 +65,7 @@ def test_nothing_is_left_behind(tiny, tmp_path, monkeypatch):
     folder.mkdir()
     model = make_run(tiny).build_model()
     monkeypatch.chdir(folder)
-    GraphPredictor(model)(*inputs(1))
+    GraphPredictor(model)(*random_inputs(1))
     gc.collect()
     assert not hasattr(sys, "tracebacklimit")
     assert list(folder.iterdir()) == []
@@ -102,7 +98,10 @@ def test_the_graph_follows_the_weights(tiny):
             value.set_value(value * 0.5)
     graphs, found = Graphs(), []
     for model, size in ((models[0], 64), (models[1], 64), (models[0], 64), (models[0], 96), (models[2], 96)):
-        expected, result = predict(model, *inputs(2, size, size)), GraphPredictor(model, graphs)(*inputs(2, size, size))
+        expected, result = (
+            predict(model, *random_inputs(2, size, size)),
+            GraphPredictor(model, graphs)(*random_inputs(2, size, size)),
+        )
         assert len(expected[0]) > 0
         assert differences(expected, result) <= 1e-3
         found.append(result)
@@ -122,12 +121,12 @@ import resource, sys
 from pathlib import Path
 from tests.support.tiny import make_run
 from ppdet.evaluation import predictor
-from tests.evaluation.test_predictor import inputs
+from tests.support.trained import random_inputs
 model = make_run(Path(sys.argv[1])).build_model()
 model.eval()
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 graph = predictor.GraphPredictor(model)
-found, expected = graph(*inputs(2)), predictor.predict(model, *inputs(2))
+found, expected = graph(*random_inputs(2)), predictor.predict(model, *random_inputs(2))
 print(graph._graph is None, (found[0] == expected[0]).all(), len(expected[1]))
 """
 
@@ -147,8 +146,8 @@ def test_without_a_temporary_folder_the_model_runs(tiny, monkeypatch, caplog, tm
     model = make_run(tiny).build_model()
     model.eval()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
-    bbox, _ = GraphPredictor(model)(*inputs(2))
-    np.testing.assert_array_equal(bbox, predict(model, *inputs(2))[0])
+    bbox, _ = GraphPredictor(model)(*random_inputs(2))
+    np.testing.assert_array_equal(bbox, predict(model, *random_inputs(2))[0])
     assert "not there cannot be written (No such file or directory)" in caplog.text
 
 
@@ -159,7 +158,7 @@ def test_memory_stays_over_many_evaluations(tiny, caplog):
 
     def snapshots(count: int) -> float:
         for _ in range(count):
-            GraphPredictor(model, graphs)(*inputs(2))
+            GraphPredictor(model, graphs)(*random_inputs(2))
         gc.collect()
         return peak_memory_mb("cpu")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,14 +10,8 @@ from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.export.export import export
 from ppdet.export.paddle_format import program_file
 from ppdet.metrics.results import load_results
-from ppdet.session import Session
-from tests.golden import CONFIGS
-from tests.support.tiny import make_run
+from tests.support.trained import PUBLISHED, published_run
 
-MODELS = {
-    "xs_320_lcnet": ("picodet_xs_320_coco_lcnet.yml", "picodet_xs_320_coco_lcnet"),
-    "s_320_esnet": ("legacy_model/picodet_s_320_coco.yml", "picodet_s_320_coco_esnet"),
-}
 # measured with PaddleDetection on the 50 images (shared/golden/README.md)
 SCORES = {
     "xs_320_lcnet": (0.2602, 0.3840, 0.2840, 0.0761, 0.3251, 0.5399, 0.2549, 0.3805, 0.3862, 0.1187, 0.4489, 0.6749),
@@ -27,20 +19,12 @@ SCORES = {
 }
 
 
-def published_run(shared: Path, model: str, *overrides: str) -> Session:
-    config, weights = MODELS[model]
-    data = shared / "data" / "coco_tiny"
-    return make_run(CONFIGS / config, f"EvalDataset.dataset_dir={data}", f"TestDataset.dataset_dir={data}",
-                    f"weights={shared / 'weights' / weights}.pdparams", "worker_num=0", "use_gpu=false",
-                    *overrides)  # fmt: skip
-
-
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", PUBLISHED)
 def test_detections_and_coco_numbers(shared, model):
     run = published_run(shared, model)
     evaluator = build_evaluator(run)
     detections = evaluator.detect(run.load_model())
-    file = shared / "golden" / "detections" / f"{MODELS[model][1]}.coco_tiny_val.json"
+    file = shared / "golden" / "detections" / f"{PUBLISHED[model][1]}.coco_tiny_val.json"
     expected = dict(load_results(file, evaluator.categories, evaluator.image_ids))
     for im_id, rows in detections:
         np.testing.assert_allclose(np.sort(rows[:, 1]), np.sort(expected[im_id][:, 1]), atol=1e-3)

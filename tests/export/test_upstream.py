@@ -16,10 +16,9 @@ from ppdet.deploy.detections import to_rows
 from ppdet.export.export import export
 from ppdet.export.paddle_format import program_file
 from ppdet.training.checkpoint import save_weights
-from tests.export.test_export import make_weights
-from tests.export.test_published import published_run
 from tests.support import upstream
-from tests.support.tiny import make_run, write_config, write_dataset
+from tests.support.tiny import make_run
+from tests.support.trained import published_run, write_trained_config
 
 KINDS = {
     "default": ([], "GFL"),
@@ -46,15 +45,11 @@ def runner(folder: Path) -> upstream.Run:
 def config(tmp_path_factory) -> Path:
     """Weights whose scores are about 0.5, above what the decoder of raw outputs there asks for."""
     folder = tmp_path_factory.mktemp("upstream")
-    write_dataset(folder)
-    path = write_config(folder)
-    make_weights(make_run(path), folder / "weights")
-    model = make_run(path, f"weights={folder}/weights.pdparams").load_model()
+    path = write_trained_config(folder)
+    model = make_run(path).load_model()
     for layer in model.head.head_cls:
         layer.bias.set_value(paddle.zeros_like(layer.bias))
     save_weights(folder / "weights", model, model.state_dict())
-    with path.open("a") as file:
-        file.write(f"weights: {folder}/weights.pdparams\n")
     return path
 
 

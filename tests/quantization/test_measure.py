@@ -1,4 +1,4 @@
-"""Detections in pixels of the original image, latencies, sizes and the report."""
+"""Detections in pixels of the original image, latencies and sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from ppdet.core.settings import ExportSettings
 from ppdet.modeling.nms import MultiClassNMS
 from ppdet.quantization.measure import _to_original, detections, latencies, megabytes
-from ppdet.quantization.report import Report, Row
 
 ROWS = np.array([[1, 0.9, 8, 16, 32, 64]], np.float32)
 HALVED = np.array([0.5, 0.25], np.float32)  # y, x
@@ -53,12 +52,3 @@ def test_an_xml_weighs_as_much_as_both_of_its_files(tmp_path):
     (tmp_path / "model.xml").write_bytes(bytes(1000))
     (tmp_path / "model.bin").write_bytes(bytes(500_000))
     assert megabytes(tmp_path / "model.xml") == pytest.approx(0.501)
-
-
-def test_the_report_gives_the_largest_loss():
-    rows = [Row("f", "A", 0.30, 2, 3), Row("i", "A", 0.29, 1, 2), Row("f", "B", 0.30, 2, 3), Row("i", "B", 0.27, 1, 2)]
-    report = Report("AP", rows, {"Conv.0": 0.5})
-    assert report.loss == pytest.approx(0.03)
-    assert report.as_dict()["in_float"] == {"Conv.0": 0.5}
-    assert "0.2700" in str(report)
-    assert str(report).splitlines()[0].split() == ["file", "runtime", "score", "size_mb", "ms"]

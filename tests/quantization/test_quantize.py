@@ -1,0 +1,61 @@
+"""Quantization from a config and weights to INT8 files."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.quantization.quantize import QuantizeSettings, quantize
+from tests.support.tiny import make_run
+from tests.support.trained import write_trained_config
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"formats": ["tflite"]}, "--format: found 'tflite'; expected onnx, openvino, or both with a comma"),
+        ({"images": 0}, "--calib_images: found 0; expected 1 or more"),
+        ({"tolerance": -0.1}, "--tolerance: found -0.1; expected 0 or more"),
+        ({"tolerance": float("nan")}, "--tolerance: found nan; expected 0 or more"),
+    ],
+)
+def test_options_that_are_out_of_range(options, message) -> None:
+    with pytest.raises(UserError) as error:
+        QuantizeSettings(**options)
+    assert str(error.value) == message
+
+
+def test_a_package_that_is_missing(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(UserError, match=r"^--format: openvino needs openvino .*; pip install"):
+        QuantizeSettings(formats=["openvino"])
+
+
+def test_outputs_that_are_not_decoded(tiny, tmp_path) -> None:
+    with pytest.raises(UserError, match=r"^export.post_process: found false; INT8 is judged by its boxes"):
+        quantize(make_run(tiny, "export.post_process=false"), tmp_path / "out", QuantizeSettings())
+    assert not (tmp_path / "out").exists()
+
+
+def test_layers_above_the_tolerance_stay_in_float(tmp_path) -> None:
+    """Every convolution changes the outputs by more than 0, so the INT8 file computes what the float one does."""
+    pytest.importorskip("paddle2onnx")
+    session = make_run(write_trained_config(tmp_path), "filename=tiny")
+    folder = tmp_path / "out" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_text("an earlier export")
+    report = quantize(session, tmp_path / "out", QuantizeSettings(images=2, tolerance=0))
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "model_int8.onnx", "int8_report.json"}
+    assert (folder / "model.onnx").read_text() == "an earlier export"
+    assert json.loads((folder / "int8_report.json").read_text()) == report.as_dict()
+    operators = [node.op_type for node in onnx.load(str(folder / "model_int8.onnx")).graph.node]
+    assert report.kept_float
+    assert min(report.kept_float.values()) > 0
+    assert "QuantizeLinear" not in operators
+    assert report.loss == 0

@@ -1,0 +1,36 @@
+"""The report of a quantization."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ppdet.quantization.report import Report, Row
+
+ROWS = [
+    Row("model.onnx", "A", 0.30, 2, 3.25),
+    Row("model_int8.onnx", "A", 0.29, 1, 2),
+    Row("model.onnx", "B", 0.30, 2, 3),
+    Row("model_int8.xml", "B", 0.27, 1, 2),
+]
+REPORT = Report("AP", ROWS, {"Conv.0": 0.5})
+
+
+def test_the_largest_loss_of_any_runtime() -> None:
+    assert REPORT.loss == pytest.approx(0.03)
+    assert Report("AP", ROWS[:2], {}).loss == pytest.approx(0.01)
+
+
+def test_content_of_the_json_file() -> None:
+    content = json.loads(json.dumps(REPORT.as_dict()))
+    assert content["metric"] == "AP"
+    assert content["in_float"] == {"Conv.0": 0.5}
+    assert content["rows"][3] == {"file": "model_int8.xml", "runtime": "B", "score": 0.27, "size_mb": 1, "ms": 2}
+
+
+def test_text() -> None:
+    head, first, *_, last = str(REPORT).splitlines()
+    assert head.split() == ["file", "runtime", "score", "size_mb", "ms"]
+    assert first.split() == ["model.onnx", "A", "0.3000", "2.00", "3.25"]
+    assert last == "score: AP; ms: one run on one thread"
