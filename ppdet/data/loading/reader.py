@@ -46,16 +46,16 @@ class Reader:
         sample_transforms: applied to each image; the first one is Decode.
         batch_transforms: applied to the images of a batch.
         batch_size: images per batch and process.
-        shuffle: None: true in training.
-        drop_last: leaves out the images that do not fill a batch; None: true in training.
-        worker_num: reader processes; 0: a thread.
+        shuffle: another order of the images in each epoch; by default in training only.
+        drop_last: leaves out the images that do not fill a batch; by default in training only.
+        worker_num: reader processes; 0 reads on a thread of the main process.
         use_shared_memory: reader processes write images into memory that is shared with the main process.
         inputs_def: of TestReader; image_shape is the exported model's input [batch, 3, height, width].
         exact: the published order of operations in float32, for comparisons; slower, with the same random numbers.
         reduced_decode: in training, JPEGs larger than the batch can use are decoded at 1/2, 1/4 or 1/8 of their size.
-        cache: "ram" or "disk": decoded images are kept. In training they are shrunk until their short side is that of
-            the largest batch, unless `exact`.
-        cache_dir: the folder for "disk"; None: `cache` in dataset_dir.
+        cache: where decoded images are kept; by default they are not. In training they are shrunk until their short
+            side is that of the largest batch, unless `exact`.
+        cache_dir: the folder for `cache: disk`; by default `cache` in dataset_dir.
     """
 
     training: ClassVar[bool] = False

@@ -71,8 +71,7 @@ def with_image(sample: Sample, image: np.ndarray, size: F.Size) -> Sample:
 class Resize(Transform):
     """Resizes to `target_size` (height, width): boxes, im_shape and scale_factor now, the image at collation.
 
-    interp is OpenCV's number (2 is cubic). Upstream resizes uint8 images as uint8, but float32 images (after
-    RandomDistort) as float32.
+    Upstream resizes uint8 images as uint8, but float32 images (after RandomDistort) as float32.
 
     Args:
         target_size: one side, or [height, width].
