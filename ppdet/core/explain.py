@@ -45,9 +45,9 @@ class Explainer:
     def __init__(self, builder: Builder, places: Mapping[str, Place]) -> None:
         self.builder, self.cfg, self.places = builder, builder.cfg, places
         self.ignored = check_config(builder)
-        self.named = _named_classes(builder)
-        self.used = {named.cls for named in self.named.values()}
-        self.sections = {named.key: named for named in self.named.values()} | self.named
+        built = _named_classes(builder)
+        self.used = {named.cls for named in built.values()}
+        self.sections = {named.key: named for named in built.values()} | built
         for name, cls in builder.classes.items():
             self.sections.setdefault(name, NamedClass(cls, {}, name))
 
@@ -102,10 +102,13 @@ class Explainer:
         """The fields of Settings, those of `export` among them."""
         for cls, prefix, given in ((Settings, "", self.cfg), (ExportSettings, "export.", self.cfg.get("export") or {})):
             hints = get_type_hints(cls, include_extras=True)
-            for name, option in ((option.name, option) for option in fields(cls) if option.name != "export"):
+            for option in fields(cls):
+                key, name = prefix + option.name, option.name
                 value = given.get(name, None if option.default is MISSING else option.default)
-                source = f"top-level key, {self._place(prefix + name)}" if name in given else "default"
-                yield Entry(prefix + name, value, source, values_of(hints[name]), meaning(cls, name))
+                owner = "key of export" if prefix else "top-level key"
+                source = f"{owner}, {self._place(key)}" if name in given else "default"
+                if key != "export":
+                    yield Entry(key, value, source, values_of(hints[name]), meaning(cls, name))
 
     def _place(self, key: str) -> str:
         """The place of `key`, or of the nearest key above it that has one."""

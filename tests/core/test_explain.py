@@ -74,7 +74,7 @@ def explainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Explainer:
         ("epoch", 3, "top-level key, base.yml:2"),
         ("seed", None, "default"),
         ("filename", "mine", "top-level key, the name of the file"),
-        ("export.nms", False, "top-level key, -o"),
+        ("export.nms", False, "key of export, -o"),
         ("export.fp16", False, "default"),
         ("eval_size", (64, 64), "base.yml:3"),
         ("LCNet.freeze_at", 1, "base.yml:5"),
