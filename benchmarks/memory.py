@@ -35,8 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
-    if not (ROOT / "dataset/demo/train.json").is_file():
-        subprocess.run([sys.executable, "dataset/demo/make_demo.py"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "dataset/demo/make_demo.py"], cwd=ROOT, check=True)
     samples: dict[int, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         options = [f"epoch={args.epochs}", "snapshot_epoch=1", f"save_dir={folder}", "filename=memory"]

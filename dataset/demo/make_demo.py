@@ -38,9 +38,9 @@ SPLITS = ("train", "val")
 class Parameters:
     """Everything that decides what the set looks like."""
 
-    train: int
-    val: int
-    seed: int
+    train: int = 1200  # images
+    val: int = 80
+    seed: int = 0
 
     def fingerprint(self) -> str:
         """Changes with the parameters and with the drawing code."""
@@ -66,9 +66,9 @@ def main() -> int:
     guard_output()
     parser = argparse.ArgumentParser(description="Make the demo detection set (COCO format).")
     parser.add_argument("--output", type=_path, default=HERE, help="folder to write to (default: dataset/demo)")
-    parser.add_argument("--train", type=int, default=400, help="training images (default 400)")
-    parser.add_argument("--val", type=int, default=80, help="validation images (default 80)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train", type=int, default=Parameters.train, help="training images (default %(default)s)")
+    parser.add_argument("--val", type=int, default=Parameters.val, help="validation images (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=Parameters.seed, help="another seed, another set")
     args = parser.parse_args()
     parameters = Parameters(args.train, args.val, args.seed)
     if min(args.train, args.val) < 1 or args.seed < 0:
@@ -119,18 +119,23 @@ def make_dataset(output: Path, parameters: Parameters) -> None:
     _write_manifest(output, parameters.fingerprint())
 
 
-def _write_splits(work: Path, parameters: Parameters) -> None:
-    (work / "annotations").mkdir()
+def image_ids(parameters: Parameters) -> dict[str, np.ndarray]:
+    """The ids of the images of each split; a file is named after its id."""
     rng = np.random.default_rng(parameters.seed)
     ids = rng.choice(900_000, parameters.train + parameters.val, replace=False) + 1000
-    split_ids = {"train": ids[: parameters.train], "val": ids[parameters.train :]}
+    return {"train": ids[: parameters.train], "val": ids[parameters.train :]}
+
+
+def _write_splits(work: Path, parameters: Parameters) -> None:
+    (work / "annotations").mkdir()
+    ids = image_ids(parameters)
     # Ctrl-C reaches all processes; the workers leave it to this one, which ends them
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     with multiprocessing.Pool(min(4, os.cpu_count() or 1), cv2.setNumThreads, (1,)) as pool:
         signal.signal(signal.SIGINT, handler)
         for split in SPLITS:
             (work / split).mkdir()
-            jobs = [Job(work, split, i, int(id_), parameters.seed) for i, id_ in enumerate(split_ids[split])]
+            jobs = [Job(work, split, i, int(id_), parameters.seed) for i, id_ in enumerate(ids[split])]
             made = pool.map(_make_image, jobs, chunksize=4)
             text = json.dumps(_coco(split, made))
             (work / "annotations" / f"instances_{split}.json").write_text(text, encoding="utf-8")

@@ -25,21 +25,19 @@ _COUNTS = {"epoch", "step", "updates", "seed"}  # of `progress`
 
 def peek_seed(path: Path) -> int:
     """The seed of the run that wrote the checkpoint `path`."""
-    seed: int = _read_state(path)["progress"]["seed"]
-    return seed
+    return _read_state(path)["progress"]["seed"]
 
 
 def best_score(path: Path) -> float | None:
-    """The best score in the checkpoint `path`; None if there is none or it cannot be read."""
+    """The score of the checkpoint `path`, None where there is none to read."""
     try:
-        best: float | None = _read_state(path)["progress"]["best"]
+        return _read_state(path)["progress"]["best"]
     except UserError:
         return None
-    return best
 
 
 def find_checkpoint(wanted: Path | Literal["auto"], output_dir: Path) -> Path | None:
-    """Checkpoint that `-r` means, without extension: a file's checkpoint, or the newest whole one of a folder.
+    """What `-r` means, without extension: a file's checkpoint, or the newest whole one of a folder.
 
     "auto" means the output folder, and None where that has no checkpoint.
     """
@@ -107,7 +105,7 @@ def _latest_epoch(path: Path) -> float:
 
 
 def _place(path: Path, state: Mapping[str, Any]) -> tuple[int, ...]:
-    """Sort key of checkpoints. It counts images, since a run may go on with another number of images per step."""
+    """What orders checkpoints. Images and not steps: a run goes on with another number of images per step."""
     progress = state["progress"]
     images = progress["step"] * max(progress.get("batch", 0), 1)
     return progress["epoch"], images, progress["updates"], with_suffix(path, ".pdstate").stat().st_mtime_ns
@@ -138,7 +136,7 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def _fault(state: Mapping[str, Any]) -> str | None:
-    """Fault in the content of `.pdstate`, in words; None if it has none."""
+    """What the content of `.pdstate` lacks or has wrong; None: nothing."""
     progress = state.get("progress")
     if not isinstance(progress, dict):
         return "it says no progress"
@@ -182,11 +180,11 @@ def read_whole(path: Path) -> dict[str, Any]:
 
 
 def state_checksum(state: Mapping[str, Any]) -> int:
-    """Checksum of the contents of `.pdstate`, without its own checksum and the loss scale."""
+    """Of what `.pdstate` holds, its own checksum and the loss scale left out."""
     others = {suffix: number for suffix, number in state["checksums"].items() if suffix != ".pdstate"}
     ema = state.get("ema", {"step": 0, "state": {}})
     classes = [state["classes"]] if "classes" in state else []  # an earlier version wrote none
     total = zlib.crc32(repr((state["progress"], state["optimizer"], others, ema["step"], *classes)).encode())
     for value in ema["state"].values():
-        total = zlib.crc32(np.ascontiguousarray(value).data, total)
+        total = zlib.crc32(np.ascontiguousarray(value), total)
     return total

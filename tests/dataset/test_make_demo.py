@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,15 @@ def test_folders_of_somebody_else_are_left_alone(tmp_path: Path) -> None:
     assert result.stderr.startswith("error: ")
     assert "give another --output" in result.stderr
     assert (tmp_path / "train" / "mine.jpg").exists()
+
+
+def test_the_picture_that_the_docs_name_is_in_the_validation_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    from make_demo import Parameters, image_ids
+
+    pictures = re.findall(r"dataset/demo/val/(\d+)\.jpg", (SCRIPT.parents[2] / "docs" / "deploy.md").read_text())
+    assert pictures
+    assert set(map(int, pictures)) <= set(image_ids(Parameters())["val"].tolist())
 
 
 def test_scenes_have_empty_images_crowds_and_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
