@@ -89,7 +89,7 @@ def parallel(model: nn.Layer) -> nn.Layer:
     return paddle.DataParallel(model) if world_size() > 1 else model
 
 
-def unsynchronised(forward: nn.Layer) -> AbstractContextManager[None]:
+def no_sync(forward: nn.Layer) -> AbstractContextManager[None]:
     """Context in which gradients of `forward`, a result of `parallel`, add up on each rank without being averaged."""
     return forward.no_sync() if isinstance(forward, paddle.DataParallel) else nullcontext()
 

@@ -52,7 +52,7 @@ def accumulated_train_step(
     parts: list[Losses] = []
     divisor, avg_factor = None, 0.0
     for batch in batches:
-        with distributed.unsynchronised(model) if batch is not batches[-1] else nullcontext():
+        with distributed.no_sync(model) if batch is not batches[-1] else nullcontext():
             with autocast(amp_dtype):
                 outputs = model(batch.image)
             sums = criterion.sums(outputs, batch.targets, epoch)
