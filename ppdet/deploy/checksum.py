@@ -1,4 +1,4 @@
-"""Whether a model's files are those that were exported."""
+"""The checksum that tells whether a model's files are those that were exported."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_METADATA = 14  # the number of metadata_props in ONNX's ModelProto
+_METADATA = 14  # field number of metadata_props in ONNX's ModelProto
 
 
 def model_checksum(file: Path) -> str:
-    """SHA-256 of the model `file` and of its weights beside it, without an infer_cfg inside, which may be edited."""
+    """SHA-256 of the model `file` and the weights beside it, except for an infer_cfg inside, which may be edited."""
     digest = hashlib.sha256()
     for part in _parts(file):
         digest.update(part)
@@ -31,25 +31,25 @@ def _parts(file: Path) -> Iterator[bytes | memoryview]:
 
 
 def _without_metadata(content: memoryview) -> Iterator[memoryview]:
-    """The fields of a protobuf message, as they are written, without those of number _METADATA."""
+    """The encoded fields of a protobuf message, except those of number _METADATA."""
     position = 0
     while position < len(content):
         start = position
         tag, position = _varint(content, position)
         kind = tag & 7
-        if kind == 2:  # bytes with their length before them
+        if kind == 2:  # bytes after their length
             length, position = _varint(content, position)
             position += length
         elif kind == 0:
             _, position = _varint(content, position)
-        else:  # of 8 or 4 bytes
+        else:  # 8 or 4 bytes
             position += 8 if kind == 1 else 4
         if tag >> 3 != _METADATA:
             yield content[start:position]
 
 
 def _varint(content: memoryview, position: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and where it ends."""
+    """A number in protobuf's encoding (seven bits a byte, the lowest first) and the position after it."""
     value = shift = 0
     while position < len(content):
         byte = content[position]

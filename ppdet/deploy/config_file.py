@@ -1,4 +1,4 @@
-"""Reading infer_cfg, with limits: JSON inside of a model, or a YAML file beside it."""
+"""Reads infer_cfg, with limits: JSON inside a model, or a YAML file beside it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Any
 from .errors import DeployError, first_error_line
 
 FILE_NAMES = ("infer_cfg.yml", "inference.yml")  # PaddleDetection's and PaddleX's
-_MEND = "export the model again with tools/export_model.py"
-_MOST_BYTES = 1 << 19  # with thousands of class names it has a tenth of them
-_MOST_NODES = 100_000  # keys and values, those behind aliases counted each time
+_REMEDY = "export the model again with tools/export_model.py"
+_MAX_BYTES = 1 << 19  # a file with thousands of class names has a tenth of that
+_MAX_NODES = 100_000  # keys and values; those behind an alias count each time
 
 
 def read_mapping(model: Path, embedded: str | None) -> tuple[Any, str]:
-    """The content of infer_cfg, not checked yet, and what to call its source in messages.
+    """The content of infer_cfg, not checked yet, and the name of its source for messages.
 
-    It is `embedded`, which cannot belong to another model, or else the file beside `model`. Raises DeployError.
+    It is `embedded`, which cannot belong to another model, or else the file beside `model`. Raises DeployError if there
+    is none or it cannot be read.
     """
     if embedded is not None:
         source = f"{model}: infer_cfg"
-        if len(embedded) > _MOST_BYTES:
+        if len(embedded) > _MAX_BYTES:
             raise _too_large(source, len(embedded))
         return _parsed(json.loads, embedded, source), source
     names = sorted(FILE_NAMES, key=lambda name: not name.startswith(model.stem))  # inference.json has inference.yml
     beside = next((file for name in names if (file := model.parent / name).is_file()), None)
     if beside is None:
         wanted = model.parent / FILE_NAMES[0]
-        raise DeployError(f"{model}: has no infer_cfg, and there is no {wanted}; {_MEND}, or copy the file to there")
+        raise DeployError(f"{model}: has no infer_cfg, and there is no {wanted}; {_REMEDY}, or copy the file to there")
     try:
         import yaml  # noqa: F401  # read_yaml needs it
     except ImportError:
@@ -39,8 +40,8 @@ def read_mapping(model: Path, embedded: str | None) -> tuple[Any, str]:
 def _text(file: Path) -> str:
     try:
         with file.open("rb") as opened:
-            content = opened.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
+            content = opened.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
             raise _too_large(str(file), file.stat().st_size)
         return content.decode("utf-8-sig")
     except OSError as error:
@@ -50,18 +51,18 @@ def _text(file: Path) -> str:
 
 
 def _too_large(source: str, size: int) -> DeployError:
-    return DeployError(f"{source}: has {size} bytes; expected at most {_MOST_BYTES}; {_MEND}")
+    return DeployError(f"{source}: has {size} bytes; expected at most {_MAX_BYTES}; {_REMEDY}")
 
 
 def _parsed(load: Any, text: str, source: str) -> Any:
     try:
         return load(text)
     except Exception as error:  # YAML and JSON have an exception each, and deep nesting is a RecursionError
-        raise DeployError(f"{source}: cannot be read ({first_error_line(error)}); {_MEND}") from error
+        raise DeployError(f"{source}: cannot be read ({first_error_line(error)}); {_REMEDY}") from error
 
 
 def _read_yaml(text: str) -> Any:
-    """What yaml.safe_load gives. Raises ValueError where aliases stand for more than _MOST_NODES."""
+    """As yaml.safe_load. Raises ValueError if there are more than _MAX_NODES nodes, aliases written out."""
     import yaml
 
     loader = yaml.SafeLoader(text)
@@ -69,15 +70,15 @@ def _read_yaml(text: str) -> Any:
         root = loader.get_single_node()
         if root is None:
             return None
-        if _expanded(root, {}) > _MOST_NODES:
-            raise ValueError(f"more than {_MOST_NODES} keys and values, aliases written out")
+        if _expanded(root, {}) > _MAX_NODES:
+            raise ValueError(f"more than {_MAX_NODES} keys and values, aliases written out")
         return loader.construct_document(root)
     finally:
         loader.dispose()
 
 
 def _expanded(node: Any, known: dict[int, int]) -> int:
-    """The number of nodes below `node` and itself with all aliases written out; infinite ones raise ValueError."""
+    """The number of nodes in `node`, aliases written out. Raises ValueError if an alias contains itself."""
     if id(node) not in known:
         known[id(node)] = -1  # being counted
         parts = node.value if isinstance(node.value, list) else []

@@ -1,4 +1,4 @@
-"""Typed access to the values of infer_cfg: whatever does not fit is named by its dotted key, in one line."""
+"""Typed access to the values of infer_cfg; messages name a wrong value by its dotted key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 60  # characters of a value in a message
 
 
 class Section:
-    """A mapping of infer_cfg. `source` and `path` begin the messages of the DeployErrors that all methods raise.
+    """A mapping of infer_cfg. All methods raise DeployErrors, whose messages begin with `source` and `path`.
 
     A key that is missing or null has the default; without a default it is required.
     """
@@ -30,18 +30,18 @@ class Section:
 
     @property
     def names(self) -> list[Any]:
-        """Its keys."""
+        """The keys of this mapping."""
         return list(self._values)
 
     def value(self, key: str, expected: str, default: Any = None) -> Any:
-        """Of any type; `expected` is said where it is missing."""
+        """The value of any type; if it is missing, the message names `expected`."""
         value = self._values.get(key)
         if value is None and default is None:
             raise self.error(key, "missing", expected)
         return default if value is None else value
 
     def section(self, key: str) -> Section:
-        """The mapping at `key`, empty where there is none."""
+        """The mapping at `key`; empty if there is none."""
         path = f"{self._path}.{key}" if self._path else key
         return Section(self.value(key, "keys and values", {}), self._source, path)
 
@@ -80,10 +80,11 @@ class Section:
         return [self._whole(f"{key}[{i}]", each, low, high) for i, each in enumerate(values)]
 
     def truth(self, key: str, default: bool) -> bool:
+        """true or false."""
         return bool(self.choice(key, (True, False), default))
 
     def choice(self, key: str, choices: Sequence[Any], default: Any) -> Any:
-        """One of `choices`, or the default where it is missing."""
+        """One of `choices`, or the default if it is missing."""
         value = self._values.get(key)
         if value is None:
             return default
@@ -103,7 +104,7 @@ class Section:
 
 
 def shown(value: Any) -> str:
-    """Short and printable."""
+    """The value as a short printable text."""
     if isinstance(value, bool) or value is None:
         return "null" if value is None else str(value).lower()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Standard output and error that a program can always write to. ppdet/core has a link to this file."""
+"""Makes standard output and error streams that a program can always write to."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, TextIO
 
 
 def guard_output() -> None:
-    """Let no state of stdout and stderr end this program. For command lines, first of all.
+    """Keeps the state of stdout and stderr from ending the program. Command lines call it first.
 
-    Where the reader has gone (`| head`) or the device is full, the rest is dropped; a closed stream (`2>&-`) becomes
-    /dev/null, so that no file of ours gets its number; characters outside the stream's encoding are written as \\uNNNN.
+    If the reader has gone (`| head`) or the device is full, the rest is dropped. A closed stream (`2>&-`) becomes
+    /dev/null, so that no file of ours gets its number. Characters outside the stream's encoding are written as \\uNNNN.
     """
     for number in range(3):
         try:
@@ -28,16 +28,16 @@ def guard_output() -> None:
 
 
 class _Forgiving(io.FileIO):
-    """Drops what cannot be written, and says so once where that is not just a reader that has gone."""
+    """Drops what cannot be written, and reports it once, unless the reader has just gone."""
 
-    _told = False
+    _reported = False
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
         except OSError as error:
-            if error.errno != errno.EPIPE and not self._told:
-                self._told = True
+            if error.errno != errno.EPIPE and not self._reported:
+                self._reported = True
                 with suppress(OSError):
                     os.write(2, f"stdout: cannot be written ({error.strerror}); the rest is left out\n".encode())
             return memoryview(data).nbytes

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use, by its affinity and by the CPU quotas of containers."""
+"""The number of processor cores that this process may use, by its affinity and the CPU quotas of containers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def allowed_cores(root: Path = Path("/")) -> float:
-    """The cores of this process's affinity, or fewer where a control group has a CPU quota; may be a fraction.
+    """The cores of this process's affinity, or fewer if a control group has a CPU quota; may be a fraction.
 
-    root: of the file system, for tests. `sched_getaffinity` and `cpu_count` do not see quotas: with 64 cores and a
-    quota of 2, 64 threads are stopped for most of every 100 ms.
+    `sched_getaffinity` and `cpu_count` do not see quotas: with 64 cores and a quota of 2, 64 threads are stopped for
+    most of every 100 ms. root: the root of the file system; tests have one of their own.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min([float(cores), *_quotas(root)])

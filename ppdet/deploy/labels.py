@@ -1,4 +1,4 @@
-"""Class names as OpenCV can draw them. `ppdet/utils/labels.py` is a link to this file."""
+"""Class names as OpenCV can draw them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _DRAWS_ALL_LETTERS = int(cv2.__version__.partition(".")[0]) >= 5  # OpenCV 4 dra
 
 
 def label(class_id: int, name: str) -> str:
-    """What is drawn for a class: its name, or its number where OpenCV would draw question marks."""
+    """The text for a class: its name, or its number if OpenCV would draw question marks."""
     return name if _is_drawable(name) else f"class {class_id}"
 
 
 def describe_undrawable(names: Sequence[str]) -> str | None:
-    """One line about the names that `label` leaves out; None where there are none."""
+    """One line about the names that `label` replaces by numbers; None if there are none."""
     left_out = [name for name in names if not _is_drawable(name)]
     if not left_out:
         return None

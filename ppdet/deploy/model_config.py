@@ -1,4 +1,4 @@
-"""infer_cfg: what a runner has to know besides the graph, as PaddleDetection and tools/export_model.py write it."""
+"""infer_cfg: the settings of a model besides its graph, as PaddleDetection and tools/export_model.py write them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 from .config_file import read_mapping
 from .config_values import Section, shown
 
-ARCHS = ("PicoDet", "GFL")  # PaddleDetection calls a PicoDet GFL where boxes are decoded inside of the graph
+ARCHS = ("PicoDet", "GFL")  # PaddleDetection calls a PicoDet GFL if its graph decodes boxes
 BOX_UNITS = ("image", "input", "normalized")
 _LARGEST_SIDE = 8192
-_INTERPOLATIONS = 6  # the last of OpenCV's numbers
-_OPTIONS: dict[
-    str, dict[str, bool | None]
-] = {  # of the steps that are known, and the only value of those that change nothing here
+_INTERPOLATIONS = 6  # the highest of OpenCV's numbers
+# The options of each known step; those that change nothing here have one value that is accepted.
+_OPTIONS: dict[str, dict[str, bool | None]] = {
     "Decode": {},
     "Resize": {"target_size": None, "keep_ratio": None, "interp": None},
     "NormalizeImage": {"mean": None, "std": None, "is_scale": None, "norm_type": None, "is_channel_first": False},
@@ -29,21 +28,24 @@ _OPTIONS: dict[
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """source         what infer_cfg was read from, for messages
-    size           (height, width) that images are resized to
-    keep_ratio     one factor for both sides
-    interp         OpenCV's number of the interpolation
-    scale, shift   [3] float32 each: normalised = pixel * scale + shift, channels RGB; None: the model takes pixels
-    pad_stride     zeros bottom and right up to a multiple of it
-    labels         class names
-    boxes          what the model's coordinates refer to, one of BOX_UNITS; None: not said
-    strides        of the levels, the finest first, and
-    cell_offset    where in its cell a grid point lies, for raw outputs
-    iou_threshold  of NMS done here, with at most
-    per_class      boxes per class before it and
-    per_image      boxes after it; -1: all
-    threshold      detections that score less are left out unless asked for
-    checksum       of the model's files when they were exported; None: not known
+    """The checked content of infer_cfg.
+
+    Attributes:
+        source: the file that infer_cfg was read from, for messages.
+        size: (height, width) that images are resized to.
+        keep_ratio: whether both sides are resized by one factor.
+        interp: OpenCV's number of the interpolation.
+        scale, shift: [3] float32 each: normalized = pixel * scale + shift, channels RGB; None: the model takes pixels.
+        pad_stride: zeros are added bottom and right up to a multiple of it.
+        labels: class names.
+        boxes: the units of the model's coordinates, one of BOX_UNITS; None: not stated.
+        strides: strides of the levels, the finest first; for raw outputs.
+        cell_offset: position of a grid point in its cell, 0..1; for raw outputs.
+        iou_threshold: IoU threshold of NMS, if it is done here.
+        per_class: most boxes of a class before NMS; -1: all.
+        per_image: most boxes of an image after NMS; -1: all.
+        threshold: default score threshold of detections.
+        checksum: checksum of the model's files when they were exported; None: not known.
     """
 
     source: str
@@ -65,12 +67,15 @@ class ModelConfig:
 
 
 def read_config(model: Path, embedded: str | None) -> ModelConfig:
-    """Of the model file `model`: what it carries, else the file beside it. Raises DeployError."""
+    """The infer_cfg that the model file `model` carries (`embedded`), else that of the file beside it.
+
+    Raises DeployError that names the file and the key at fault.
+    """
     return parse_config(*read_mapping(model, embedded))
 
 
 def parse_config(mapping: Any, source: str) -> ModelConfig:
-    """Raises DeployError that begins with `source` and the dotted key at fault."""
+    """Checks the content of infer_cfg. Raises DeployError that begins with `source` and the dotted key at fault."""
     cfg = Section(mapping, source)
     if (arch := cfg.value("arch", "PicoDet", "PicoDet")) not in ARCHS:
         raise cfg.error(
@@ -79,7 +84,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
     steps = _steps(cfg)
     resize, nms = steps["Resize"], cfg.section("NMS")
     scale, shift = _normalization(steps.get("NormalizeImage"))
-    nms.number("score_threshold", 0, 1, 0.3)  # for other runners; here it is draw_threshold
+    nms.number("score_threshold", 0, 1, 0.3)  # other runners use it; here draw_threshold counts
     return ModelConfig(
         source=source,
         size=_size(resize),
@@ -101,7 +106,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
 
 
 def _steps(cfg: Section) -> dict[str, Section]:
-    """The preprocessing steps by type, each known and there once."""
+    """The preprocessing steps by type. Raises DeployError if one is unknown or there twice."""
     steps: dict[str, Section] = {}
     for step in cfg.sections("Preprocess"):
         name = str(step.value("type", "the name of a step"))
@@ -123,7 +128,7 @@ def _steps(cfg: Section) -> dict[str, Section]:
 
 
 def _size(resize: Section) -> tuple[int, int]:
-    """Height and width, which are one number where they are equal."""
+    """Height and width; one number stands for both."""
     if isinstance(resize.value("target_size", "height and width"), int):
         return (resize.whole("target_size", 1, _LARGEST_SIDE),) * 2
     size = resize.wholes("target_size", 1, _LARGEST_SIDE)
@@ -133,7 +138,7 @@ def _size(resize: Section) -> tuple[int, int]:
 
 
 def _normalization(step: Section | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Scale and shift of (pixel / 255 - mean) / std, in evaluation's arithmetic, so that the results are equal."""
+    """Scale and shift of (pixel / 255 - mean) / std, computed as for evaluation, so that the results are equal."""
     if step is None:
         return None, None
     divisor = 255 if step.truth("is_scale", True) else 1
@@ -144,7 +149,7 @@ def _normalization(step: Section | None) -> tuple[np.ndarray | None, np.ndarray 
 
 
 def _pad_stride(steps: dict[str, Section]) -> int:
-    """0 and -1 stand for no padding."""
+    """The stride that images are padded to; 0 and -1 stand for no padding."""
     if "PadStride" in steps:
         return max(1, steps["PadStride"].whole("stride", -1, 1024, 1))
     return max(1, steps["PadBatch"].whole("pad_to_stride", -1, 1024, 1)) if "PadBatch" in steps else 1

@@ -1,4 +1,4 @@
-"""From a model's outputs to rows (class, score, x1, y1, x2, y2), with NumPy only."""
+"""Turns a model's outputs into rows (class, score, x1, y1, x2, y2), with NumPy only."""
 
 from __future__ import annotations
 
@@ -11,23 +11,33 @@ from .errors import DeployError
 from .model_config import ModelConfig
 
 _NO_SCORE = 1e-6  # so that a threshold of 0 does not give every class of every point
+_ROUNDING = 0.01  # how far scores may leave 0..1
 
 
 def detections(
-    outputs: Sequence[np.ndarray], config: ModelConfig, units: str, input_size: tuple[int, int],
-    scale_factor: np.ndarray, threshold: float,
-) -> list[np.ndarray]:  # fmt: skip
+    outputs: Sequence[np.ndarray],
+    config: ModelConfig,
+    units: str,
+    input_size: tuple[int, int],
+    scale_factor: np.ndarray,
+    threshold: float,
+) -> list[np.ndarray]:
     """Rows [n, 6] float32 per image, in original pixels, of at least `threshold`.
 
-    outputs       of one of three kinds, told apart by number and rank:
-                  nms      bbox [M, 6], bbox_num [B]; rows grouped by image; of one image bbox alone will do
-                  decoded  boxes [B, L, 4] xyxy, scores [B, C, L]
-                  raw      scores [B, h*w, C] or [B, C, h, w] of each level, the finest first, then its box
-                           distributions [B, h*w, 4*bins] or [B, 4*bins, h, w] (logits)
-    units         what boxes refer to: image, input or normalized (see `box_units`)
-    input_size    (height, width) of the network's input
-    scale_factor  [B, 2] (y, x)
-    Raises DeployError where the outputs are of no such kind.
+    Args:
+        outputs: of one of three kinds, which their number and rank tell apart:
+            nms: bbox [M, 6] and bbox_num [B]; rows grouped by image; for one image bbox alone is enough.
+            decoded: boxes [B, L, 4] xyxy and scores [B, C, L].
+            raw: scores [B, h*w, C] or [B, C, h, w] of each level, the finest first, then its box distributions
+                [B, h*w, 4*bins] or [B, 4*bins, h, w] (logits).
+        config: the model's infer_cfg.
+        units: what boxes refer to: image, input or normalized (see `box_units`).
+        input_size: (height, width) of the network's input.
+        scale_factor: [B, 2] (y, x).
+        threshold: lowest score.
+
+    Raises:
+        DeployError: the outputs are of no such kind.
     """
     if has_nms(outputs):
         per_image = _split(outputs)
@@ -47,17 +57,17 @@ def detections(
 
 
 def has_nms(outputs: Sequence[np.ndarray]) -> bool:
-    """Whether they are detections. Some exports lack the second output."""
+    """Whether the outputs are those of NMS. Some exports lack the second one."""
     return [array.ndim for array in outputs] in ([2, 1], [2])
 
 
 def box_units(outputs: Sequence[np.ndarray], config: ModelConfig, takes_scale_factor: bool) -> str:
-    """What boxes refer to where infer_cfg does not say it: as PaddleDetection exports, which scale for NMS only."""
+    """The units of boxes: those of infer_cfg, else those of PaddleDetection's exports, which scale for NMS only."""
     return config.boxes or ("image" if has_nms(outputs) and takes_scale_factor else "input")
 
 
 def check_outputs(outputs: Sequence[np.ndarray], config: ModelConfig) -> None:
-    """Raise DeployError where scores are not in 0..1, boxes are not finite, or classes are not those of label_list."""
+    """Raises DeployError if scores are not in 0..1, boxes are not finite, or classes are not those of label_list."""
     names, levels = len(config.labels), len(outputs) // 2
     scores: Sequence[np.ndarray]
     boxes: Sequence[np.ndarray]
@@ -72,18 +82,14 @@ def check_outputs(outputs: Sequence[np.ndarray], config: ModelConfig) -> None:
         if classes < names:
             raise _misfit(config, f"{classes} classes")
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < names:
-        raise _misfit(
-            config, f"a class of number {numbers.max():g}" if numbers.min() >= 0 else "negative class numbers"
-        )
+        largest = f"a class of number {numbers.max():g}"
+        raise _misfit(config, largest if numbers.min() >= 0 else "negative class numbers")
     low, high = (float(of([of(each, initial=0.5) for each in scores], initial=0.5)) for of in (np.min, np.max))
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING and all(np.isfinite(each).all() for each in boxes)):
         raise DeployError(
             f"{config.source}: the model gives scores of {low:g} to {high:g}; expected 0 to 1, and finite boxes: its "
             "weights are damaged or have diverged; export it again from others"
         )
-
-
-_ROUNDING = 0.01  # that scores may leave 0..1 by
 
 
 def _misfit(config: ModelConfig, classes: str) -> DeployError:
@@ -116,7 +122,7 @@ def _decoded(outputs: Sequence[np.ndarray], threshold: float) -> list[np.ndarray
 def _raw(
     outputs: Sequence[np.ndarray], config: ModelConfig, input_size: tuple[int, int], threshold: float
 ) -> list[np.ndarray]:
-    """Only the distributions of grid points that score enough are decoded."""
+    """Candidates of raw outputs; only the distributions of grid points that score enough are decoded."""
     strides = config.strides
     if len(outputs) != 2 * len(strides) or not strides:
         raise _unknown(outputs)
@@ -131,8 +137,8 @@ def _raw(
 
     def decode(logits: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         distances = _expectation(logits[chosen]) * steps[chosen, None]
-        centres = points[chosen]
-        return np.concatenate([centres - distances[:, :2], centres + distances[:, 2:]], axis=1)
+        centers = points[chosen]
+        return np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
 
     return [
         _candidates(image, threshold, partial(decode, logits))
@@ -141,7 +147,7 @@ def _raw(
 
 
 def _grid(input_size: tuple[int, int], stride: int, offset: float) -> np.ndarray:
-    """Centres [h*w, 2] float32 (x, y) of a level's cells, row by row, input pixels."""
+    """Centers [h*w, 2] float32 (x, y) of a level's cells, row by row, input pixels."""
     height, width = (-(-side // stride) for side in input_size)
     y, x = np.mgrid[:height, :width]
     return ((np.stack([x.ravel(), y.ravel()], axis=1) + offset) * stride).astype(np.float32)
@@ -155,21 +161,25 @@ def _expectation(logits: np.ndarray) -> np.ndarray:
 
 
 def _candidates(scores: np.ndarray, threshold: float, boxes_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Rows of all (point, class) in scores [L, C] of at least `threshold`; boxes_of: points [n] -> boxes [n, 4]."""
+    """Rows of all (point, class) whose score in [L, C] is at least `threshold`; boxes_of: points [n] -> [n, 4]."""
     points, classes = np.nonzero(scores >= max(threshold, _NO_SCORE))
     return np.column_stack([classes, scores[points, classes], boxes_of(points)]).astype(np.float32)
 
 
 def nms(rows: np.ndarray, iou_threshold: float, per_class: int = -1, per_image: int = -1) -> np.ndarray:
-    """The rows [n, 6] that no better one of their class overlaps by more than `iou_threshold`, the surest first.
+    """The rows [n, 6] that no better one of their class overlaps by more than `iou_threshold`, by descending score.
 
-    per_class  rows of a class that take part, the surest; per_image: rows that stay; -1: all
+    Args:
+        rows: class, score, x1, y1, x2, y2.
+        iou_threshold: largest IoU of two rows of a class that both stay.
+        per_class: how many rows of a class take part, the most confident ones; -1: all.
+        per_image: how many rows stay at most; -1: all.
     """
-    rows = _surest_of_classes(rows[np.argsort(-rows[:, 1], kind="stable")], per_class)
+    rows = _top_of_classes(rows[np.argsort(-rows[:, 1], kind="stable")], per_class)
     of_class = {number: np.flatnonzero(rows[:, 0] == number) for number in np.unique(rows[:, 0]).tolist()}
     stays, kept = np.ones(len(rows), bool), list[int]()
     for i, number in enumerate(rows[:, 0].tolist()):
-        if len(kept) == per_image:  # what comes later is less sure, of whatever class
+        if len(kept) == per_image:  # later rows have lower scores, whatever their class
             break
         if stays[i]:
             kept.append(i)
@@ -179,7 +189,7 @@ def nms(rows: np.ndarray, iou_threshold: float, per_class: int = -1, per_image: 
     return rows[kept]
 
 
-def _surest_of_classes(rows: np.ndarray, count: int) -> np.ndarray:
+def _top_of_classes(rows: np.ndarray, count: int) -> np.ndarray:
     """At most `count` of each class of the sorted rows; -1: all."""
     if not 0 <= count < len(rows):
         return rows
@@ -188,7 +198,7 @@ def _surest_of_classes(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def overlaps(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Areas: shared by `box` [4] and each of `boxes` [n, 4]; of the one; of the others."""
+    """The areas that `box` [4] shares with each of `boxes` [n, 4], the area of `box`, and those of `boxes`."""
     sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
     area = float(np.prod(np.maximum(box[2:] - box[:2], 0)))
     return np.prod(np.maximum(sides, 0), axis=1), area, np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
@@ -196,5 +206,7 @@ def overlaps(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, float, np.
 
 def _unknown(outputs: Sequence[np.ndarray]) -> DeployError:
     shapes = ", ".join(str(list(array.shape)) for array in outputs)
-    return DeployError(f"model: gives outputs of shapes {shapes}; expected those of a PicoDet that was exported with "
-                       "tools/export_model.py")  # fmt: skip
+    return DeployError(
+        f"model: gives outputs of shapes {shapes}; expected those of a PicoDet that was exported with "
+        "tools/export_model.py"
+    )

@@ -1,4 +1,4 @@
-"""Images into the network's input, as evaluation does it: the same values bit for bit."""
+"""Turns images into the network's input: the values are those of evaluation, bit for bit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from .model_config import ModelConfig
 
 
 class Prepared(NamedTuple):
-    """What a network takes: image [B, 3, H, W] RGB, scale_factor [B, 2] and im_shape [B, 2] float32, all (y, x).
+    """The inputs of a network.
 
-    scale_factor is the size of the image in the network's input over its own; im_shape is its size there, without
-    padding. `image` is lent until the next call in the same thread.
+    Attributes:
+        image: [B, 3, H, W] RGB, float32 or uint8, lent until the next call in the same thread.
+        scale_factor: [B, 2] float32 (y, x), size in the network's input / original size.
+        im_shape: [B, 2] float32 (height, width) in the network's input, without padding.
     """
 
     image: np.ndarray
@@ -25,26 +27,28 @@ class Prepared(NamedTuple):
 
 
 class Preprocessor:
-    """Resize, split and normalize into a buffer that each thread makes once, one pass per plane without float images.
+    """Resizes, splits and normalizes into a buffer that each thread makes once, in one pass per plane.
 
-    canvas  (height, width) of the network's input where it is fixed
-    dtype   float32, or uint8 where the model takes that
+    Args:
+        config: the model's infer_cfg.
+        input_size: (height, width) of the network's input; None: any.
+        dtype: float32, or uint8 if the model takes that.
     """
 
-    def __init__(self, config: ModelConfig, canvas: tuple[int, int] | None, dtype: np.dtype) -> None:
-        self._config, self._canvas, self._dtype = config, canvas, dtype
+    def __init__(self, config: ModelConfig, input_size: tuple[int, int] | None, dtype: np.dtype) -> None:
+        self._config, self._input_size, self._dtype = config, input_size, dtype
         self._buffers = _Buffers(dtype)
         self._scale, self._shift = config.scale, config.shift
 
     @property
     def uniform(self) -> bool:
         """Whether images of all sizes become inputs of one size."""
-        return self._canvas is not None or not self._config.keep_ratio
+        return self._input_size is not None or not self._config.keep_ratio
 
     def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
-        """Images [h, w, 3] uint8, each with the order of its colours."""
+        """Prepares images [h, w, 3] uint8, each given with the order of its colors (rgb or bgr)."""
         factors = [resize_factors(image.shape[:2], self._config.size, self._config.keep_ratio) for image, _ in images]
-        height, width = self._canvas or self._padded(images[0][0].shape[:2], factors[0])
+        height, width = self._input_size or self._padded(images[0][0].shape[:2], factors[0])
         shape = (len(images), 3, height, width)
         if self._buffers.batch.shape != shape:
             self._buffers.batch = np.zeros(shape, self._dtype)
@@ -64,7 +68,7 @@ class Preprocessor:
         return height, width
 
     def _write(self, image: np.ndarray, order: str, out: np.ndarray) -> None:
-        """`image` [h, w, 3] uint8, normalised, into the top left of `out` [3, H, W]; the rest becomes 0."""
+        """Writes `image` [h, w, 3] uint8, normalized, into the top left of `out` [3, H, W]; the rest becomes 0."""
         height, width = image.shape[:2]
         planes = self._buffers.planes
         if not planes or planes[0].shape != (height, width):
@@ -81,7 +85,7 @@ class Preprocessor:
 
 
 class _Buffers(threading.local):
-    """Each thread has its own."""
+    """The buffers of each thread."""
 
     def __init__(self, dtype: np.dtype) -> None:
         self.batch = np.empty(0, dtype)

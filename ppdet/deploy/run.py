@@ -1,4 +1,4 @@
-"""The command line's work: detect in images or a video, write pictures and results, or measure."""
+"""Does what the command line asks for: detects in images or a video and writes the results, or measures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .video import SUFFIX, draw_video, stream_name
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the options of cli.py ask for; returns the exit status."""
-    _name_what_has_no_effect(args)
+    """Runs the options of cli.py; returns the exit status."""
+    _name_options_without_effect(args)
     if args.benchmark and args.slice_infer:
         raise DeployError("--slice_infer: --benchmark measures whole images; leave one of them out")
     for option in ("image", "image_dir"):
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     return _images(args, detector, files)
 
 
-def _name_what_has_no_effect(args: argparse.Namespace) -> None:
+def _name_options_without_effect(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in NO_EFFECT}
     unused = [f"--{name} {value}" for name, value in given.items() if value not in (None, NO_EFFECT[name])]
     if unused:

@@ -1,4 +1,4 @@
-"""Detection in overlapping parts of a large image, and how their boxes become one image's."""
+"""Overlapping tiles of a large image, and merging what was detected in them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from .errors import DeployError
 from .postprocess import overlaps
 
 Window = tuple[int, int, int, int]  # x1, y1, x2, y2
-_CUT_SHARE = 0.6  # of a cut box, inside another box: the rest of the same object
-_EDGE = 0.01  # of a tile's side: so near to its edge a box counts as cut
+_CUT_SHARE = 0.6  # a cut box with this share of its area in another box is part of the same object
+_EDGE = 0.01  # share of a tile's side: a box that is so near to the edge counts as cut
 
 
 def windows(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[Window]:
-    """Tiles of (height, width) `tile` that cover an image of `size`, neighbours sharing at least `overlap` (0 to 0.9).
+    """Tiles of (height, width) `tile` that cover an image of `size`, neighbors sharing at least `overlap` (0 to 0.9).
 
-    All are of the full size where the image is; the last ones of a row or column are moved inwards for that.
+    All have the full size if the image is large enough: the last ones of a row or column are moved inwards.
     """
     if min(tile) < 32 or not 0 <= overlap <= 0.9:
         raise DeployError(f"tile, overlap: found {tile[0]} x {tile[1]}, {overlap}; expected 32 or more, and 0 to 0.9")
@@ -31,20 +31,30 @@ def _starts(length: int, tile: int, overlap: float) -> tuple[list[int], int]:
 
 
 def cut(rows: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
-    """Which of the rows [n, 6], in pixels of the image, reach an edge of `window` inside the image: [n] bool."""
+    """[n] bool: whether each row [n, 6], in pixels of the image, reaches an edge of `window` inside the image."""
     x1, y1, x2, y2 = window
     left, top, right, bottom = rows[:, 2:].T
     margin_x, margin_y = _EDGE * (x2 - x1), _EDGE * (y2 - y1)
-    sides = [(left <= x1 + margin_x) & (x1 > 0), (right >= x2 - margin_x) & (x2 < size[1]),
-             (top <= y1 + margin_y) & (y1 > 0), (bottom >= y2 - margin_y) & (y2 < size[0])]  # fmt: skip
+    sides = [
+        (left <= x1 + margin_x) & (x1 > 0),
+        (right >= x2 - margin_x) & (x2 < size[1]),
+        (top <= y1 + margin_y) & (y1 > 0),
+        (bottom >= y2 - margin_y) & (y2 < size[0]),
+    ]
     return np.asarray(np.logical_or.reduce(sides))
 
 
 def merge(rows: np.ndarray, tile: np.ndarray, is_cut: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """The rows [n, 6] that no better one of their class in *another* tile overlaps; of one tile NMS is done already.
+    """The rows [n, 6] that no better one of their class in another tile overlaps; NMS has been done in each tile.
 
-    Whole boxes are better than cut ones, then the score counts. Cut ones go where most of them is in a better box too,
-    since a part and its whole may share little by IoU. tile, is_cut: [n] number of the tile, and whether cut.
+    Whole boxes are better than cut ones; among equals the score decides. A cut box also goes if most of it lies in a
+    better box, because the IoU of a part and its whole may be small.
+
+    Args:
+        rows: class, score, x1, y1, x2, y2 in pixels of the image.
+        tile: [n] number of the tile of each row.
+        is_cut: [n] bool, see `cut`.
+        iou_threshold: largest IoU of two rows that both stay.
     """
     kept: list[int] = []
     for i in np.lexsort((-rows[:, 1], is_cut)).tolist():

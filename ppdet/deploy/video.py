@@ -18,18 +18,23 @@ from .files import atomic_path
 SUFFIX = ".mp4"
 _CODEC, _USUAL_RATE, _HIGHEST_RATE = "mp4v", 30.0, 1000.0  # some streams give the ticks of their clock as the rate
 _REMEDIES: dict[type, str] = {int: "check --camera_id", str: "check the address, and that the stream is on"}
-_ENOUGH = 0.99  # of the frames that the header counts, which some containers only estimate
+_ENOUGH = 0.99  # share of the frames that the header announces; some containers only estimate it
 _PROGRESS_SECONDS = 0.5, 10.0  # on a terminal; in a log
 
 
 def draw_video(source: Path | str | int, target: Path, drawn: Callable[[np.ndarray], np.ndarray]) -> int:
-    """Write each frame through `drawn` (BGR -> BGR); returns how many.
+    """Writes a video of the frames of `source`, each passed through `drawn`; returns their number.
 
-    source: a file; or, until it ends or Ctrl-C comes, the address of a stream or the number of a camera.
+    Args:
+        source: a file, the address of a stream, or the number of a camera; the latter two until they end or Ctrl-C.
+        target: the video to write.
+        drawn: frame [h, w, 3] uint8 BGR -> frame to write, of the same shape.
 
-    Raises DeployError where it cannot be read or written, or ends before the frames that it announces; what was there
-    is written then. Raises KeyboardInterrupt, which says what became of the frames so far, after Ctrl-C in a file: they
-    are written unless that would replace an earlier result.
+    Raises:
+        DeployError: it cannot be read or written, or it ends before the number of frames that it announces; the frames
+            before that are written.
+        KeyboardInterrupt: Ctrl-C in a file. The frames so far are written unless they would replace an earlier result;
+            the message says which.
     """
     is_file = isinstance(source, Path)
     name = shown_source(source)
@@ -45,7 +50,7 @@ def draw_video(source: Path | str | int, target: Path, drawn: Callable[[np.ndarr
         rate = capture.get(cv2.CAP_PROP_FPS)
         with atomic_path(target) as temp:
             rate = rate if 0 < rate <= _HIGHEST_RATE else _USUAL_RATE
-            count, stopped = _copy(capture, frame, temp, rate, drawn, Progress(name, announced))
+            count, stopped = _copy(capture, frame, temp, rate, drawn, ProgressLine(name, announced))
             if stopped and (count == 0 or (is_file and target.exists())):
                 raise KeyboardInterrupt(f"after {count} frames, which are not kept; {target} is as it was")
     finally:
@@ -58,14 +63,14 @@ def draw_video(source: Path | str | int, target: Path, drawn: Callable[[np.ndarr
 
 
 def shown_source(source: Path | str | int) -> str:
-    """The source as messages name it: an address without its user and password."""
+    """The name of the source in messages: an address without its user and password."""
     if isinstance(source, int):
         return f"camera {source}"
     return re.sub(r"(?<=://)[^/]*@", "", source) if isinstance(source, str) else str(source)
 
 
 def stream_name(source: str | int) -> str:
-    """A file name for what comes from a stream or a camera: rtsp://me:secret@10.0.0.7:554/door -> 10.0.0.7_554_door."""
+    """A file name for the video of a stream or a camera: rtsp://me:secret@10.0.0.7:554/door -> 10.0.0.7_554_door."""
     if isinstance(source, int):
         return f"camera_{source}"
     address = shown_source(source).partition("://")[2].partition("?")[0]
@@ -78,14 +83,16 @@ def _copy(
     path: Path,
     rate: float,
     drawn: Callable[[np.ndarray], np.ndarray],
-    progress: Progress,
+    progress: ProgressLine,
 ) -> tuple[int, bool]:
-    """How many frames, and whether Ctrl-C ended it."""
+    """Copies all frames; returns their number, and whether Ctrl-C ended it."""
     height, width = frame.shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_CODEC), rate, (width, height))
     if not writer.isOpened():
-        raise DeployError(f"{path.parent}: this OpenCV cannot write {SUFFIX} videos there; check the folder, or "
-                          "pip install opencv-python-headless")  # fmt: skip
+        raise DeployError(
+            f"{path.parent}: this OpenCV cannot write {SUFFIX} videos there; check the folder, or pip install "
+            "opencv-python-headless"
+        )
     count, ok, stopped = 0, True, False
     try:
         while ok:
@@ -104,8 +111,8 @@ def _copy(
     return count, stopped
 
 
-class Progress:
-    """Frames done, of how many, how fast: one line that is rewritten on a terminal, a line now and then in a log."""
+class ProgressLine:
+    """Prints the number of frames and their rate: one line that is rewritten on a terminal, or some lines in a log."""
 
     def __init__(self, name: str, total: int, stream: TextIO | None = None) -> None:
         self._name, self._total, self._stream = name, total, stream or sys.stderr

@@ -19,7 +19,7 @@ import pytest
 
 from ppdet.deploy import labels
 from ppdet.deploy.cli import main, parser
-from ppdet.deploy.video import Progress, stream_name
+from ppdet.deploy.video import ProgressLine, stream_name
 from tests.deploy.conftest import INFER_CFG, make_model
 
 FOLDER = Path(__file__).resolve().parents[2] / "ppdet" / "deploy"
@@ -157,11 +157,11 @@ def test_ctrl_c_in_a_video(earlier, run, tmp_path, monkeypatch):
         target.parent.mkdir()
         target.write_bytes(earlier)
 
-    def interrupted(self: Progress, count: int) -> None:
+    def interrupted(self: ProgressLine, count: int) -> None:
         if count == 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Progress, "show", interrupted)
+    monkeypatch.setattr(ProgressLine, "show", interrupted)
     status, _, err = run("--video_file", path)
     assert status == 130
     if earlier:

@@ -1,4 +1,4 @@
-"""Which file of a model runs on which runtime."""
+"""Chooses the file of a model and the runtime that runs it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .base import Backend
 
 @dataclass(frozen=True)
 class _Kind:
-    module: str  # what has to be installed
-    package: str  # how it is called there
-    suffixes: tuple[str, ...]  # of the files it runs, the better first
+    module: str  # its import name
+    package: str  # its name for pip
+    suffixes: tuple[str, ...]  # files that it runs, the preferred first
 
 
 # The fastest first: docs/deploy.md has the measurements.
@@ -26,12 +26,12 @@ KINDS = {
     "onnxruntime": _Kind("onnxruntime", "onnxruntime", (".onnx",)),
     "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
 }
-_INT8 = "_int8"  # ends the names that tools/post_quant.py gives, beside the model that it was made of
+_INT8 = "_int8"  # ending of the names that tools/post_quant.py writes
 SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
 
 
 def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[Backend, str, Path]:
-    """The model, the name of its backend and the file. Raises DeployError in one line for whatever does not fit."""
+    """The model, the name of its backend and the file. Raises DeployError if one of them does not fit."""
     if not isinstance(model_path, (str, Path)):
         return model_path, type(model_path).__name__, Path(type(model_path).__name__)
     name, file = choose(Path(model_path), backend)
@@ -51,7 +51,7 @@ def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[
 
 
 def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
-    """(backend, file): the one asked for, or the fastest that is installed and has a file."""
+    """(backend, file): the requested backend, or the fastest one that is installed and has a file."""
     if backend not in ("auto", *KINDS):
         raise DeployError(f"backend: found {backend}; expected auto, {', '.join(KINDS)}")
     if not model_path.exists():
@@ -63,17 +63,22 @@ def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
         if importlib.util.find_spec(kind.module) and (file := _file(model_path, kind.suffixes)):
             return name, file
     if absent := {name: kind.package for name, kind in kinds.items() if _file(model_path, kind.suffixes)}:
-        raise DeployError(f"backend {' or '.join(absent)}: not installed; pip install {' or '.join(absent.values())}, "
-                          'or in a clone pip install ".[deploy]"')  # fmt: skip
+        packages = " or ".join(absent.values())
+        raise DeployError(
+            f"backend {' or '.join(absent)}: not installed; pip install {packages}, or in a clone pip install "
+            '".[deploy]"'
+        )
     wanted = dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes)
     if int8 := sorted(file.name for suffix in wanted for file in model_path.glob(f"*{_INT8}{suffix}")):
         raise DeployError(f"{model_path}: only INT8 models that {backend} runs ({', '.join(int8)}); name the file")
-    raise DeployError(f"{model_path}: nothing that {backend} runs ({', '.join(wanted)}); choose another backend or "
-                      "file, or export in that format")  # fmt: skip
+    raise DeployError(
+        f"{model_path}: nothing that {backend} runs ({', '.join(wanted)}); choose another backend or file, or export "
+        "in that format"
+    )
 
 
 def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
-    """`path` itself, or of a folder model.*, or else the only file with such a suffix; INT8 only where it is named."""
+    """`path` if it is a file; in a folder model.*, or else the only file with such a suffix that is not INT8."""
     if path.is_file():
         return path if path.suffix in suffixes else None
     for suffix in suffixes:
@@ -90,7 +95,7 @@ def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
 
 
 def _is_model(file: Path) -> bool:
-    """Not INT8, nor some other JSON, as int8_report.json is."""
+    """Whether it is a model, and not INT8; int8_report.json, for example, is not."""
     if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
         return False
     return not file.stem.endswith(_INT8)

@@ -1,4 +1,4 @@
-"""Sizes and types of the inputs of a Paddle model: its runtime does not tell, and crashes on files that are none."""
+"""Reads the inputs of a Paddle model from its file: the runtime does not tell them, and crashes on other files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import Port
 
 
 def read_ports(file: Path) -> dict[str, Port]:
-    """The inputs, by name, of model.json (Paddle 3) or model.pdmodel (Paddle 2). Raises where it is no such file."""
+    """The inputs, by name, of model.json (Paddle 3) or model.pdmodel (Paddle 2). Raises if it is no such file."""
     return {port.name: port for port in (_of_json(file) if file.suffix == ".json" else _of_program(file))}
 
 

@@ -1,7 +1,6 @@
 """Encoded images that may be anything: checked by their headers, decoded, turned upright.
 
-`ppdet/data/image_files` is a link to this folder, so that training and deployment read the same pixels. It imports
-nothing of either.
+Training and deployment read the same pixels through it. It imports nothing of either.
 """
 
 from .decode import ImageProblem, checked_header, decode, read_file

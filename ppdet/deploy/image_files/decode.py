@@ -1,4 +1,4 @@
-"""Image files that may be anything, decoded within bounds of memory and turned upright."""
+"""Decodes untrusted image files within bounds of memory, and turns them upright."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NOT_AN_IMAGE = "not an image that can be decoded; fetch it again or leave it ou
 
 
 class ImageProblem(Exception):
-    """What is wrong with an image, without its name: `what was found; what to do`."""
+    """A problem of an image; the message leaves out its name: `what was found; what to do`."""
 
 
 def read_file(path: str | Path) -> tuple[bytes, Header]:
     """The contents of an image file and its header.
 
-    Raises ImageProblem where it cannot be read, is not an image, or is too large. Opens regular files alone: a pipe may
-    never end.
+    Raises ImageProblem if it cannot be read, is not an image, or is too large. Only regular files are opened: a pipe
+    may never end.
     """
     try:
         status = Path(path).stat()
@@ -42,7 +42,7 @@ def read_file(path: str | Path) -> tuple[bytes, Header]:
 
 
 def checked_header(data: bytes) -> Header:
-    """The header of an encoded image. Raises ImageProblem where it is not one, or claims too many pixels."""
+    """The header of an encoded image. Raises ImageProblem if it is not one, or claims too many pixels."""
     if not data:
         raise ImageProblem("the file is empty; fetch it again or leave it out")
     header = read_header(data)
@@ -57,7 +57,7 @@ def checked_header(data: bytes) -> Header:
 def decode(data: bytes, header: Header, mode: int = cv2.IMREAD_COLOR) -> np.ndarray:
     """The image [h, w, 3] uint8, turned by `header.orientation`, whatever this version of OpenCV would turn by itself.
 
-    mode: one of OpenCV's for color; its IMREAD_REDUCED_… are for JPEGs. Raises ImageProblem where it cannot be decoded.
+    mode: one of OpenCV's for color; its IMREAD_REDUCED_… are for JPEGs. Raises ImageProblem if it cannot be decoded.
     """
     mode |= cv2.IMREAD_IGNORE_ORIENTATION
     if header.kind == "JPEG" and not jpeg.has_end(data, header.position):

@@ -9,7 +9,7 @@ _Order = Literal["little", "big"]
 
 
 def exif_orientation(block: bytes) -> int:
-    """The orientation in an EXIF block, 1 to 8; 1 where it has none.
+    """The orientation in an EXIF block, 1 to 8; 1 if it has none.
 
     The value is read as a SHORT, which the standard demands, whatever type is written there: as OpenCV does.
     """
@@ -22,7 +22,7 @@ def exif_orientation(block: bytes) -> int:
 
 
 def tags(data: bytes) -> list[tuple[int, int, int]]:
-    """(tag, type, position of its value) of each entry of the first directory; none where it is damaged."""
+    """(tag, type, position of its value) of each entry of the first directory; none if it is damaged."""
     if len(data) < 16 or data[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return []
     big = 43 in data[2:4]
@@ -38,7 +38,7 @@ def tags(data: bytes) -> list[tuple[int, int, int]]:
 
 
 def number(data: bytes, at: int, length: int, order: _Order) -> int:
-    """The unsigned number at a position. Raises IndexError where the data end before that."""
+    """The unsigned number at a position. Raises IndexError if the data end before that."""
     if at + length > len(data):
         raise IndexError(at)
     return int.from_bytes(data[at : at + length], order)

@@ -1,6 +1,6 @@
 """Size and orientation of an encoded image, read from its header before anything is decoded.
 
-A file of 43 bytes can claim 30,000 x 30,000 pixels. Formats that are not known here are not decoded.
+A file of 43 bytes can claim 30,000 x 30,000 pixels. Images of other formats are not decoded.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _TAG_BYTES = {1: 1, 3: 2, 4: 4, 16: 8}  # by type: BYTE, SHORT, LONG, LONG8
 
 
 class Header(NamedTuple):
-    """What an image claims to be.
+    """The properties that an image claims to have.
 
-    kind         JPEG, PNG, …
-    size         (height, width) of the stored pixels
-    orientation  how they become upright, as in EXIF: 1 (they are) to 8
-    position     of a JPEG's first scan, of a TIFF's orientation; else 0
+    Attributes:
+        kind: JPEG, PNG, …
+        size: (height, width) of the stored pixels.
+        orientation: how they become upright, as in EXIF: 1 (they are) to 8.
+        position: position of a JPEG's first scan or a TIFF's orientation; else 0.
     """
 
     kind: str
@@ -41,7 +42,7 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes) -> Header | None:
-    """The header of an encoded image; None where it is of no known kind or ends too early."""
+    """The header of an encoded image; None if it is of no known kind or ends too early."""
     for start, parse in _PARSERS.items():
         if data.startswith(start):
             try:
@@ -134,7 +135,7 @@ def _boxes(data: bytes) -> Header | None:
 
 
 def _jpeg_2000(data: bytes) -> Header:
-    """By the size segment of each code stream, whatever the boxes around it say."""
+    """Reads the size segment of each code stream and ignores the boxes around it."""
     return Header("JPEG 2000", _largest(data, rb"\xff\x4f\xff\x51.{4}"))
 
 
@@ -145,7 +146,7 @@ def _avif(data: bytes) -> Header:
 
 
 def _largest(data: bytes, before: bytes) -> tuple[int, int]:
-    """(height, width), the largest of those that stand behind a pattern. Raises ValueError where there is none."""
+    """The largest (height, width) among those that follow a pattern. Raises ValueError if there is none."""
     starts = [found.end() for found in re.finditer(before, data, re.S)]
     sizes = [(number(data, at + 4, 4, "big"), number(data, at, 4, "big")) for at in starts]
     return max(sizes, key=lambda size: size[0] * size[1])

@@ -16,7 +16,7 @@ _PROBE = np.random.default_rng(0).integers(1, 255, 256, np.uint8)  # without 0xF
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of the contents of each segment, up to the first scan's header.
 
-    Raises IndexError or ValueError where the data end before that.
+    Raises IndexError or ValueError if the data end before that.
     """
     marker, position = 0, 2
     while marker != START_OF_SCAN:
@@ -37,7 +37,7 @@ def has_end(data: bytes, scan: int) -> bool:
 
 
 def with_end(data: bytes) -> bytes | None:
-    """A JPEG without an end marker, as some cameras write it, with one; None where scans are missing.
+    """A JPEG without an end marker, as some cameras write it, with one; None if scans are missing.
 
     The last scan may be cut short: see `probes`.
     """
