@@ -334,6 +334,10 @@ def test_a_copy_of_the_folder_is_enough(small, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "output" / "a.png").is_file()
+    lines = "from on_board import Detector", f"print(Detector({str(small)!r}).detect('a.png').names)"
+    command = [sys.executable, "-c", "; ".join(lines)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "('dog',)\n"
 
 
 def test_imports_are_few():
