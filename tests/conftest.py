@@ -17,6 +17,8 @@ from tests.support.tiny import write_config, write_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+# Folders whose tests need no process, export or training; `pytest -m unit` runs them.
+UNIT_FOLDERS = ("core", "data", "metrics", "modeling", "optim", "utils", "weights")
 
 # MKL chooses its code at its first product. The golden figures were measured with what it chooses by itself, so it does
 # so before a test calls `tune_process`; tools that tests start are tuned.
@@ -33,6 +35,14 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"{path} is absent: set PPDET_SHARED to the folder with golden/, weights/ and data/")
     return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the fast tier as `unit`: all tests of UNIT_FOLDERS that are not slow."""
+    folders = {ROOT / "tests" / name for name in UNIT_FOLDERS}
+    for item in items:
+        if folders & set(item.path.parents) and not item.get_closest_marker("slow"):
+            item.add_marker("unit")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -17,9 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
+from ppdet.data.datasets.coco import COCODataSet
 from tests.support import parse_commands
 
 if sys.version_info >= (3, 11):
@@ -110,17 +113,25 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run_python(arguments: list[str], clone: Path, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run Python in the clone, with `text` as its input."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, input=text, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+
+def find_problems(given: list[list[str]], clone: Path) -> list[str | None]:
+    """What is wrong with each command; one process parses all."""
+    done = run_python([parse_commands.__file__], clone, json.dumps(given))
+    assert done.returncode == 0, done.stderr
+    found: list[str | None] = json.loads(done.stdout)
+    return found
+
+
 @pytest.fixture(scope="module")
 def problems(clone: Path) -> dict[str, str | None]:
-    """What is wrong with each command; all are parsed by one process."""
     given = [command for _, command in PARSED]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, parse_commands.__file__], input=json.dumps(given), cwd=clone, env=environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return dict(zip(map(shlex.join, given), json.loads(done.stdout), strict=True))
+    return dict(zip(map(shlex.join, given), find_problems(given, clone), strict=True))
 
 
 @pytest.mark.parametrize(("block", "command"), PARSED, ids=identity)
@@ -139,13 +150,17 @@ def test_the_parser_finds_what_is_wrong(clone: Path) -> None:
         ["python3", "-c", "import"],
     ]
     right = [["python3", "tools/train.py", "-c", CONFIG, "--eval", "-o", "TrainReader.batch_size=3"]]
-    done = subprocess.run(
-        [sys.executable, parse_commands.__file__], input=json.dumps(wrong + right), cwd=clone,
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    *found, last = json.loads(done.stdout)
+    *found, last = find_problems([*wrong, *right], clone)
     assert all(found), found
     assert last is None
+
+
+def test_the_configs_of_the_pages_are_valid(clone: Path) -> None:
+    configs = [block for block in BLOCKS if block.language == "yaml" and "_BASE_:" in block.text]
+    for number, block in enumerate(configs):
+        (clone / f"page{number}.yml").write_text(block.text, encoding="utf-8")
+    found = find_problems([["ppdet", "config", "-c", f"page{number}.yml"] for number in range(len(configs))], clone)
+    assert {str(block): problem for block, problem in zip(configs, found, strict=True) if problem} == {}
 
 
 @pytest.mark.parametrize(("block", "command"), [each for each in COMMANDS if each[1][0] == "pip"], ids=identity)
@@ -176,3 +191,33 @@ def test_links_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)|(?:src|href|srcset)=\"([^\"]+)\"", text)
     local = [link.split("#")[0] for pair in links for link in pair if link and not re.match(r"https?://|#", link)]
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+CHEAP = [(block, command) for block, command in PARSED if command[:2] == ["ppdet", "config"]]
+
+
+@pytest.mark.parametrize(("block", "command"), CHEAP, ids=identity)
+def test_the_cheap_command_runs(block: Block, command: list[str], clone: Path) -> None:
+    done = run_python(["-m", *command], clone)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_the_script_for_yolo_labels_writes_a_coco_file(tmp_path: Path) -> None:
+    script = next(block.text for block in BLOCKS if block.text.startswith("# yolo_to_coco.py"))
+    (tmp_path / "yolo_to_coco.py").write_text(script, encoding="utf-8")
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((100, 200, 3), np.uint8))
+    (tmp_path / "labels" / "b.txt").write_text("1 0.5 0.25 0.1 0.3\n")
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    command = ["yolo_to_coco.py", "images", "labels", "classes.txt", "out.json"]
+    subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
+
+    dataset = COCODataSet(dataset_dir=str(tmp_path), image_dir="images", anno_path="out.json", allow_empty=True).load()
+    assert [category.name for category in dataset.categories] == ["cat", "dog"]
+    record, empty = dataset.records
+    assert (Path(record.im_file).name, record.gt_class.tolist()) == ("b.png", [[1]])
+    np.testing.assert_allclose(record.gt_bbox, [[90, 10, 110, 40]], atol=1e-3)
+    assert (Path(empty.im_file).name, len(empty.gt_bbox)) == ("a.png", 0)
