@@ -25,19 +25,21 @@ _COUNTS = {"epoch", "step", "updates", "seed"}  # of `progress`
 
 def peek_seed(path: Path) -> int:
     """The seed of the run that wrote the checkpoint `path`."""
-    return _read_state(path)["progress"]["seed"]
+    seed: int = _read_state(path)["progress"]["seed"]
+    return seed
 
 
 def best_score(path: Path) -> float | None:
-    """The score of the checkpoint `path`, None where there is none to read."""
+    """The best score in the checkpoint `path`; None if there is none or it cannot be read."""
     try:
-        return _read_state(path)["progress"]["best"]
+        best: float | None = _read_state(path)["progress"]["best"]
     except UserError:
         return None
+    return best
 
 
 def find_checkpoint(wanted: Path | Literal["auto"], output_dir: Path) -> Path | None:
-    """What `-r` means, without extension: a file's checkpoint, or the newest whole one of a folder.
+    """Checkpoint that `-r` means, without extension: a file's checkpoint, or the newest whole one of a folder.
 
     "auto" means the output folder, and None where that has no checkpoint.
     """
@@ -105,7 +107,7 @@ def _latest_epoch(path: Path) -> float:
 
 
 def _place(path: Path, state: Mapping[str, Any]) -> tuple[int, ...]:
-    """What orders checkpoints. Images and not steps: a run goes on with another number of images per step."""
+    """Sort key of checkpoints. It counts images, since a run may go on with another number of images per step."""
     progress = state["progress"]
     images = progress["step"] * max(progress.get("batch", 0), 1)
     return progress["epoch"], images, progress["updates"], with_suffix(path, ".pdstate").stat().st_mtime_ns
@@ -136,7 +138,7 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def _fault(state: Mapping[str, Any]) -> str | None:
-    """What the content of `.pdstate` lacks or has wrong; None: nothing."""
+    """Fault in the content of `.pdstate`, in words; None if it has none."""
     progress = state.get("progress")
     if not isinstance(progress, dict):
         return "it says no progress"
@@ -180,11 +182,11 @@ def read_whole(path: Path) -> dict[str, Any]:
 
 
 def state_checksum(state: Mapping[str, Any]) -> int:
-    """Of what `.pdstate` holds, its own checksum and the loss scale left out."""
+    """Checksum of the contents of `.pdstate`, without its own checksum and the loss scale."""
     others = {suffix: number for suffix, number in state["checksums"].items() if suffix != ".pdstate"}
     ema = state.get("ema", {"step": 0, "state": {}})
     classes = [state["classes"]] if "classes" in state else []  # an earlier version wrote none
     total = zlib.crc32(repr((state["progress"], state["optimizer"], others, ema["step"], *classes)).encode())
     for value in ema["state"].values():
-        total = zlib.crc32(np.ascontiguousarray(value), total)
+        total = zlib.crc32(np.ascontiguousarray(value).data, total)
     return total

@@ -54,22 +54,7 @@ def fit(trainer: Trainer, progress: Progress, stop_on: Sequence[int] = ()) -> Pr
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
     with GracefulStop(stop_on) as stop, unique_name.guard():
-        for epoch in range(progress.epoch, settings.epoch):
-            if trainer.ema and progress.step == 0:
-                trainer.ema.start_epoch(epoch)
-            progress = _train_epoch(trainer, forward, progress, stop)
-            if not stop.agreed:
-                is_last = epoch + 1 == settings.epoch
-                if is_last or (epoch + 1) % settings.snapshot_epoch == 0:
-                    progress = _snapshot(trainer, progress, "model_final" if is_last else str(epoch), stop)
-            if not stop.agreed:
-                progress = replace(progress, epoch=epoch + 1, step=0)
-                if is_last:
-                    break
-                stop.sync()  # a signal during the evaluation has waited long enough
-            if stop.agreed:
-                _save(trainer, progress, "interrupted")
-                break
+        progress = _train_epochs(trainer, forward, progress, stop)
     distributed.detach()
     if stop.agreed:
         logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
@@ -77,6 +62,25 @@ def fit(trainer: Trainer, progress: Progress, stop_on: Sequence[int] = ()) -> Pr
     memory = peak_memory_mb(trainer.device)
     message = "trained %d epochs, peak memory %.0f MB; the results are in %s"
     logger.info(message, progress.epoch, memory, trainer.output_dir)
+    return progress
+
+
+def _train_epochs(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: GracefulStop) -> Progress:
+    """Trains to the last epoch, or to a stop request, which ends in the checkpoint `interrupted`."""
+    settings = trainer.settings
+    while progress.epoch < settings.epoch and not stop.agreed:
+        epoch, is_last = progress.epoch, progress.epoch + 1 == settings.epoch
+        if trainer.ema and progress.step == 0:
+            trainer.ema.start_epoch(epoch)
+        progress = _train_epoch(trainer, forward, progress, stop)
+        if not stop.agreed and (is_last or (epoch + 1) % settings.snapshot_epoch == 0):
+            progress = _snapshot(trainer, progress, "model_final" if is_last else str(epoch), stop)
+        if not stop.agreed:
+            progress = replace(progress, epoch=epoch + 1, step=0)
+            if not is_last:
+                stop.sync()  # a signal during the evaluation has waited long enough
+    if stop.agreed:
+        _save(trainer, progress, "interrupted")
     return progress
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import paddle
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
-from ppdet.data.datasets import Category
+from ppdet.data.datasets import Category, Dataset
 from ppdet.data.loading.loader import Loader
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.modeling import PicoDet
@@ -40,16 +41,20 @@ from ppdet.weights.load import load_pretrained
 from ppdet.weights.trained_classes import TrainedClasses, stored_classes, warn_of_order
 
 logger = logging.getLogger(__name__)
+Resume = Path | Literal["auto"]
 
 
 @dataclass(frozen=True)
 class Trainer:
     """Finished parts for `fit`.
 
-    evaluate    scores a model; None: no evaluation
-    primary     the score that decides which checkpoint is best
-    categories  the classes, which go into the checkpoints
-    begin       makes the output folder that of this run
+    Attributes:
+        scaler: does nothing if mixed precision is off
+        amp: type of mixed precision; None: float32
+        evaluate: scores a model; None: no evaluation
+        primary: name of the score that decides which checkpoint is best
+        categories: the classes, which go into the checkpoints
+        begin: prepares the output folder for this run
     """
 
     model: PicoDet
@@ -58,10 +63,10 @@ class Trainer:
     ema: ModelEMA | None
     loader: Loader
     settings: Settings
-    scaler: paddle.amp.GradScaler  # does nothing where mixed precision is off
+    scaler: paddle.amp.GradScaler
     device: str
     output_dir: Path
-    amp: str | None = None  # the type of mixed precision
+    amp: str | None = None
     evaluate: Callable[[PicoDet], dict[str, float]] | None = None
     primary: str = ""
     categories: Sequence[Category] = ()
@@ -76,82 +81,109 @@ class Trainer:
 
 @distributed.together()
 def build_trainer(
-    session: Session,
-    evaluate: bool = False,
-    resume: Path | Literal["auto"] | None = None,
-    callbacks: Sequence[Callback] = (),
+    session: Session, evaluate: bool = False, resume: Resume | None = None, callbacks: Sequence[Callback] = ()
 ) -> tuple[Trainer, Progress]:
-    """The trainer and the place where it starts: the beginning, or what `resume` means (see find_checkpoint).
+    """Builds the parts of a run, and the position where it starts: the beginning, or that of a checkpoint.
 
     Everything a user can get wrong is checked before the first step.
+
+    Args:
+        session: config, device and builder.
+        evaluate: whether the model is scored at each checkpoint.
+        resume: see find_checkpoint; None: a new run.
+        callbacks: listeners, in addition to the one that writes metrics.jsonl.
     """
     settings, builder = session.settings, session.builder
     checkpoint = _find_together(resume, session.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
-    dataset = session.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
-    if not any(len(record.gt_bbox) for record in dataset.records):  # allow_empty lets such a dataset pass
-        raise UserError(f"TrainDataset: no image of {dataset.anno_file} has a box; correct it")
+    dataset = _load_dataset(session, checkpoint)
     evaluator = build_evaluator(session, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
-    model = session.build_model()
-    if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
-        raise UserError(
-            f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
-            "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
-        )
-    if settings.pretrain_weights and not checkpoint:
-        warn_of_order(settings.pretrain_weights, dataset.categories)
-        load_pretrained(model, resolve_weights(settings.pretrain_weights))
-    model = _with_sync_bn(model, session)
-    if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
-        use_cpu_kernels(model, cpu_threads())
-    learning_rate = builder.build("LearningRate").for_run(
-        reader.batch_size, distributed.world_size(), settings.accumulate_steps, session.rate_places
-    )
-    optimizer = builder.build("OptimizerBuilder")(learning_rate.base_lr, model)
-    ema = None
-    if settings.use_ema:
-        ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
-    amp = _use_amp(session)
-    scaler = paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024)
-    batch = reader.batch_size * distributed.world_size() * settings.accumulate_steps
-    steps = len(loader) // settings.accumulate_steps
-    if not steps:
-        raise UserError(f"accumulate_steps: an update takes {batch} images, but the epoch has fewer; lower it")
-    saved = load_checkpoint(checkpoint, model, optimizer, ema, scaler) if checkpoint else None
-    progress = Progress(epoch=0, step=0, updates=0, seed=seed, batch=batch)
-    if checkpoint and saved:
-        progress = _resume(checkpoint, saved, batch, steps)
-    logger.info(
-        "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d",
-        settings.filename, session.device, len(dataset), steps, settings.epoch, seed,
-    )  # fmt: skip
-    if misfit := learning_rate.misfit(settings.epoch, steps, progress.epoch):
-        logger.warning("%s", misfit)
+    model = _build_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
+    layout = (reader.batch_size, distributed.world_size(), settings.accumulate_steps)
+    learning_rate = builder.build("LearningRate").for_run(*layout, session.rate_places)
+    amp = _amp_dtype(session)
     trainer = Trainer(
         model=model,
-        optimizer=optimizer,
+        optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model),
         learning_rate=learning_rate,
-        ema=ema,
+        ema=_build_ema(model, settings),
         loader=loader,
         settings=settings,
-        scaler=scaler,
+        scaler=paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024),
         device=session.device,
         output_dir=session.output_dir,
         amp=amp,
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
-        begin=partial(begin_run, session.output_dir, session.cfg, checkpoint, saved),
         callbacks=(JsonLines(session.output_dir / METRICS), *callbacks),
     )
+    start = Progress(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
+    trainer, progress = _positioned(trainer, start, session, checkpoint)
+    _announce(trainer, progress, len(dataset))
     return trainer, progress
 
 
-def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | None:
-    """The checkpoint that rank 0 finds: on a machine that cannot see it, the training must not start anew."""
+def _load_dataset(session: Session, checkpoint: Path | None) -> Dataset:
+    """The training images, with the classes of `checkpoint`. Raises UserError if none has a box."""
+    dataset = session.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
+    if not any(len(record.gt_bbox) for record in dataset.records):  # allow_empty lets such a dataset pass
+        raise UserError(f"TrainDataset: no image of {dataset.anno_file} has a box; correct it")
+    return dataset
+
+
+def _build_model(session: Session, pretrain_weights: str | None, categories: Sequence[Category]) -> PicoDet:
+    """The model as it is trained on this device. Raises UserError if its losses do not fit accumulate_steps."""
+    settings, model = session.settings, session.build_model()
+    if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
+        raise UserError(
+            f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
+            "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
+        )
+    if pretrain_weights:
+        warn_of_order(pretrain_weights, categories)
+        load_pretrained(model, resolve_weights(pretrain_weights))
+    model = _with_sync_bn(model, session)
+    if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
+        use_cpu_kernels(model, cpu_threads())
+    return model
+
+
+def _build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
+    """The averaged weights, if the run has them."""
+    if not settings.use_ema:
+        return None
+    return ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
+
+
+def _positioned(
+    trainer: Trainer, start: Progress, session: Session, checkpoint: Path | None
+) -> tuple[Trainer, Progress]:
+    """Loads `checkpoint` into the parts; returns the trainer that continues there, and its position."""
+    if not trainer.steps:
+        raise UserError(f"accumulate_steps: an update takes {start.batch} images, but the epoch has fewer; lower it")
+    saved, progress = None, start
+    if checkpoint:
+        saved = load_checkpoint(checkpoint, trainer.model, trainer.optimizer, trainer.ema, trainer.scaler)
+        progress = _resume(checkpoint, saved, start.batch, trainer.steps)
+    begin = partial(begin_run, session.output_dir, session.cfg, checkpoint, saved)
+    return replace(trainer, begin=begin), progress
+
+
+def _announce(trainer: Trainer, progress: Progress, num_images: int) -> None:
+    """Logs the size of the run, and a warning if the learning rate's schedule does not fit it."""
+    settings, steps = trainer.settings, trainer.steps
+    message = "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d"
+    logger.info(message, settings.filename, trainer.device, num_images, steps, settings.epoch, progress.seed)
+    if misfit := trainer.learning_rate.misfit(settings.epoch, steps, progress.epoch):
+        logger.warning("%s", misfit)
+
+
+def _find_together(resume: Resume, output_dir: Path) -> Path | None:
+    """The checkpoint that rank 0 finds. On a machine that cannot see it, training must not start from the beginning."""
     found, error = None, None
     if distributed.rank() == 0:
         try:
@@ -161,33 +193,35 @@ def _find_together(resume: Path | Literal["auto"], output_dir: Path) -> Path | N
         except UserError as e:
             error = e
     distributed.raise_on_all_ranks(error)
-    return distributed.all_gather_object(found)[0]
+    checkpoint: Path | None = distributed.all_gather_object(found)[0]
+    return checkpoint
 
 
 def _resume(checkpoint: Path, saved: Progress, batch: int, steps: int) -> Progress:
-    """Where to go on from what `checkpoint` says, with `batch` images per step and `steps` steps per epoch."""
+    """Position that continues `saved`, that of `checkpoint`, with `batch` images a step and `steps` steps an epoch."""
     progress = saved.with_batch(batch, steps)
-    # a best_model beside it may be better than what the run had seen until then, and is not to be replaced by less
+    # a best_model beside it may be better than the run's best score until then; a worse one must not replace it
     beside = best_score(checkpoint.with_name("best_model"))
     if "best_model" in checkpoints_beyond(checkpoint.parent, checkpoint):
-        beside = None  # of the part of the run that is done again
+        beside = None  # made by the part of the run that is repeated
     scores = [score for score in (saved.best, beside) if score is not None]
     if saved.batch not in (0, batch):
-        logger.info("%d images per step instead of %d: the place is step %d of %d of epoch %d", batch, saved.batch,
-                    progress.step, steps, progress.epoch + 1)  # fmt: skip
+        message = "%d images per step instead of %d: the place is step %d of %d of epoch %d"
+        logger.info(message, batch, saved.batch, progress.step, steps, progress.epoch + 1)
     return replace(progress, best=max(scores, default=None))
 
 
 def _choose_seed(seed: int | None, checkpoint: Path | None) -> int:
-    """A resumed run goes on with its own seed; a new one draws one that all ranks share."""
+    """Seed of the run: that of the checkpoint, that of the config, or a random one that all ranks share."""
     if checkpoint:
         return peek_seed(checkpoint)
     drawn = random.SystemRandom().randrange(2**31) if seed is None else seed
-    return distributed.all_gather_object(drawn)[0]
+    shared: int = distributed.all_gather_object(drawn)[0]
+    return shared
 
 
-def _use_amp(session: Session) -> str | None:
-    """The type of mixed precision that is wanted and possible."""
+def _amp_dtype(session: Session) -> str | None:
+    """The type of mixed precision, None for float32. Logs a warning if the device has none but it is asked for."""
     dtype = amp_dtype(session.device) if session.settings.amp else None
     if session.settings.amp and dtype is None:
         logger.warning("amp: %s has no mixed precision, training in float32", session.device)
@@ -195,10 +229,12 @@ def _use_amp(session: Session) -> str | None:
 
 
 def _with_sync_bn(model: PicoDet, session: Session) -> PicoDet:
+    """`model`, with norms that share their statistics over ranks if the config asks for it."""
     wanted = session.settings.sync_bn or session.settings.norm_type == "sync_bn"
     if not wanted or distributed.world_size() == 1:
         return model
     if not supports_sync_bn(session.device):
         logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", session.device)
         return model
-    return paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    converted: PicoDet = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return converted

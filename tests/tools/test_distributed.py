@@ -100,14 +100,14 @@ def before(owner, name, at):
 before(session, "_check_model", "config")
 before(session.Session, "load_dataset", "dataset")
 before(train, "_log", "memory")
-before(evaluator, "_filled", "evaluation")
-notes = Loader._note_failures
+before(evaluator, "_padded", "evaluation")
+notes = Loader._report_failures
 def note(self, failures):
     self.batches = getattr(self, "batches", 0) + 1
     if self.batches == 5:
         fault("training")
     notes(self, failures)
-Loader._note_failures = note
+Loader._report_failures = note
 """
 PLACES = ["config", "dataset", "training", "memory", "evaluation"]
 
