@@ -11,10 +11,8 @@ from tests.golden import CONFIGS
 ROOT = Path(__file__).resolve().parents[1]
 ALONE = """
 import sys
-import ppdet.session
-from ppdet.core.config import load_config
-from ppdet.core.registry import Builder
-Builder(load_config(sys.argv[1])).check()
+from ppdet.session import open_session
+open_session(sys.argv[1], ["device=cpu"])
 """
 
 
