@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 # Folders whose tests need no process, export or training; `pytest -m unit` runs them.
 UNIT_FOLDERS = ("core", "data", "metrics", "modeling", "optim", "utils", "weights")
+LONGER = ("test_golden.py", "test_jit.py")  # every config with its losses and gradients; compilations
 
 # MKL chooses its code at its first product. The golden figures were measured with what it chooses by itself, so it does
 # so before a test calls `tune_process`; tools that tests start are tuned.
@@ -38,10 +39,11 @@ def shared() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the fast tier as `unit`: all tests of UNIT_FOLDERS that are not slow."""
+    """Mark the fast tier as `unit`: the tests of UNIT_FOLDERS that are not slow and in no file of LONGER."""
     folders = {ROOT / "tests" / name for name in UNIT_FOLDERS}
     for item in items:
-        if folders & set(item.path.parents) and not item.get_closest_marker("slow"):
+        slow = item.get_closest_marker("slow") or item.path.name in LONGER
+        if folders & set(item.path.parents) and not slow:
             item.add_marker("unit")
 
 
