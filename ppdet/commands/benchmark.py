@@ -15,6 +15,7 @@ from ppdet.deploy.images import list_images
 
 
 def main(args: argparse.Namespace) -> None:
+    """Measure exports side by side, and print a table."""
     if args.repeats < 1:
         raise DeployError(f"--repeats: found {args.repeats}; expected 1 or more")
     cases = [

@@ -9,4 +9,5 @@ from ppdet.doctor.report import doctor
 
 
 def main(args: argparse.Namespace) -> None:
+    """Print the report, and exit with its status."""
     sys.exit(doctor())

@@ -9,4 +9,5 @@ from ppdet.evaluation.evaluator import evaluate_to_console
 
 
 def main(args: argparse.Namespace) -> None:
+    """Score the config's model on its EvalDataset."""
     evaluate_to_console(start(args), args.classwise, args.output_eval, args.json_eval)

@@ -11,6 +11,7 @@ from ppdet.export.export import export
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the config's model for other programs."""
     given = {field.name: getattr(args, field.name, None) for field in fields(ExportSettings)}
     overrides = [f"export.{name}={value}" for name, value in given.items() if value is not None]
     export(start(args, overrides), args.output_dir)

@@ -10,6 +10,7 @@ from ppdet.evaluation.infer import infer
 
 
 def main(args: argparse.Namespace) -> None:
+    """Draw boxes on images; exit with status 1 if some could not be read or written."""
     source = args.infer_img or args.infer_dir
     if not infer(start(args), source, args.output_dir, args.draw_threshold, args.save_results):
         sys.exit(1)

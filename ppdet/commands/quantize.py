@@ -9,6 +9,7 @@ from ppdet.quantization.quantize import QuantizeSettings, quantize
 
 
 def main(args: argparse.Namespace) -> None:
+    """Write the config's model in INT8."""
     formats = [name.strip() for name in args.format.split(",")]
     settings = QuantizeSettings(formats, args.calib_images, args.tolerance)
     quantize(start(args), args.output_dir, settings)

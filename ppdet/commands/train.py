@@ -11,6 +11,7 @@ from ppdet.training.train import train
 
 
 def main(args: argparse.Namespace) -> None:
+    """Train the config's model."""
     flags = {"amp": args.amp or None, "to_static": args.to_static or None, "seed": args.seed}
     session = start(args, [f"{name}={value}" for name, value in flags.items() if value is not None])
     callbacks = [VisualDL(args.vdl_log_dir)] if args.use_vdl else []
