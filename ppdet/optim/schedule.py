@@ -213,7 +213,7 @@ class LearningRate:
     def at(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of the update number `step` (from 0)."""
         warmup_steps = self.warmup.length(steps_per_epoch) if self.warmup else 0
-        if step < warmup_steps:
+        if self.warmup and step < warmup_steps:
             return self.base_lr * self.warmup.warmup_factor(step, warmup_steps)
         return self.base_lr * (self.decay.factor(step, steps_per_epoch, warmup_steps) if self.decay else 1.0)
 

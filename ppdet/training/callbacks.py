@@ -1,4 +1,4 @@
-"""Optional listeners of a training run. `fit` calls them on rank 0 with plain dicts of numbers."""
+"""Listeners of a training run. `fit` calls them on rank 0 with plain dicts of numbers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ Numbers = Mapping[str, float | int | str]
 
 
 class Callback(Protocol):
-    """`kind` is "train" (one per log interval) or "eval" (one per evaluation)."""
+    """A listener."""
 
-    def on_record(self, kind: str, updates: int, numbers: Numbers) -> None: ...
+    def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
+        """Receive the numbers of a log line (`kind` "train") or of an evaluation ("eval") after `updates` updates."""
 
 
 class JsonLines:
-    """Appends every record as one line of JSON, for machines to read."""
+    """Appends each record to a file, as a line of JSON."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -36,7 +37,7 @@ class JsonLines:
 
 
 class VisualDL:
-    """Scalars for `visualdl --logdir <folder>`."""
+    """Writes scalars for `visualdl --logdir <folder>`."""
 
     def __init__(self, folder: Path):
         try:
@@ -47,7 +48,7 @@ class VisualDL:
 
     @cached_property
     def _writer(self) -> Any:
-        """Opened with the first record, and so on rank 0 only."""
+        """The writer, opened at the first record and therefore on rank 0 only."""
         return self._open()
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:

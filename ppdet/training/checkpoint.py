@@ -1,14 +1,14 @@
-"""Checkpoints in the published layout, plus one file with all that an exact continuation needs.
+"""Checkpoints in the published layout, plus a file with everything that an exact continuation needs.
 
-<name>.pdparams  weights under published names; the averaged ones where EMA is on
-<name>.pdema     the raw weights, where EMA is on
+<name>.pdparams  weights under published names, averaged if EMA is on
+<name>.pdema     weights without averaging, if EMA is on
 <name>.pdopt     optimizer state and `last_epoch`
-<name>.pdstate   the rest: place in training, seed, EMA state, best score, ids and names of the classes, and the
-                 checksums of the other files
+<name>.pdstate   position in training, seed, EMA state, best score, ids and names of the classes, and the checksums of
+                 the other files
 
-All are written and flushed under temporary names first, and `.pdstate` takes its own last: when one cannot be written,
-an older checkpoint of the same name stays as it was, and one that was cut off between two renames does not pass for
-whole.
+All files are written and flushed under temporary names first, and `.pdstate` is renamed last. So if a file cannot be
+written, an older checkpoint of the same name stays as it was, and a checkpoint that was cut off between two renames is
+recognized as broken.
 """
 
 from __future__ import annotations
@@ -39,13 +39,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """A place in training, and what the randomness from there on follows from.
+    """A position in training.
 
-    epoch  the epoch that continues here; step  its first step that is still to do; updates  optimizer steps so far
-    seed   of the run; best  the best score so far, None before the first evaluation
-    batch  images per step over all ranks, 0: not known (a checkpoint of an earlier version)
+    If all steps of an epoch are done but it has not been evaluated yet, `step` is the number of steps per epoch.
 
-    An epoch whose steps are all done but which has not been evaluated and counted yet has step = steps per epoch.
+    Attributes:
+        epoch: the epoch that continues here, counted from 0.
+        step: the first step of that epoch that is not done.
+        updates: optimizer steps so far.
+        seed: the seed of the run.
+        best: the best score so far; None before the first evaluation.
+        batch: images per step over all ranks; 0: unknown (a checkpoint of an earlier version).
     """
 
     epoch: int
@@ -56,10 +60,10 @@ class Progress:
     batch: int = 0
 
     def with_batch(self, batch: int, steps: int) -> Progress:
-        """The same place for `batch` images per step and `steps` steps per epoch: on another number of ranks, say.
+        """Returns the same position for `batch` images per step and `steps` steps per epoch, as on other ranks.
 
-        All ranks together take the epoch's images in one order, so the images done are its beginning; those of a step
-        that began before this place and ends after it are seen twice.
+        All ranks together take the images of an epoch in one order, so the images that are done are its beginning. The
+        images of a step that begins before this position and ends after it are seen twice.
         """
         if self.batch in (0, batch):
             return replace(self, batch=batch)
@@ -82,7 +86,7 @@ def save_checkpoint(
     scaler: paddle.amp.GradScaler | None = None,
     categories: Sequence[Category] = (),
 ) -> None:
-    """Write the files of the checkpoint `path` (without extension), all of them or none."""
+    """Write all files of the checkpoint `path` (without extension), or none of them."""
     raw = _published(model, model.state_dict())
     contents = {".pdparams": _published(model, ema.averaged()) if ema and ema.step else raw}
     if ema:
@@ -94,8 +98,8 @@ def save_checkpoint(
     if ema:
         state["ema"] = {"step": ema.step, "state": ema.state()}
     if scaler:
-        state["scaler"] = scaler.state_dict()  # empty where it does nothing
-    with ExitStack() as stack:  # left in reverse order
+        state["scaler"] = scaler.state_dict()  # empty if it is disabled
+    with ExitStack() as stack:  # closed in reverse order
         last = stack.enter_context(atomic_path(with_suffix(path, ".pdstate")))
         for suffix, content in contents.items():
             temp = stack.enter_context(atomic_path(with_suffix(path, suffix)))
@@ -112,9 +116,10 @@ def load_checkpoint(
     ema: ModelEMA | None,
     scaler: paddle.amp.GradScaler | None = None,
 ) -> Progress:
-    """Continue from the checkpoint `path` (without extension).
+    """Load the checkpoint `path` (without extension) into all parts, and return its position.
 
-    Raises UserError where it is not whole or belongs to another model or other settings.
+    Raises:
+        UserError: the checkpoint is broken, or belongs to another model or other settings.
     """
     state = read_whole(path)
     if (ema is None) == ("ema" in state):
@@ -147,25 +152,26 @@ def _fits(found: Any, expected: paddle.Tensor) -> bool:
 
 
 def _set_slots(optimizer: paddle.optimizer.Optimizer, file: Path) -> None:
+    """Load the optimizer's state from a .pdopt file."""
     slots = {name: value for name, value in read_arrays(file).items() if name != "last_epoch"}
     tensors = {
         name: paddle.to_tensor(value) if isinstance(value, np.ndarray) else value for name, value in slots.items()
     }
     try:
         optimizer.set_state_dict(tensors)
-    # Paddle checks with assertions, and its C++ side with errors of its own
+    # Paddle checks by assertions, and its C++ code raises other errors
     except (AssertionError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         words = " ".join(str(error).split())[:100]
         raise UserError(f"{file}: not the state of this optimizer ({words}); resume from another checkpoint") from error
 
 
 def _published(model: PicoDet, state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:
-    # assign: of a view of the average's vector (flat.py), numpy() alone would copy the whole vector
+    # without assign, numpy() of a view (flat_tensors.py) would copy the whole vector
     return to_published(model, {name: paddle.assign(value).numpy() for name, value in state.items()})
 
 
 def _write(content: Any, file: Path) -> None:
-    """Save and flush, so that nothing but renames is left to be done once all files are there."""
+    """Save and flush a file, so that only renames are left when all files are written."""
     paddle.save(content, str(file))
     with file.open("rb+") as stream:
         os.fsync(stream.fileno())

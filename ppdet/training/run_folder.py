@@ -1,4 +1,4 @@
-"""One run per output folder: nobody else writes there meanwhile, and what is no part of the run is moved aside."""
+"""Keeps an output folder for one run: other runs are locked out, and files of earlier runs are moved aside."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ _CONFIG = "config.yml"
 
 @contextmanager
 def only_training(output_dir: Path) -> Iterator[None]:
-    """While entered, no other training may write to `output_dir`; to be entered by all ranks before `build_trainer`.
+    """Context in which no other training can write to `output_dir`. All ranks enter it before `build_trainer`.
 
-    Raises UserError on all of them where another run is at work there.
+    Raises:
+        UserError: another run writes there; raised on all ranks.
     """
     with ExitStack() as stack:
         error = None
@@ -43,15 +44,22 @@ def only_training(output_dir: Path) -> Iterator[None]:
 
 
 def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, saved: Progress | None = None) -> None:
-    """Make `output_dir` that of the run that begins, or continues with `checkpoint` at the place `saved`; a collective.
+    """Prepare `output_dir` for a run. A collective.
 
-    The checkpoints of an earlier run, and those beyond the place where this one continues, would be mistaken for its
-    own. They are moved to `earlier-1` or the next such folder. The log of a continued run is cut at that place.
+    Checkpoints of an earlier run, and those beyond the position where this run continues, could be mistaken for
+    checkpoints of this run. They are moved to `earlier-1` or the next free number. The log of a continued run is cut at
+    that position.
+
+    Args:
+        output_dir: the folder.
+        cfg: the config, which is saved there.
+        checkpoint: the checkpoint that the run continues from; None: a new run.
+        saved: the position of that checkpoint.
     """
     error = None
     if distributed.rank() == 0:
         try:
-            _leave_only_ours(output_dir, checkpoint, saved)
+            _move_foreign_files(output_dir, checkpoint, saved)
             with atomic_write(output_dir / _CONFIG) as file:
                 yaml.safe_dump(cfg.to_dict(), file, sort_keys=True)
         except UserError as e:
@@ -61,7 +69,7 @@ def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, sav
     distributed.raise_on_all_ranks(error)
 
 
-def _leave_only_ours(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:
+def _move_foreign_files(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:
     continued = checkpoint is not None and checkpoint.parent.resolve() == output_dir.resolve()
     stems = checkpoints_beyond(output_dir, checkpoint if continued else None)
     metrics = output_dir / METRICS
@@ -76,6 +84,7 @@ def _leave_only_ours(output_dir: Path, checkpoint: Path | None, saved: Progress 
 
 
 def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
+    """Move the checkpoints `stems`, and the log and config if asked for, to a new folder, and return that folder."""
     number = 1
     while (target := folder / f"earlier-{number}").exists():
         number += 1
@@ -90,7 +99,7 @@ def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
 
 
 def _cut_log(metrics: Path, saved: Progress) -> None:
-    """Drop the records of steps that the run does again, and a last line that was cut short."""
+    """Remove the records of steps that the run will repeat, and a last line that was cut short."""
     lines = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
     kept = len(lines)
     while kept and not _is_done(lines[kept - 1], saved):
@@ -100,7 +109,7 @@ def _cut_log(metrics: Path, saved: Progress) -> None:
 
 
 def _is_done(line: str, saved: Progress) -> bool:
-    """Whether a record is from before `saved`. An epoch is evaluated when all its steps are done, and then counted."""
+    """Whether a record was written before the position `saved`; the evaluation of an epoch follows its last step."""
     try:
         record = json.loads(line)
         epoch, step = int(record["epoch"]) - 1, int(record.get("step", 0))
