@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingPosition:
     """A position in training.
 
     If all steps of an epoch are done but it has not been evaluated yet, `step` is the number of steps per epoch.
@@ -59,7 +59,7 @@ class Progress:
     best: float | None = None
     batch: int = 0
 
-    def with_batch(self, batch: int, steps: int) -> Progress:
+    def with_batch(self, batch: int, steps: int) -> TrainingPosition:
         """Returns the same position for `batch` images per step and `steps` steps per epoch, as on other ranks.
 
         All ranks together take the images of an epoch in one order, so the images that are done are its beginning. The
@@ -82,7 +82,7 @@ def save_checkpoint(
     model: PicoDet,
     optimizer: paddle.optimizer.Optimizer,
     ema: ModelEMA | None,
-    progress: Progress,
+    progress: TrainingPosition,
     scaler: paddle.amp.GradScaler | None = None,
     categories: Sequence[Category] = (),
 ) -> None:
@@ -115,7 +115,7 @@ def load_checkpoint(
     optimizer: paddle.optimizer.Optimizer,
     ema: ModelEMA | None,
     scaler: paddle.amp.GradScaler | None = None,
-) -> Progress:
+) -> TrainingPosition:
     """Load the checkpoint `path` (without extension) into all parts, and return its position.
 
     Raises:
@@ -141,7 +141,7 @@ def load_checkpoint(
         ema.load(**state["ema"])
     if scaler and scaler.is_enable() and state.get("scaler"):
         scaler.load_state_dict(state["scaler"])
-    progress = Progress(**state["progress"])
+    progress = TrainingPosition(**state["progress"])
     logger.info("%s: resuming at epoch %d, step %d", path, progress.epoch, progress.step)
     return progress
 

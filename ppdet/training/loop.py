@@ -22,10 +22,10 @@ from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.device import peak_memory_mb
 from ppdet.runtime.signals import GracefulStop
-from ppdet.training.checkpoint import Progress, save_checkpoint
+from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import remove_older
 from ppdet.training.meter import LossError, Meter, describe
-from ppdet.training.setup import Trainer
+from ppdet.training.setup import TrainerParts
 from ppdet.training.static_graph import StaticNetwork
 from ppdet.training.step import Losses, accumulated_train_step, train_step
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 @distributed.together()
-def fit(trainer: Trainer, progress: Progress, stop_on: Sequence[int] = ()) -> Progress:
+def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int] = ()) -> TrainingPosition:
     """Trains from `progress` to the last epoch, with a checkpoint every `snapshot_epoch` epochs and at the end.
 
     After one of the signals `stop_on` in any process all of them finish the same step and a checkpoint named
@@ -65,7 +65,9 @@ def fit(trainer: Trainer, progress: Progress, stop_on: Sequence[int] = ()) -> Pr
     return progress
 
 
-def _train_epochs(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: GracefulStop) -> Progress:
+def _train_epochs(
+    trainer: TrainerParts, forward: nn.Layer, progress: TrainingPosition, stop: GracefulStop
+) -> TrainingPosition:
     """Trains to the last epoch, or to a stop request, which ends in the checkpoint `interrupted`."""
     settings = trainer.settings
     while progress.epoch < settings.epoch and not stop.agreed:
@@ -84,7 +86,9 @@ def _train_epochs(trainer: Trainer, forward: nn.Layer, progress: Progress, stop:
     return progress
 
 
-def _train_epoch(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: GracefulStop) -> Progress:
+def _train_epoch(
+    trainer: TrainerParts, forward: nn.Layer, progress: TrainingPosition, stop: GracefulStop
+) -> TrainingPosition:
     """Trains the rest of the epoch that `progress` stands in, or the part of it that precedes a stop request."""
     steps, accumulate_steps = trainer.steps, trainer.settings.accumulate_steps
     trainer.model.train()
@@ -114,7 +118,7 @@ def _train_epoch(trainer: Trainer, forward: nn.Layer, progress: Progress, stop: 
     return progress
 
 
-def _update(trainer: Trainer, forward: nn.Layer, batches: Sequence[Batch], epoch: int) -> Losses:
+def _update(trainer: TrainerParts, forward: nn.Layer, batches: Sequence[Batch], epoch: int) -> Losses:
     criterion, common = trainer.model.criterion, (epoch, trainer.optimizer, trainer.scaler, trainer.amp)
     if len(batches) == 1:
         return train_step(forward, criterion, batches[0], *common)
@@ -136,7 +140,7 @@ def _until_stopped(batches: Iterator[Batch], stop: GracefulStop) -> Iterator[Bat
         yield batch
 
 
-def _progress_bar(groups: Iterator[list[Batch]], progress: Progress, steps: int) -> Iterable[list[Batch]]:
+def _progress_bar(groups: Iterator[list[Batch]], progress: TrainingPosition, steps: int) -> Iterable[list[Batch]]:
     """The groups, with a progress bar on rank 0 if it has a terminal."""
     bar: Iterable[list[Batch]] = tqdm(
         groups,
@@ -150,7 +154,7 @@ def _progress_bar(groups: Iterator[list[Batch]], progress: Progress, steps: int)
     return bar
 
 
-def _log(trainer: Trainer, meter: Meter, progress: Progress, lr: float) -> None:
+def _log(trainer: TrainerParts, meter: Meter, progress: TrainingPosition, lr: float) -> None:
     settings, steps = trainer.settings, trainer.steps
     measured, error = {}, None
     try:
@@ -179,7 +183,7 @@ def over_ranks(measured: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: combine.get(name, fmean)(values) for name, values in columns.items()}
 
 
-def _snapshot(trainer: Trainer, progress: Progress, name: str, stop: GracefulStop) -> Progress:
+def _snapshot(trainer: TrainerParts, progress: TrainingPosition, name: str, stop: GracefulStop) -> TrainingPosition:
     """Evaluates at the end of an epoch, and writes the checkpoint and, if it is the best so far, `best_model`.
 
     A stop request can cut the evaluation short; the position is then that of an epoch not evaluated yet.
@@ -216,7 +220,7 @@ def _check_finite(model: PicoDet) -> None:
     distributed.raise_on_all_ranks(UserError(fault) if broken else None)
 
 
-def evaluation_model(trainer: Trainer) -> PicoDet:
+def evaluation_model(trainer: TrainerParts) -> PicoDet:
     """The model to evaluate: the trained one, or a copy with the averaged weights if EMA is on."""
     if not trainer.ema:
         return trainer.model
@@ -225,7 +229,7 @@ def evaluation_model(trainer: Trainer) -> PicoDet:
     return model
 
 
-def _save(trainer: Trainer, progress: Progress, name: str) -> None:
+def _save(trainer: TrainerParts, progress: TrainingPosition, name: str) -> None:
     """Writes a checkpoint on rank 0, while the others wait. `progress` is the position to resume from."""
     keep, error = trainer.settings.keep_last, None
     if distributed.rank() == 0:

@@ -15,7 +15,7 @@ from ppdet.core.config import Config
 from ppdet.core.errors import UserError
 from ppdet.deploy.files import atomic_write
 from ppdet.runtime import distributed
-from ppdet.training.checkpoint import Progress
+from ppdet.training.checkpoint import TrainingPosition
 from ppdet.training.checkpoint_folder import checkpoints_beyond
 from ppdet.utils.folder_lock import folder_lock
 
@@ -43,7 +43,9 @@ def only_training(output_dir: Path) -> Iterator[None]:
         yield
 
 
-def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, saved: Progress | None = None) -> None:
+def begin_run(
+    output_dir: Path, cfg: Config, checkpoint: Path | None = None, saved: TrainingPosition | None = None
+) -> None:
     """Prepare `output_dir` for a run. A collective.
 
     Checkpoints of an earlier run, and those beyond the position where this run continues, could be mistaken for
@@ -69,7 +71,7 @@ def begin_run(output_dir: Path, cfg: Config, checkpoint: Path | None = None, sav
     distributed.raise_on_all_ranks(error)
 
 
-def _move_foreign_files(output_dir: Path, checkpoint: Path | None, saved: Progress | None) -> None:
+def _move_foreign_files(output_dir: Path, checkpoint: Path | None, saved: TrainingPosition | None) -> None:
     continued = checkpoint is not None and checkpoint.parent.resolve() == output_dir.resolve()
     stems = checkpoints_beyond(output_dir, checkpoint if continued else None)
     metrics = output_dir / METRICS
@@ -98,7 +100,7 @@ def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
     return target
 
 
-def _cut_log(metrics: Path, saved: Progress) -> None:
+def _cut_log(metrics: Path, saved: TrainingPosition) -> None:
     """Remove the records of steps that the run will repeat, and a last line that was cut short."""
     lines = metrics.read_text(encoding="utf-8", errors="replace").splitlines()
     kept = len(lines)
@@ -108,7 +110,7 @@ def _cut_log(metrics: Path, saved: Progress) -> None:
         file.writelines(line + "\n" for line in lines[:kept])
 
 
-def _is_done(line: str, saved: Progress) -> bool:
+def _is_done(line: str, saved: TrainingPosition) -> bool:
     """Whether a record was written before the position `saved`; the evaluation of an epoch follows its last step."""
     try:
         record = json.loads(line)

@@ -27,7 +27,7 @@ from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.runtime.device import amp_dtype, supports_sync_bn
 from ppdet.session import Session
 from ppdet.training.callbacks import Callback, JsonLines
-from ppdet.training.checkpoint import Progress, load_checkpoint
+from ppdet.training.checkpoint import TrainingPosition, load_checkpoint
 from ppdet.training.checkpoint_folder import (
     best_score,
     checkpoints_beyond,
@@ -45,7 +45,7 @@ Resume = Path | Literal["auto"]
 
 
 @dataclass(frozen=True)
-class Trainer:
+class TrainerParts:
     """Finished parts for `fit`.
 
     Attributes:
@@ -82,7 +82,7 @@ class Trainer:
 @distributed.together()
 def build_trainer(
     session: Session, evaluate: bool = False, resume: Resume | None = None, callbacks: Sequence[Callback] = ()
-) -> tuple[Trainer, Progress]:
+) -> tuple[TrainerParts, TrainingPosition]:
     """Builds the parts of a run, and the position where it starts: the beginning, or that of a checkpoint.
 
     Everything a user can get wrong is checked before the first step.
@@ -105,7 +105,7 @@ def build_trainer(
     layout = (reader.batch_size, distributed.world_size(), settings.accumulate_steps)
     learning_rate = builder.build("LearningRate").for_run(*layout, session.rate_places)
     amp = _amp_dtype(session)
-    trainer = Trainer(
+    trainer = TrainerParts(
         model=model,
         optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model),
         learning_rate=learning_rate,
@@ -121,7 +121,7 @@ def build_trainer(
         categories=dataset.categories,
         callbacks=(JsonLines(session.output_dir / METRICS), *callbacks),
     )
-    start = Progress(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
+    start = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
     trainer, progress = _positioned(trainer, start, session, checkpoint)
     _announce(trainer, progress, len(dataset))
     return trainer, progress
@@ -160,8 +160,8 @@ def _build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
 
 
 def _positioned(
-    trainer: Trainer, start: Progress, session: Session, checkpoint: Path | None
-) -> tuple[Trainer, Progress]:
+    trainer: TrainerParts, start: TrainingPosition, session: Session, checkpoint: Path | None
+) -> tuple[TrainerParts, TrainingPosition]:
     """Loads `checkpoint` into the parts; returns the trainer that continues there, and its position."""
     if not trainer.steps:
         raise UserError(f"accumulate_steps: an update takes {start.batch} images, but the epoch has fewer; lower it")
@@ -173,7 +173,7 @@ def _positioned(
     return replace(trainer, begin=begin), progress
 
 
-def _announce(trainer: Trainer, progress: Progress, num_images: int) -> None:
+def _announce(trainer: TrainerParts, progress: TrainingPosition, num_images: int) -> None:
     """Logs the size of the run, and a warning if the learning rate's schedule does not fit it."""
     settings, steps = trainer.settings, trainer.steps
     message = "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d"
@@ -197,7 +197,7 @@ def _find_together(resume: Resume, output_dir: Path) -> Path | None:
     return checkpoint
 
 
-def _resume(checkpoint: Path, saved: Progress, batch: int, steps: int) -> Progress:
+def _resume(checkpoint: Path, saved: TrainingPosition, batch: int, steps: int) -> TrainingPosition:
     """Position that continues `saved`, that of `checkpoint`, with `batch` images a step and `steps` steps an epoch."""
     progress = saved.with_batch(batch, steps)
     # a best_model beside it may be better than the run's best score until then; a worse one must not replace it

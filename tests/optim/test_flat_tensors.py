@@ -12,7 +12,7 @@ from paddle import nn
 from benchmarks.measure import extra_memory_mb, operator_launches
 from ppdet.optim.ema import ModelEMA
 from ppdet.optim.flat_tensors import FlatTensors
-from ppdet.training.checkpoint import Progress, save_checkpoint
+from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from tests.support.models import make_model
 
 
@@ -78,5 +78,5 @@ def test_saving_does_not_copy_the_vector_for_each_tensor(tmp_path):
     ema.update()
     optimizer = paddle.optimizer.Momentum(0.1, parameters=model.parameters())
     size = 4 * ema._average.size / 2**20  # MB; about 400 copies of it would be made
-    save = functools.partial(save_checkpoint, tmp_path / "x", model, optimizer, ema, Progress(0, 0, 0, 0))
+    save = functools.partial(save_checkpoint, tmp_path / "x", model, optimizer, ema, TrainingPosition(0, 0, 0, 0))
     assert extra_memory_mb(save) < 50 * size

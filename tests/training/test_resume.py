@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import Interrupted, UserError
-from ppdet.training.checkpoint import Progress, save_checkpoint
+from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import newest_checkpoint
 from ppdet.training.loop import fit
-from ppdet.training.setup import Trainer, build_trainer
+from ppdet.training.setup import TrainerParts, build_trainer
 from ppdet.utils.weight_files import read_arrays
 from tests.support.tiny import make_run, write_config, write_dataset
 
@@ -46,7 +46,7 @@ def _sigterm() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def train(config: Path, *overrides: str, **options) -> tuple[Trainer, Progress]:
+def train(config: Path, *overrides: str, **options) -> tuple[TrainerParts, TrainingPosition]:
     trainer, progress = build_trainer(make_run(config, *overrides), **options)
     return trainer, fit(trainer, progress, SIGNALS)
 
@@ -182,7 +182,7 @@ def test_another_batch(tiny):
     ],
 )
 def test_place_on_another_number_of_ranks(before, batch, steps, after):
-    place = Progress(seed=7, **before).with_batch(batch, steps)
+    place = TrainingPosition(seed=7, **before).with_batch(batch, steps)
     assert (place.epoch, place.step, place.updates, place.batch) == (3, *after, batch)
 
 
@@ -209,7 +209,7 @@ def test_best_score_is_kept(tiny):
     folder = tiny.parent / "output" / "tiny"
     trainer, progress = build_trainer(make_run(tiny, "epoch=1"), evaluate=True)
     save_checkpoint(folder / "good", trainer.model, trainer.optimizer, trainer.ema,
-                    Progress(epoch=3, step=0, updates=6, seed=7, best=0.9))  # fmt: skip
+                    TrainingPosition(epoch=3, step=0, updates=6, seed=7, best=0.9))  # fmt: skip
     _, end = train(tiny, evaluate=True, resume=folder / "good.pdparams")
     assert end.best == 0.9
     assert not list(folder.glob("best_model*"))

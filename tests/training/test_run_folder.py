@@ -12,25 +12,25 @@ import pytest
 
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
-from ppdet.training.checkpoint import Progress, save_checkpoint
+from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import newest_checkpoint
 from ppdet.training.loop import fit
 from ppdet.training.run_folder import begin_run
-from ppdet.training.setup import Trainer, build_trainer
+from ppdet.training.setup import TrainerParts, build_trainer
 from tests.support.tiny import make_run
 
-START = Progress(epoch=0, step=0, updates=0, seed=7)
+START = TrainingPosition(epoch=0, step=0, updates=0, seed=7)
 SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 
 
 @pytest.fixture
-def trainer(tiny: Path) -> Trainer:
+def trainer(tiny: Path) -> TrainerParts:
     trainer = build_trainer(make_run(tiny))[0]
     trainer.output_dir.mkdir(parents=True)
     return trainer
 
 
-def save(trainer: Trainer, name: str, **place: int) -> Path:
+def save(trainer: TrainerParts, name: str, **place: int) -> Path:
     path = trainer.output_dir / name
     save_checkpoint(path, trainer.model, trainer.optimizer, trainer.ema, replace(START, **place))
     return path
