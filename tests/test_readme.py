@@ -193,6 +193,19 @@ def test_links_lead_to_files(page: Path) -> None:
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_a_table_or_list_is_no_part_of_the_paragraph_before_it(page: Path) -> None:
+    """mkdocs wants an empty line between them; GitHub does not, so that nobody sees it there."""
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    lines = text.splitlines()
+    starts = [
+        line
+        for before, line in zip(lines, lines[1:], strict=False)
+        if re.match(r"\| |- |1\. ", line) and not re.match(r"$|#|\||- |\d+\. |  ", before)
+    ]
+    assert starts == []
+
+
 CHEAP = [(block, command) for block, command in PARSED if command[:2] == ["ppdet", "config"]]
 
 
