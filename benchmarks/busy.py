@@ -155,8 +155,11 @@ def endless_batches(args: argparse.Namespace) -> Iterator[Any]:
     from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
 
-    dataset = [f"TrainDataset.dataset_dir={args.dataset_dir}", "TrainDataset.image_dir=train2017",
-               "TrainDataset.anno_path=annotations/instances_train2017.json"]  # fmt: skip
+    dataset = [
+        f"TrainDataset.dataset_dir={args.dataset_dir}",
+        "TrainDataset.image_dir=train2017",
+        "TrainDataset.anno_path=annotations/instances_train2017.json",
+    ]
     builder = Builder(load_config(args.config, [*dataset, f"TrainReader.batch_size={args.batch}", "worker_num=2"]))
     loader = builder.build("TrainReader").bind(builder.build(builder.cfg["TrainDataset"]).load())
     for epoch in range(10**9):

@@ -27,12 +27,22 @@ def make_data(images: int) -> tuple[dict, np.ndarray]:
     boxes = np.column_stack([rng.uniform(0, 400, (len(im_ids), 2)), np.exp(rng.normal(4, 1, (len(im_ids), 2)))])
     classes = rng.integers(1, CLASSES + 1, len(im_ids))
     annotations = [
-        {"id": i + 1, "image_id": int(im_ids[i]), "category_id": int(classes[i]), "bbox": boxes[i].tolist(),
-         "area": float(boxes[i, 2] * boxes[i, 3]), "iscrowd": int(i % 100 == 0)}
+        {
+            "id": i + 1,
+            "image_id": int(im_ids[i]),
+            "category_id": int(classes[i]),
+            "bbox": boxes[i].tolist(),
+            "area": float(boxes[i, 2] * boxes[i, 3]),
+            "iscrowd": int(i % 100 == 0),
+        }
         for i in range(len(im_ids))
-    ]  # fmt: skip
-    truth = {"info": {}, "images": [{"id": i} for i in range(images)], "annotations": annotations,
-             "categories": [{"id": i, "name": str(i)} for i in range(1, CLASSES + 1)]}  # fmt: skip
+    ]
+    truth = {
+        "info": {},
+        "images": [{"id": i} for i in range(images)],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": str(i)} for i in range(1, CLASSES + 1)],
+    }
     owners = np.repeat(np.arange(images), BOXES)
     first, last = np.searchsorted(im_ids, owners), np.searchsorted(im_ids, owners, "right")
     near = first + (rng.random(len(owners)) * (last - first)).astype(int)

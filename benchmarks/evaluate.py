@@ -23,8 +23,13 @@ sys.path.insert(0, str(ROOT))
 
 
 def overrides(args: argparse.Namespace) -> list[str]:
-    return [f"weights={args.weights}", f"EvalDataset.dataset_dir={args.dataset_dir}", "EvalDataset.image_dir=val2017",
-            f"EvalDataset.anno_path={args.anno_path}", "device=cpu"]  # fmt: skip
+    return [
+        f"weights={args.weights}",
+        f"EvalDataset.dataset_dir={args.dataset_dir}",
+        "EvalDataset.image_dir=val2017",
+        f"EvalDataset.anno_path={args.anno_path}",
+        "device=cpu",
+    ]
 
 
 def plain(args: argparse.Namespace) -> None:
@@ -67,8 +72,14 @@ def plain(args: argparse.Namespace) -> None:
             bbox, bbox_num = (t.numpy() for t in model.predict(outputs, paddle.to_tensor(np.stack(scales))))
         owners = np.repeat([info["id"] for info in infos[first : first + batch_size]], bbox_num)
         for image_id, (index, score, x1, y1, x2, y2) in zip(owners.tolist(), bbox.tolist(), strict=True):
-            found.append({"image_id": image_id, "category_id": classes[int(index)], "score": score,
-                          "bbox": [x1, y1, x2 - x1, y2 - y1]})  # fmt: skip
+            found.append(
+                {
+                    "image_id": image_id,
+                    "category_id": classes[int(index)],
+                    "score": score,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1],
+                }
+            )
     print(f"detected on {len(infos)} images in {time.perf_counter() - start:.3f} s")
     evaluation = COCOeval(truth, truth.loadRes(found), "bbox")
     evaluation.evaluate()
@@ -93,8 +104,11 @@ def repeated(annotations: Path, times: int, folder: Path) -> Path:
     content = json.loads(annotations.read_text())
     step = 1 + max(entry["id"] for section in ("images", "annotations") for entry in content[section])
     images = [entry | {"id": entry["id"] + i * step} for i in range(times) for entry in content["images"]]
-    boxes = [entry | {"id": entry["id"] + i * step, "image_id": entry["image_id"] + i * step}
-             for i in range(times) for entry in content["annotations"]]  # fmt: skip
+    boxes = [
+        entry | {"id": entry["id"] + i * step, "image_id": entry["image_id"] + i * step}
+        for i in range(times)
+        for entry in content["annotations"]
+    ]
     path = folder / f"repeated_{times}.json"
     path.write_text(json.dumps(content | {"images": images, "annotations": boxes}))
     return path
@@ -116,8 +130,10 @@ def compare(args: argparse.Namespace) -> None:
         ("per image, with making it", before[1], after[1]),
     ):
         print(f"  {name:28s}plain {old:.4f} s, ours {new:.4f} s: {old / new:.1f}x")
-    print(f"  ours: the graph {making:.2f} s, detecting {after[1] * images - making:.2f} s, "
-          f"all else {after[0] - after[1] * images:.2f} s")  # fmt: skip
+    print(
+        f"  ours: the graph {making:.2f} s, detecting {after[1] * images - making:.2f} s, "
+        f"all else {after[0] - after[1] * images:.2f} s"
+    )
 
 
 def import_seconds() -> float:

@@ -189,8 +189,10 @@ def workers(dataset: COCODataSet, name: str, repeats: int) -> None:
     loaders = {f"{number} workers": bound(dataset, name, f"worker_num={number}") for number in (0, 1, 2)}
     dataset.records = dataset.records[: len(dataset.records) // 6]
     epochs = range(1)
-    ways = {key: lambda loader=loader: [sum(1 for _ in loader.epoch(epoch)) for epoch in epochs]
-            for key, loader in loaders.items()}  # fmt: skip
+    ways = {
+        key: lambda loader=loader: [sum(1 for _ in loader.epoch(epoch)) for epoch in epochs]
+        for key, loader in loaders.items()
+    }
     print(f"{name}, {len(os.sched_getaffinity(0))} cores, tensors")
     report("ms/image", per_image(interleaved(ways, repeats), 8 * len(loaders["0 workers"]) * len(epochs)))
     for loader in loaders.values():

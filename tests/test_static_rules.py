@@ -13,8 +13,16 @@ DEVICE = ROOT / "ppdet" / "runtime" / "device.py"
 SOURCES = sorted(path for folder in ("ppdet", "tools") for path in (ROOT / folder).rglob("*.py"))
 DOUBLE = {"float64", "double", "DoubleTensor", "complex128"}
 # What only device.py may ask or say.
-DEVICE_WORDS = {"is_compiled_with_cuda", "is_compiled_with_xpu", "is_compiled_with_custom_device", "set_device",
-                "CUDAPlace", "CustomPlace", "XPUPlace", "cuda"}  # fmt: skip
+DEVICE_WORDS = {
+    "is_compiled_with_cuda",
+    "is_compiled_with_xpu",
+    "is_compiled_with_custom_device",
+    "set_device",
+    "CUDAPlace",
+    "CustomPlace",
+    "XPUPlace",
+    "cuda",
+}
 
 
 def imports_paddle(tree: ast.AST) -> bool:

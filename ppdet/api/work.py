@@ -1,4 +1,4 @@
-"""What the methods of `ppdet.PicoDet` do, from the parts of the command line, without its set-up of the process."""
+"""The work of the methods of `ppdet.PicoDet`, from the parts of the command line, without its set-up of the process."""
 
 from __future__ import annotations
 

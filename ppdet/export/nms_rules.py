@@ -14,7 +14,7 @@ import numpy as np
 
 
 class NmsRules(NamedTuple):
-    """What class-wise NMS chooses by.
+    """The settings by which class-wise NMS chooses.
 
     Attributes:
         score: detections have higher scores than this.

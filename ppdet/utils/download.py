@@ -6,8 +6,8 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -110,10 +110,7 @@ def download(
         if target.is_file() and not wrong(target):
             return target
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".download.lock").open("ab") as lock:
-            if fcntl is not None:
-                with suppress(OSError):  # a file system without locks
-                    fcntl.flock(lock, fcntl.LOCK_EX)  # the system drops it when its owner dies
+        with _locked(folder):
             if not target.is_file() or wrong(target):  # another process may have downloaded it meanwhile
                 logger.info("downloading %s to %s", shown(url), target)
                 checked = bool(md5 or sha256)
@@ -121,6 +118,16 @@ def download(
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror}); check the folder and free space") from error
     return target
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process downloads into `folder`, and keeps others waiting meanwhile."""
+    with (folder / ".download.lock").open("ab") as lock:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)  # the system drops it when its owner dies
+        yield
 
 
 def _fetch(

@@ -52,11 +52,8 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
     """
     facts = part.with_name(f".{part.name}.json")  # about the answer that `part` began with
     have, validator = _resumable(part, facts, url, checked)
-    headers = {"User-Agent": "ppdet", "Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
     try:
-        request = urllib.request.Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)
+        request = _request(url, have, validator)
         with urllib.request.build_opener(_HttpOnly).open(request, timeout=timeout) as response:
             _check_kind(response, url)
             start, total = _extent(response, have)
@@ -76,17 +73,29 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
             return False  # `part` has the full length already
         if error.code == 416:
             part.unlink(missing_ok=True)
-        elif error.code < 500 and error.code not in (408, 429):
-            raise UserError(
-                f"{shown(url)}: the server answered {error.code} {_words(error.reason)}; check the address"
-            ) from error
-        raise TransferError(f"the server answered {error.code} {_words(error.reason)}") from error
+        raise _refusal(error, url) from error
     # OverflowError and ValueError: invalid ports, redirects and host names
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, OverflowError, ValueError) as error:
         raise TransferError(_words(getattr(error, "reason", error)) or type(error).__name__) from error
     if total is not None and (size := part.stat().st_size) != total:
         raise TransferError(f"got {size} of {total} bytes")
     return total is not None and not start
+
+
+def _request(url: str, have: int, validator: str | None) -> urllib.request.Request:
+    """Returns the request for what follows the first `have` bytes, if the content is still that of `validator`."""
+    headers = {"User-Agent": "ppdet", "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
+    return urllib.request.Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)
+
+
+def _refusal(error: urllib.error.HTTPError, url: str) -> UserError | TransferError:
+    """Returns the exception for an answer that is an error; a TransferError if another try may succeed."""
+    answer = f"the server answered {error.code} {_words(error.reason)}"
+    if error.code < 500 and error.code not in (408, 416, 429):
+        return UserError(f"{shown(url)}: {answer}; check the address")
+    return TransferError(answer)
 
 
 def forget(part: Path) -> None:

@@ -47,14 +47,22 @@ def make_model(
         helper.make_node("Add", ["zero", "box"], ["boxes"]),  # [B, 1, 4]
     ]
     graph = helper.make_graph(
-        nodes, "small",
+        nodes,
+        "small",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 3, side, side])],
-        [helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, 1, 4]),
-         helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 2, 1])],
-        [constant("slope", 1 / 4.45), constant("middle", 2.04 / 4.45), constant("nothing", 0),
-         constant("dogs", [[[0], [1]]]), constant("box", [[[0.25, 0.25, 0.75, 0.75]]]),
-         numpy_helper.from_array(np.array([3], np.int64), "last")],
-    )  # fmt: skip
+        [
+            helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, 1, 4]),
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 2, 1]),
+        ],
+        [
+            constant("slope", 1 / 4.45),
+            constant("middle", 2.04 / 4.45),
+            constant("nothing", 0),
+            constant("dogs", [[[0], [1]]]),
+            constant("box", [[[0.25, 0.25, 0.75, 0.75]]]),
+            numpy_helper.from_array(np.array([3], np.int64), "last"),
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     if config is not None:
         helper.set_model_props(model, {"infer_cfg": json.dumps(config)})
@@ -85,10 +93,16 @@ def export_published(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
     def write(formats: str, *overrides: str) -> Path:
         data = shared / "data" / "coco_tiny"
-        run = make_run(CONFIGS / "picodet_xs_320_coco_lcnet.yml", f"EvalDataset.dataset_dir={data}",
-                       f"TestDataset.dataset_dir={data}", "worker_num=0", "device=cpu",
-                       f"weights={shared / 'weights' / 'picodet_xs_320_coco_lcnet.pdparams'}",
-                       f"export.format={formats}", *overrides)  # fmt: skip
+        run = make_run(
+            CONFIGS / "picodet_xs_320_coco_lcnet.yml",
+            f"EvalDataset.dataset_dir={data}",
+            f"TestDataset.dataset_dir={data}",
+            "worker_num=0",
+            "device=cpu",
+            f"weights={shared / 'weights' / 'picodet_xs_320_coco_lcnet.pdparams'}",
+            f"export.format={formats}",
+            *overrides,
+        )
         return export(run, tmp_path_factory.mktemp("published"))
 
     return write

@@ -21,14 +21,31 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_two_models_side_by_side(small, tmp_path):
     other = make_model(tmp_path / "other" / "model_int8.onnx")
-    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", small, other, "--backend", "onnxruntime",
-               "--batch_size", "1", "2", "--repeats", "5", "--output", tmp_path / "times.json"]  # fmt: skip
+    command = [
+        sys.executable,
+        ROOT / "tools" / "benchmark.py",
+        "--model",
+        small,
+        other,
+        "--backend",
+        "onnxruntime",
+        "--batch_size",
+        "1",
+        "2",
+        "--repeats",
+        "5",
+        "--output",
+        tmp_path / "times.json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "times.json").read_text())
     assert [(row["model"], row["batch"]) for row in rows] == [
-        ("export/model.onnx", 1), ("export/model.onnx", 2), ("other/model_int8.onnx", 1), ("other/model_int8.onnx", 2)
-    ]  # fmt: skip
+        ("export/model.onnx", 1),
+        ("export/model.onnx", 2),
+        ("other/model_int8.onnx", 1),
+        ("other/model_int8.onnx", 2),
+    ]
     for row in rows:
         assert all(0 < row[stage]["median"] <= row[stage]["p90"] for stage in STAGES)
         assert row["total"]["median"] >= max(row[stage]["median"] for stage in STAGES[:-1])
@@ -54,8 +71,16 @@ def test_a_batch_that_the_model_cannot_take(tmp_path):
 def test_ctrl_c(small, tmp_path):
     folder = tmp_path / "temporary"  # where the program makes an image once the model is loaded
     folder.mkdir()
-    command = [sys.executable, ROOT / "tools" / "benchmark.py", "--model", small, "--backend", "onnxruntime",
-               "--repeats", "100000000"]  # fmt: skip
+    command = [
+        sys.executable,
+        ROOT / "tools" / "benchmark.py",
+        "--model",
+        small,
+        "--backend",
+        "onnxruntime",
+        "--repeats",
+        "100000000",
+    ]
     environment = os.environ | {"TMPDIR": str(folder)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         while process.poll() is None and not list(folder.glob("ppdet-*/*")):

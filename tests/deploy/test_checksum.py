@@ -19,8 +19,14 @@ from ppdet.training.checkpoint import save_weights
 from tests.support.tiny import make_run, write_config, write_dataset
 
 IMAGE = np.full((60, 80, 3), 99, np.uint8)
-FILES = {"model.json": "paddle", "model.pdmodel": "paddle", "model.pdiparams": "paddle", "model.onnx": "onnxruntime",
-         "model.xml": "openvino", "model.bin": "openvino"}  # fmt: skip
+FILES = {
+    "model.json": "paddle",
+    "model.pdmodel": "paddle",
+    "model.pdiparams": "paddle",
+    "model.onnx": "onnxruntime",
+    "model.xml": "openvino",
+    "model.bin": "openvino",
+}
 
 
 @pytest.fixture(scope="module")

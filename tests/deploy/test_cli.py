@@ -47,8 +47,17 @@ def run(small, tmp_path, capsys):
     """(status, stdout, stderr) of a command line, with the small model and --output_dir out."""
 
     def run(*options):
-        status = main(["--model", str(small), "--backend", "onnxruntime", "--output_dir", str(tmp_path / "out"),
-                       *map(str, options)])  # fmt: skip
+        status = main(
+            [
+                "--model",
+                str(small),
+                "--backend",
+                "onnxruntime",
+                "--output_dir",
+                str(tmp_path / "out"),
+                *map(str, options),
+            ]
+        )
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -78,8 +87,10 @@ def test_an_unreadable_image_is_named_and_skipped(batch_size, run, tmp_path):
     (folder / "b.jpg").write_text("no image")
     status, out, err = run("--image_dir", folder, "--save_results", "--batch_size", batch_size)
     assert status == 1
-    assert err.splitlines() == [f"error: {folder / 'b.jpg'}: not an image that can be decoded; fetch it again or leave "
-                                "it out", "error: 1 of 4 images could not be read"]  # fmt: skip
+    assert err.splitlines() == [
+        f"error: {folder / 'b.jpg'}: not an image that can be decoded; fetch it again or leave it out",
+        "error: 1 of 4 images could not be read",
+    ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "bbox.json", "c.jpg", "d.ppm.png"]
     entries = json.loads((tmp_path / "out" / "bbox.json").read_text())
     assert [(entry["image_id"], entry["file_name"]) for entry in entries] == [(0, "a.png"), (3, "d.ppm")]
@@ -111,10 +122,21 @@ def test_published_switches(run, tmp_path):
 
 def test_flags_without_effect_are_named(run, tmp_path):
     image = picture(tmp_path / "a.png")
-    status, out, err = run("--image", image, "--device", "GPU", "--run_mode=trt_fp16", "--enable_mkldnn=True",
-                           "--trt_max_shape", 640, "--save_images=False")  # fmt: skip
-    assert (status, err) == (0, "notice: no effect here: --device gpu, --run_mode trt_fp16, --trt_max_shape 640; it "
-                                "runs on the CPU\n")  # fmt: skip
+    status, out, err = run(
+        "--image",
+        image,
+        "--device",
+        "GPU",
+        "--run_mode=trt_fp16",
+        "--enable_mkldnn=True",
+        "--trt_max_shape",
+        640,
+        "--save_images=False",
+    )
+    assert (status, err) == (
+        0,
+        "notice: no effect here: --device gpu, --run_mode trt_fp16, --trt_max_shape 640; it runs on the CPU\n",
+    )
     assert f"{image}: 1 boxes" in out
     assert not (tmp_path / "out").exists()
 
@@ -315,8 +337,9 @@ def test_a_missing_input_with_an_earlier_result(run, tmp_path):
         picture(tmp_path / name / "a.png")
     (tmp_path / "in" / "a.png").unlink()
     assert run("--image", tmp_path / "in" / "a.png")[::2] == (
-        2, f"error: {tmp_path / 'in' / 'a.png'}: cannot be read (No such file or directory); check the name\n"
-    )  # fmt: skip
+        2,
+        f"error: {tmp_path / 'in' / 'a.png'}: cannot be read (No such file or directory); check the name\n",
+    )
     (tmp_path / "in" / "a.png").symlink_to("nowhere")
     picture(tmp_path / "in" / "b.png")
     status, out, err = run("--image_dir", tmp_path / "in")
@@ -329,8 +352,7 @@ def test_a_copy_of_the_folder_is_enough(small, tmp_path):
     """Under any name, without the rest of the project."""
     shutil.copytree(FOLDER, tmp_path / "on_board", ignore=shutil.ignore_patterns("__pycache__"))
     picture(tmp_path / "a.png")
-    command = [sys.executable, "-m", "on_board", "--model", small, "--image", "a.png", "--backend",
-               "onnxruntime"]  # fmt: skip
+    command = [sys.executable, "-m", "on_board", "--model", small, "--image", "a.png", "--backend", "onnxruntime"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "output" / "a.png").is_file()

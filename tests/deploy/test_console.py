@@ -27,8 +27,14 @@ def shell(tmp_path: Path, command: str, program: str = PROGRAM) -> subprocess.Co
     """Runs `command` in a folder with program.py; $P runs it, and the status is that of P in a pipe."""
     (tmp_path / "program.py").write_text(program)
     script = f'set -o pipefail; P="{sys.executable} program.py"; {command}'
-    return subprocess.run(["bash", "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,9 +81,14 @@ def test_characters_outside_the_encoding_are_escaped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "program",
-    ["tools/eval.py", "tools/benchmark.py", "deploy/python/infer.py", "dataset/coco/download_coco.py",
-     "dataset/demo/make_demo.py"],
-)  # fmt: skip
+    [
+        "tools/eval.py",
+        "tools/benchmark.py",
+        "deploy/python/infer.py",
+        "dataset/coco/download_coco.py",
+        "dataset/demo/make_demo.py",
+    ],
+)
 def test_every_program_has_the_guard(program: str) -> None:
     command = f"set -o pipefail; {sys.executable} {program} --help | true"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)

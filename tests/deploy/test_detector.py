@@ -166,9 +166,11 @@ def test_bad_options(options, message, small):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [(["cat"], "label_list: found 1 names, and the model has a class of number 1"),
-     (["cat", "dog", "cow"], "label_list: found 3 names, and the model has 2 classes")],
-)  # fmt: skip
+    [
+        (["cat"], "label_list: found 1 names, and the model has a class of number 1"),
+        (["cat", "dog", "cow"], "label_list: found 3 names, and the model has 2 classes"),
+    ],
+)
 def test_labels_that_do_not_fit(labels, message, tmp_path):
     pytest.importorskip("onnxruntime")
     model = make_model(tmp_path / "model.onnx", INFER_CFG | {"label_list": labels})

@@ -98,11 +98,17 @@ def test_bad_values(kind):
 def test_values_of_upstream():
     config = changed(
         arch="GFL",
-        Preprocess=[{"type": "Resize", "interp": 1, "target_size": 64, "keep_ratio": True},
-                    {"type": "NormalizeImage", "is_scale": False, "norm_type": "none"},
-                    {"type": "Permute"}, {"type": "PadStride", "stride": -1}],
-        tracker={"type": "JDETracker"}, Hpi={"backend_configs": {}}, label_list=["1", 2, "三"], NMS=None,
-    )  # fmt: skip
+        Preprocess=[
+            {"type": "Resize", "interp": 1, "target_size": 64, "keep_ratio": True},
+            {"type": "NormalizeImage", "is_scale": False, "norm_type": "none"},
+            {"type": "Permute"},
+            {"type": "PadStride", "stride": -1},
+        ],
+        tracker={"type": "JDETracker"},
+        Hpi={"backend_configs": {}},
+        label_list=["1", 2, "三"],
+        NMS=None,
+    )
     parsed = parse_config(config, "x")
     assert (parsed.size, parsed.keep_ratio, parsed.pad_stride) == ((64, 64), True, 1)
     assert parsed.labels == ("1", "2", "三")

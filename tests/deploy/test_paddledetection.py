@@ -80,8 +80,11 @@ def write(folder: Path, config: str, body: str, inputs=("image",), name="model",
     body: for `onnx.parser`, outputs first; inputs: image [1, 3, H, W] and some of scale_factor, im_shape [1, 2].
     """
     onnx = pytest.importorskip("onnx")
-    ports = {"image": "float[1, 3, H, W] image", "scale_factor": "float[1, 2] scale_factor",
-             "im_shape": "float[1, 2] im_shape"}  # fmt: skip
+    ports = {
+        "image": "float[1, 3, H, W] image",
+        "scale_factor": "float[1, 2] scale_factor",
+        "im_shape": "float[1, 2] im_shape",
+    }
     outputs, _, nodes = body.partition("\n")
     graph = f"g ({', '.join(ports[each] for each in inputs)}) => ({outputs}) {{\n{nodes}\n}}"
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 13]>\n{graph}')
@@ -204,8 +207,9 @@ def test_a_row_that_stands_for_none(backend, tmp_path):
 
 @pytest.mark.parametrize("config_name", ["inference.yml", "infer_cfg.yml"])
 def test_names_of_paddlex(backend, config_name, tmp_path):
-    folder = write(tmp_path, PADDLEX, NMS_INSIDE, inputs=("image", "scale_factor"), name="inference",
-                   config_name=config_name)  # fmt: skip
+    folder = write(
+        tmp_path, PADDLEX, NMS_INSIDE, inputs=("image", "scale_factor"), name="inference", config_name=config_name
+    )
     expected(SCALED, Detector(folder, backend).detect(IMAGE))
 
 

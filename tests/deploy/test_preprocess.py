@@ -32,8 +32,10 @@ def pictures(tmp_path):
     for path in paths:
         height, width = SIZES[int(path.stem)]
         cv2.imwrite(str(path), rng.integers(0, 256, (height, width, 3), np.uint8))
-    images = [{"id": i, "file_name": path.name, "height": SIZES[int(path.stem)][0], "width": SIZES[int(path.stem)][1]}
-              for i, path in enumerate(paths)]  # fmt: skip
+    images = [
+        {"id": i, "file_name": path.name, "height": SIZES[int(path.stem)][0], "width": SIZES[int(path.stem)][1]}
+        for i, path in enumerate(paths)
+    ]
     content = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     return paths

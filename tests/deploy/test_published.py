@@ -36,8 +36,9 @@ def detector(folder: Path, backend: str) -> Detector:
 
 
 def average_precision(shared: Path, runner: Detector) -> float:
-    dataset = COCODataSet(str(shared / "data" / "coco_tiny"), "val2017", "annotations/instances_val2017.json",
-                          allow_empty=True)  # fmt: skip
+    dataset = COCODataSet(
+        str(shared / "data" / "coco_tiny"), "val2017", "annotations/instances_val2017.json", allow_empty=True
+    )
     dataset.load()
     found = runner.detect([record.im_file for record in dataset.records], threshold=0.025)
     metric = CocoMetric(dataset.categories, dataset.records, dataset.truth)
@@ -119,8 +120,9 @@ def test_tiny_and_large_images(backend, shared, published):
 def test_sliced_detection_finds_the_photographs_of_a_mosaic(shared, published):
     runner = detector(published, "onnxruntime")
     files = ["000000017627.jpg", "000000025560.jpg"]
-    photographs = [cv2.resize(cv2.imread(str(shared / "data" / "coco_tiny" / "val2017" / file)), (640, 480))
-                   for file in files]  # fmt: skip
+    photographs = [
+        cv2.resize(cv2.imread(str(shared / "data" / "coco_tiny" / "val2017" / file)), (640, 480)) for file in files
+    ]
     mosaic = np.ascontiguousarray(np.hstack(photographs)[..., ::-1])
     found = runner.detect_sliced(mosaic, tile=(480, 640), overlap=0.0, whole=False)
     each = runner.detect([photograph[..., ::-1] for photograph in photographs])

@@ -35,14 +35,17 @@ def test_boxes_at_edges_inside_the_image_are_cut():
 
 
 def test_merge():
-    rows = np.array([
-        [0, 0.9, 50, 0, 100, 40],  # 0: the left part of row 1, cut, and surer
-        [0, 0.6, 50, 0, 200, 40],  # 1: whole
-        [0, 0.8, 52, 0, 198, 40],  # 2: as row 1, in another tile
-        [1, 0.5, 50, 0, 200, 40],  # 3: another class
-        [0, 0.4, 150, 0, 190, 40],  # 4: inside of row 1, not cut: another object
-        [0, 0.7, 50, 0, 200, 41],  # 5: in the same tile as row 2, which has had its NMS
-    ], np.float32)  # fmt: skip
+    rows = np.array(
+        [
+            [0, 0.9, 50, 0, 100, 40],  # 0: the left part of row 1, cut, and surer
+            [0, 0.6, 50, 0, 200, 40],  # 1: whole
+            [0, 0.8, 52, 0, 198, 40],  # 2: as row 1, in another tile
+            [1, 0.5, 50, 0, 200, 40],  # 3: another class
+            [0, 0.4, 150, 0, 190, 40],  # 4: inside of row 1, not cut: another object
+            [0, 0.7, 50, 0, 200, 41],  # 5: in the same tile as row 2, which has had its NMS
+        ],
+        np.float32,
+    )
     tile, is_cut = np.array([0, 1, 2, 2, 0, 2]), np.array([True, False, False, False, False, False])
     kept = merge(rows, tile, is_cut, 0.5)
     np.testing.assert_array_equal(np.sort(kept[:, 1]), np.sort(rows[[2, 3, 4, 5], 1]))

@@ -78,9 +78,12 @@ def evaluator_with(evaluator: Evaluator, images: int) -> Evaluator:
 def test_golden_model_scores_the_same(shared):
     data = shared / "data" / "coco_tiny"
     run = make_run(
-        CONFIGS / f"{LCNET[0]}.yml", "worker_num=0", "device=cpu",
-        f"weights={shared}/weights/{LCNET[0]}.pdparams", f"EvalDataset.dataset_dir={data}",
-    )  # fmt: skip
+        CONFIGS / f"{LCNET[0]}.yml",
+        "worker_num=0",
+        "device=cpu",
+        f"weights={shared}/weights/{LCNET[0]}.pdparams",
+        f"EvalDataset.dataset_dir={data}",
+    )
     evaluator, model = build_evaluator(run), run.load_model()
     plain, graph = (evaluator_with(evaluator, images)(model) for images in (1, 1000))
     assert graph["AP"] == pytest.approx(0.2602, abs=1e-4)

@@ -244,9 +244,13 @@ def test_network_alone_gives_the_published_outputs(shared, tmp_path):
     golden = Golden(shared, LCNET[0])
     paddle.save(golden.weights(), str(tmp_path / "golden.pdparams"))
     path = write_config(tmp_path)  # without a dataset: names by number, checked on noise
-    overrides = ["num_classes=80", "export.post_process=false", f"weights={tmp_path / 'golden.pdparams'}",
-                 "TestReader.inputs_def.image_shape=[1, 3, 320, 320]",
-                 "TestReader.sample_transforms.1.Resize.target_size=[320, 320]"]  # fmt: skip
+    overrides = [
+        "num_classes=80",
+        "export.post_process=false",
+        f"weights={tmp_path / 'golden.pdparams'}",
+        "TestReader.inputs_def.image_shape=[1, 3, 320, 320]",
+        "TestReader.sample_transforms.1.Resize.target_size=[320, 320]",
+    ]
     folder = export(make_run(path, *overrides), tmp_path)
     found = EXPORT_FORMATS["paddle"].run(folder, [golden.image().numpy()])
     for i in range(4):

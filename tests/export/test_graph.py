@@ -68,8 +68,9 @@ def test_fused_norms_give_the_same(model) -> None:
     layers = [layer for layer in fused.sublayers() if isinstance(layer, ConvNormAct)]
     assert layers
     assert all(isinstance(layer.norm, paddle.nn.Identity) for layer in layers)
-    for expected, found in zip(outputs(model, image, nms=False, boxes="input"),
-                               outputs(fused, image, nms=False, boxes="input"), strict=True):  # fmt: skip
+    for expected, found in zip(
+        outputs(model, image, nms=False, boxes="input"), outputs(fused, image, nms=False, boxes="input"), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert all(np.array_equal(before[name], value.numpy()) for name, value in model.state_dict().items())
 

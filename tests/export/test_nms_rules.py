@@ -61,10 +61,18 @@ def test_each_row_counts(kind):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"nms_threshold": 0.55}, {"nms_threshold": 0.45}, {"keep_top_k": 14}, {"keep_top_k": 16}, {"nms_top_k": 19},
-     {"nms_top_k": 21}, {"score_threshold": 0.31}, {"score_threshold": 0.29}],
+    [
+        {"nms_threshold": 0.55},
+        {"nms_threshold": 0.45},
+        {"keep_top_k": 14},
+        {"keep_top_k": 16},
+        {"nms_top_k": 19},
+        {"nms_top_k": 21},
+        {"score_threshold": 0.31},
+        {"score_threshold": 0.29},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_other_settings_break_them(changed):
     options = {"score_threshold": 0.3, "nms_threshold": 0.5, "keep_top_k": 15 if "keep_top_k" in changed else -1}
     options["nms_top_k"] = 20 if "nms_top_k" in changed else -1

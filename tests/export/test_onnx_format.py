@@ -18,8 +18,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_operators_are_counted(tmp_path) -> None:
     onnx.save(small_model(), str(tmp_path / "model.onnx"))
-    expected = {"Conv": 4, "Exp": 1, "GlobalAveragePool": 1, "Mul": 1, "Reshape": 2, "Sigmoid": 1, "Slice": 2,
-                "Transpose": 1}  # fmt: skip
+    expected = {
+        "Conv": 4,
+        "Exp": 1,
+        "GlobalAveragePool": 1,
+        "Mul": 1,
+        "Reshape": 2,
+        "Sigmoid": 1,
+        "Slice": 2,
+        "Transpose": 1,
+    }
     assert count_operators(tmp_path / "model.onnx") == expected
 
 

@@ -42,8 +42,9 @@ def rewritten(model: Any, opset: int = 14) -> Any:
 
 def hard_swish(alpha: float = 1 / 6, beta: float = 0.5) -> Any:
     node = onnx.helper.make_node
-    return make_model([node("HardSigmoid", ["x"], ["g"], alpha=alpha, beta=beta), node("Mul", ["x", "g"], ["y"])], {},
-                      [2, 3])  # fmt: skip
+    return make_model(
+        [node("HardSigmoid", ["x"], ["g"], alpha=alpha, beta=beta), node("Mul", ["x", "g"], ["y"])], {}, [2, 3]
+    )
 
 
 def test_hard_swish_becomes_one_operator() -> None:

@@ -19,8 +19,10 @@ from ppdet.weights.published_names import from_published
 load_classes()
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "picodet"
-LCNET = [f"picodet_{size}_coco_lcnet" for size in
-         ("xs_320", "xs_416", "s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")]  # fmt: skip
+LCNET = [
+    f"picodet_{size}_coco_lcnet"
+    for size in ("xs_320", "xs_416", "s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")
+]
 ESNET = [f"picodet_{size}_coco" for size in ("s_320", "s_416", "m_320", "m_416", "l_320", "l_416", "l_640")]
 SATURATED = {"picodet_s_416_coco", "picodet_m_416_coco", "picodet_l_640_coco"}  # golden scores of 1.0: ties in NMS
 

@@ -156,8 +156,9 @@ def test_the_cpu_under_a_launcher_for_cards(plugin: Plugin, monkeypatch: pytest.
     ("devices", "named", "backend"),
     [(["cpu"], None, "gloo"), (GPUS, None, "nccl"), (CARDS, "xccl", "xccl"), (GPUS, "gloo", "gloo")],
 )
-def test_backend_of_the_launcher(devices: list[str], named: str | None, backend: str,
-                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_backend_of_the_launcher(
+    devices: list[str], named: str | None, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(device, "available_devices", lambda: devices)
     monkeypatch.delenv("PADDLE_DISTRI_BACKEND", raising=False)
     if named:
@@ -201,8 +202,9 @@ def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.peak_memory_mb("iluvatar_gpu") > 10
 
 
-def test_nms_runs_on_the_cpu_where_the_device_lacks_it(plugin: Plugin, caplog: pytest.LogCaptureFixture,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_nms_runs_on_the_cpu_where_the_device_lacks_it(
+    plugin: Plugin, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suppress = nms.MultiClassNMS(score_threshold=0.1, nms_top_k=10, keep_top_k=5, nms_threshold=0.5)
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 50, (2, 20, 2)).astype(np.float32)

@@ -47,8 +47,13 @@ def test_a_rank_may_end_long_after_another(tmp_path: Path, late: int) -> None:
 def test_ranks_keep_equal_weights(tmp_path: Path, accumulate_steps: int) -> None:
     write_dataset(tmp_path, 9)  # two batches of two images on each rank
     config = write_config(tmp_path)
-    overrides = ("epoch=50", "snapshot_epoch=50", f"accumulate_steps={accumulate_steps}", "TrainReader.batch_size=1",
-                 "PicoHeadV2.static_assigner_epoch=10")  # fmt: skip
+    overrides = (
+        "epoch=50",
+        "snapshot_epoch=50",
+        f"accumulate_steps={accumulate_steps}",
+        "TrainReader.batch_size=1",
+        "PicoHeadV2.static_assigner_epoch=10",
+    )
     first, second = run_ranks("weights", 2, tmp_path / "ranks", config, *overrides)
     assert first["updates"] >= 50
     assert not [name for name in first if not np.array_equal(first[name], second[name])]

@@ -43,8 +43,9 @@ def command_with(coco: Workspace, patch: str, *argv: str) -> list[str]:
 @contextmanager
 def started(coco: Workspace, argv: list[str]) -> Iterator[subprocess.Popen[str]]:
     """A process in a session of its own, stdout and stderr as one; none of it is left afterwards."""
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=coco.root,
-                               start_new_session=True)  # fmt: skip
+    process = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=coco.root, start_new_session=True
+    )
     try:
         yield process
     finally:

@@ -27,11 +27,14 @@ def run_ranks(job: str, world_size: int, folder: Path, *args: object) -> list[di
     processes = []
     for rank in range(world_size):
         env = os.environ | {
-            "PADDLE_MASTER": f"127.0.0.1:{ports[0]}", "PADDLE_TRAINER_ID": str(rank),
-            "PADDLE_TRAINERS_NUM": str(world_size), "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints),
-            "PADDLE_CURRENT_ENDPOINT": endpoints[rank], "PADDLE_DISTRI_BACKEND": "gloo",
+            "PADDLE_MASTER": f"127.0.0.1:{ports[0]}",
+            "PADDLE_TRAINER_ID": str(rank),
+            "PADDLE_TRAINERS_NUM": str(world_size),
+            "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints),
+            "PADDLE_CURRENT_ENDPOINT": endpoints[rank],
+            "PADDLE_DISTRI_BACKEND": "gloo",
             "PADDLE_LOCAL_SIZE": str(world_size),
-        }  # fmt: skip
+        }
         command = [sys.executable, "-m", "tests.support.ranks", job, str(folder), *map(str, args)]
         processes.append(subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True))
     try:
@@ -86,10 +89,11 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
         for update in range(int(steps)):
             whole = make_batch(update)
             parts = [
-                dataclasses.replace(whole, **{f.name: getattr(whole, f.name)[start : start + share]
-                                              for f in dataclasses.fields(whole)})
+                dataclasses.replace(
+                    whole, **{f.name: getattr(whole, f.name)[start : start + share] for f in dataclasses.fields(whole)}
+                )
                 for start in starts
-            ]  # fmt: skip
+            ]
             common = int(epoch), trainer.optimizer, trainer.scaler
             if together == 1:
                 found = train_step(forward, model.criterion, parts[0], *common)
@@ -115,9 +119,11 @@ def make_batch(seed: int, count: int = 8, size: int = 64):
     mask[::2, seed % 3 :] = 0
     arrays = {
         "image": rng.normal(size=(count, 3, size, size)).astype(np.float32),
-        "gt_bbox": (boxes * mask).astype(np.float32), "pad_gt_mask": mask.astype(np.float32),
-        "gt_class": (rng.integers(0, 3, (count, 3, 1)) * mask).astype(np.int32), "im_id": np.arange(count),
-    }  # fmt: skip
+        "gt_bbox": (boxes * mask).astype(np.float32),
+        "pad_gt_mask": mask.astype(np.float32),
+        "gt_class": (rng.integers(0, 3, (count, 3, 1)) * mask).astype(np.int32),
+        "im_id": np.arange(count),
+    }
     names = [f.name for f in dataclasses.fields(Batch)]
     arrays = {name: arrays.get(name, np.ones((count, 2), np.float32)) for name in names}
     return Batch(**{name: paddle.to_tensor(value) for name, value in arrays.items()})
@@ -214,9 +220,11 @@ def evaluation(config: str, weights: str, *overrides: str) -> dict[str, np.ndarr
     found = evaluator.detect(run.load_model())
     scores = evaluator.score(found)
     return {
-        "scores": np.array(list(scores.values())), "im_ids": np.array([im_id for im_id, _ in found]),
-        "counts": np.array([len(rows) for _, rows in found]), "rows": np.concatenate([rows for _, rows in found]),
-    }  # fmt: skip
+        "scores": np.array(list(scores.values())),
+        "im_ids": np.array([im_id for im_id, _ in found]),
+        "counts": np.array([len(rows) for _, rows in found]),
+        "rows": np.concatenate([rows for _, rows in found]),
+    }
 
 
 def main() -> None:

@@ -32,9 +32,13 @@ def small_model(stem_scale: float = 1.0, batch: int | str = "batch") -> Any:
         "scores_w": weight(8, 16, 1, 1) / scale.reshape(1, 16, 1, 1),
         "boxes_shape": np.array([0, 4, POINTS * 2]),
         "scores_shape": np.array([0, 8, POINTS]),
-        "start": np.array([0]), "classes": np.array([CLASSES]), "points": np.array([POINTS]),
-        "one": np.array([1]), "two": np.array([2]), "corners": np.array([-1, -1, 1, 1], np.float32),
-    }  # fmt: skip
+        "start": np.array([0]),
+        "classes": np.array([CLASSES]),
+        "points": np.array([POINTS]),
+        "one": np.array([1]),
+        "two": np.array([2]),
+        "corners": np.array([-1, -1, 1, 1], np.float32),
+    }
     nodes = [
         helper.make_node("Conv", ["image", "stem_w"], ["x"], "stem", strides=[2, 2], pads=[1, 1, 1, 1]),
         helper.make_node("GlobalAveragePool", ["x"], ["mean"]),

@@ -83,8 +83,11 @@ WANTS = "refused: it wants to call io.open, which no weights file needs"
 def test_weights_that_run_code(name: str, tools: Tools, coco: Workspace) -> None:
     file, ran = coco.root / "evil.pdparams", coco.root / "ran"
     file.write_bytes(pickle.dumps({"w": Touch(ran)}, 2))
-    given = [*arguments(name, coco), "-o", f"weights={file}"] if name != "train" else [
-        "-c", coco.config, "-o", f"pretrain_weights={file}"]  # fmt: skip
+    given = (
+        [*arguments(name, coco), "-o", f"weights={file}"]
+        if name != "train"
+        else ["-c", coco.config, "-o", f"pretrain_weights={file}"]
+    )
     assert tools.fail(name, *given).startswith(f"{file}: {WANTS}")
     assert not ran.exists()
 

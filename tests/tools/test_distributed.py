@@ -45,9 +45,11 @@ def test_train_and_evaluate_on_two_processes(tmp_path: Path) -> None:
 # Waiting for a signal of life takes half a minute.
 VICTIMS = [
     pytest.param(signal.SIGKILL, 1),
-    *(pytest.param(*case, marks=pytest.mark.slow)
-      for case in ((signal.SIGKILL, 0), (signal.SIGSTOP, 0), (signal.SIGSTOP, 1))),
-]  # fmt: skip
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in ((signal.SIGKILL, 0), (signal.SIGSTOP, 0), (signal.SIGSTOP, 1))
+    ),
+]
 
 
 @pytest.mark.parametrize(("number", "victim"), VICTIMS)
@@ -154,8 +156,7 @@ train.save_checkpoint, train._check_finite = paused(save, 0), paused(check, 1)
 
 
 @pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_stuck_rank_ends_the_job_with_its_name(tmp_path: Path, victim: int,
-                                                 monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_stuck_rank_ends_the_job_with_its_name(tmp_path: Path, victim: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its main thread hangs in the reader, while the thread that gives signs of life goes on."""
     monkeypatch.setenv("PPDET_HANG_SECONDS", "3")
     coco = coco_workspace(tmp_path, train=12, val=5)

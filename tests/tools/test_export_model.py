@@ -19,8 +19,9 @@ def test_exported_model_runs(tools: Tools, coco: Workspace, weights: Path) -> No
     from ppdet.export.paddle_format import program_file
     from ppdet.weights.load import load_weights
 
-    _, log = tools.run("export_model", "-c", coco.config, "-o", f"weights={weights}",
-                       "--output_dir", coco.root / "exported")  # fmt: skip
+    _, log = tools.run(
+        "export_model", "-c", coco.config, "-o", f"weights={weights}", "--output_dir", coco.root / "exported"
+    )
     assert "checked against the trained model on 2 images" in log
     folder = coco.root / "exported" / "tiny"
     assert sorted(path.name for path in (coco.root / "exported").iterdir()) == ["tiny"]
@@ -44,14 +45,15 @@ def test_exported_model_runs(tools: Tools, coco: Workspace, weights: Path) -> No
 
 def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace, weights: Path) -> None:
     (coco.root / "file").write_text("mine")
-    error = tools.fail("export_model", "-c", coco.config, "-o", f"weights={weights}",
-                       "--output_dir", coco.root / "file")  # fmt: skip
+    error = tools.fail(
+        "export_model", "-c", coco.config, "-o", f"weights={weights}", "--output_dir", coco.root / "file"
+    )
     assert error.startswith(f"{coco.root}/file/tiny: cannot be written (")
     assert (coco.root / "file").read_text() == "mine"
 
 
 def test_missing_image_shape(tools: Tools, coco: Workspace, weights: Path) -> None:
     options = ["-o", f"weights={weights}", "TestReader.inputs_def.image_shape="]
-    error = tools.fail("export_model", "-c", coco.config, *options, "--output_dir", coco.root / "out")  # fmt: skip
+    error = tools.fail("export_model", "-c", coco.config, *options, "--output_dir", coco.root / "out")
     assert error.startswith("TestReader.inputs_def.image_shape: required for export")
     assert not (coco.root / "out").exists()

@@ -24,8 +24,19 @@ def test_one_image(tools: Tools, coco: Workspace, weights: Path) -> None:
     image = coco.root / "wide.jpg"
     cv2.imwrite(str(image), np.full((30, 90, 3), 99, np.uint8))
     out = coco.root / "out"
-    _, log = tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_img", image,
-                       "--output_dir", out, "--draw_threshold", 0.2)  # fmt: skip
+    _, log = tools.run(
+        "infer",
+        "-c",
+        coco.config,
+        "-o",
+        f"weights={weights}",
+        "--infer_img",
+        image,
+        "--output_dir",
+        out,
+        "--draw_threshold",
+        0.2,
+    )
     assert [path.name for path in out.iterdir()] == ["wide.jpg"]
     assert size(out / "wide.jpg") == (30, 90, 3)
     assert "boxes of score 0.20 or more" in log
@@ -35,8 +46,18 @@ def test_one_image(tools: Tools, coco: Workspace, weights: Path) -> None:
 def test_a_folder_with_results(tools: Tools, coco: Workspace, weights: Path) -> None:
     out = coco.root / "out"
     (coco.data / "val" / "notes.txt").write_text("no image")
-    tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
-              "--output_dir", out, "--save_results")  # fmt: skip
+    tools.run(
+        "infer",
+        "-c",
+        coco.config,
+        "-o",
+        f"weights={weights}",
+        "--infer_dir",
+        coco.data / "val",
+        "--output_dir",
+        out,
+        "--save_results",
+    )
     assert {path.name for path in out.iterdir()} == {"1.png", "2.png", "3.png", "4.png", "bbox.json"}
     assert {size(path) for path in out.glob("*.png")} == {(48, 64, 3)}
     found = json.loads((out / "bbox.json").read_text())
@@ -68,8 +89,17 @@ ODD_IMAGES: dict[str, tuple[str, Callable[[Path], object], tuple[int, int]]] = {
 def test_odd_images(kind: str, tools: Tools, coco: Workspace, weights: Path) -> None:
     name, make, (height, width) = ODD_IMAGES[kind]
     make(coco.root / name)
-    tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_img", coco.root / name,
-              "--output_dir", coco.root / "out")  # fmt: skip
+    tools.run(
+        "infer",
+        "-c",
+        coco.config,
+        "-o",
+        f"weights={weights}",
+        "--infer_img",
+        coco.root / name,
+        "--output_dir",
+        coco.root / "out",
+    )
     assert size(coco.root / "out" / name) == (height, width, 3)
 
     # the same image in an evaluation
@@ -135,8 +165,18 @@ def test_one_image_that_is_none(source: str, tools: Tools, coco: Workspace, weig
 
 def test_class_names_without_any_file(tools: Tools, coco: Workspace, weights: Path) -> None:
     nameless = ["TestDataset.anno_path=none.json", "EvalDataset.dataset_dir=none"]
-    tools.run("infer", "-c", coco.config, "-o", f"weights={weights}", *nameless, "--infer_dir", coco.data / "train",
-              "--output_dir", coco.root / "out")  # fmt: skip
+    tools.run(
+        "infer",
+        "-c",
+        coco.config,
+        "-o",
+        f"weights={weights}",
+        *nameless,
+        "--infer_dir",
+        coco.data / "train",
+        "--output_dir",
+        coco.root / "out",
+    )
     assert len(list((coco.root / "out").iterdir())) == 6
 
 
@@ -162,15 +202,25 @@ def test_folder_without_images(tools: Tools, coco: Workspace) -> None:
 def test_pictures_never_replace_the_images(tools: Tools, coco: Workspace, weights: Path) -> None:
     folder = coco.data / "val"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder,
-                       "--output_dir", folder)  # fmt: skip
+    error = tools.fail(
+        "infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder, "--output_dir", folder
+    )
     assert error.startswith(f"--output_dir: {folder}/1.png is the input itself")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace, weights: Path) -> None:
     (coco.root / "file").write_text("mine")
-    error = tools.fail("infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", coco.data / "val",
-                       "--output_dir", coco.root / "file")  # fmt: skip
+    error = tools.fail(
+        "infer",
+        "-c",
+        coco.config,
+        "-o",
+        f"weights={weights}",
+        "--infer_dir",
+        coco.data / "val",
+        "--output_dir",
+        coco.root / "file",
+    )
     assert error.startswith(f"{coco.root}/file/1.png: cannot be written (")
     assert (coco.root / "file").read_text() == "mine"

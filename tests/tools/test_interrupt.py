@@ -16,8 +16,13 @@ CHECKPOINT = {f"interrupted{suffix}" for suffix in (".pdparams", ".pdema", ".pdo
 def start(coco: Workspace, *argv: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "tools" / "train.py"), "-c", str(coco.config), *argv]
     # of a test run in the background it would inherit that Ctrl-C is ignored
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # fmt: skip
+    return subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> list[str]:

@@ -135,7 +135,7 @@ CLASSES_REFUSED: dict[str, tuple[Change, str]] = {
     "category surrogate": (in_first("categories", name="\ud800"), r"categories\[0\]\.name: found .*surrogates"),
     "category escape": (in_first("categories", name="\x1b]0;x\x07"), r"categories\[0\]\.name: found .* control char"),
     "category null": (in_first("categories", name=None), r"categories\[0\]\.name: found None; expected a text"),
-}  # fmt: skip
+}
 
 
 def spoil(coco: Workspace, change: Change) -> None:

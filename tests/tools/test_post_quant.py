@@ -51,8 +51,16 @@ def test_int8_files_and_report(tools: Tools, coco: Workspace, weights: Path, ove
     import onnx
     import openvino
 
-    said, log = tools.run("post_quant", *arguments(coco, weights, *overrides), "--format", "onnx,openvino",
-                          "--calib_images", 3, "--tolerance", 10)  # fmt: skip
+    said, log = tools.run(
+        "post_quant",
+        *arguments(coco, weights, *overrides),
+        "--format",
+        "onnx,openvino",
+        "--calib_images",
+        3,
+        "--tolerance",
+        10,
+    )
     assert "3 of 3 convolutions on maps go to INT8" in log
     folder = coco.root / "out" / "tiny"
     names = ["int8_report.json", "model_int8.bin", "model_int8.onnx", "model_int8.xml"]
@@ -90,9 +98,18 @@ def test_published_weights_lose_less_than_a_point(tools: Tools, shared: Path, tm
     config, expected = PUBLISHED[name]
     data = shared / "data" / "coco_tiny"
     slots = [f"{slot}.dataset_dir={data}" for slot in ("TrainDataset", "EvalDataset", "TestDataset")]
-    tools.run("post_quant", "-c", ROOT / "configs" / "picodet" / config, "-o",
-              f"weights={shared / 'weights' / name}.pdparams", *slots, "--format", "onnx,openvino",
-              "--output_dir", tmp_path)  # fmt: skip
+    tools.run(
+        "post_quant",
+        "-c",
+        ROOT / "configs" / "picodet" / config,
+        "-o",
+        f"weights={shared / 'weights' / name}.pdparams",
+        *slots,
+        "--format",
+        "onnx,openvino",
+        "--output_dir",
+        tmp_path,
+    )
     (file,) = tmp_path.glob("*/int8_report.json")
     scores = [row["score"] for row in json.loads(file.read_text())["rows"]]
     np.testing.assert_allclose(scores[::2], expected, atol=1e-3)

@@ -206,8 +206,18 @@ def test_the_loop_gives_up_on_a_mistake(coco):
 def test_sigterm_at_ten_random_moments(coco):
     """Every other one arrives while a checkpoint is written."""
     rng = random.Random(0)
-    argv = command(coco, "--eval", "-r", "auto", "-o", "epoch=10000", "TrainReader.batch_size=6", "worker_num=1",
-                   "keep_last=2", "log_iter=1000")  # fmt: skip
+    argv = command(
+        coco,
+        "--eval",
+        "-r",
+        "auto",
+        "-o",
+        "epoch=10000",
+        "TrainReader.batch_size=6",
+        "worker_num=1",
+        "keep_last=2",
+        "log_iter=1000",
+    )
     before, in_a_save = (0, 0), 0
     for attempt in range(10):
         with started(coco, argv) as process:

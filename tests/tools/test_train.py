@@ -45,8 +45,13 @@ def test_training_with_evaluation(tools: Tools, coco: Workspace) -> None:
 
     training = [record for record in records(coco) if record["kind"] == "train"]
     assert [(r["epoch"], r["step"], r["updates"]) for r in training] == [
-        (1, 1, 1), (1, 2, 2), (1, 3, 3), (2, 1, 4), (2, 2, 5), (2, 3, 6)
-    ]  # fmt: skip
+        (1, 1, 1),
+        (1, 2, 2),
+        (1, 3, 3),
+        (2, 1, 4),
+        (2, 2, 5),
+        (2, 3, 6),
+    ]
     timing = {"lr", "images_per_second", "data_seconds", "step_seconds", "memory_mb", "eta_seconds"}
     for record in training:
         assert set(record) == {"kind", "epoch", "step", "updates"} | LOSSES | timing

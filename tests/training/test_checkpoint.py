@@ -29,8 +29,10 @@ def saved(tiny: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("override", "fault"), [("use_ema=false", "use_ema: is False here"),
-                                                 ("LCNet.scale=0.5", "a checkpoint of another model")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("override", "fault"),
+    [("use_ema=false", "use_ema: is False here"), ("LCNet.scale=0.5", "a checkpoint of another model")],
+)
 def test_another_config(tiny, saved, override, fault):
     with pytest.raises(UserError, match=fault):
         build_trainer(make_run(tiny, override), resume=saved)

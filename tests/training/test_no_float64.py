@@ -66,6 +66,7 @@ def test_training_and_prediction_make_no_float64(base: str, epoch: int, tmp_path
     model.predict(model(batch.image), paddle.ones([len(batch.image), 2]))
     state = {field.name: getattr(batch, field.name) for field in fields(batch)}
     state |= {**model.state_dict(), **optimizer.state_dict(), **ema.averaged()}
-    doubles += [name for name, value in state.items()
-                if isinstance(value, paddle.Tensor) and value.dtype == paddle.float64]  # fmt: skip
+    doubles += [
+        name for name, value in state.items() if isinstance(value, paddle.Tensor) and value.dtype == paddle.float64
+    ]
     assert not doubles

@@ -199,8 +199,13 @@ def test_a_better_best_model_is_known(tiny):
     folder = tiny.parent / "output" / "tiny"
     trainer, progress = build_trainer(make_run(tiny), evaluate=True)
     for name, best in (("0", 0.1), ("best_model", 0.9)):
-        save_checkpoint(folder / name, trainer.model, trainer.optimizer, trainer.ema,
-                        replace(progress, epoch=1, updates=2, best=best))  # fmt: skip
+        save_checkpoint(
+            folder / name,
+            trainer.model,
+            trainer.optimizer,
+            trainer.ema,
+            replace(progress, epoch=1, updates=2, best=best),
+        )
     _, start = build_trainer(make_run(tiny), evaluate=True, resume=folder / "0")
     assert start.best == 0.9
 
@@ -208,8 +213,13 @@ def test_a_better_best_model_is_known(tiny):
 def test_best_score_is_kept(tiny):
     folder = tiny.parent / "output" / "tiny"
     trainer, progress = build_trainer(make_run(tiny, "epoch=1"), evaluate=True)
-    save_checkpoint(folder / "good", trainer.model, trainer.optimizer, trainer.ema,
-                    TrainingPosition(epoch=3, step=0, updates=6, seed=7, best=0.9))  # fmt: skip
+    save_checkpoint(
+        folder / "good",
+        trainer.model,
+        trainer.optimizer,
+        trainer.ema,
+        TrainingPosition(epoch=3, step=0, updates=6, seed=7, best=0.9),
+    )
     _, end = train(tiny, evaluate=True, resume=folder / "good.pdparams")
     assert end.best == 0.9
     assert not list(folder.glob("best_model*"))

@@ -50,8 +50,14 @@ def record(epoch: int, step: int) -> str:
 
 def test_the_place_in_training_decides_not_the_time(trainer):
     """As after `cp -r` or `tar -m`, in any order of copying."""
-    places = {"0": (1, 0, 2), "1": (2, 0, 4), "best_model": (2, 0, 4), "9": (10, 0, 20), "10": (11, 0, 22),
-              "interrupted": (11, 1, 23)}  # fmt: skip
+    places = {
+        "0": (1, 0, 2),
+        "1": (2, 0, 4),
+        "best_model": (2, 0, 4),
+        "9": (10, 0, 20),
+        "10": (11, 0, 22),
+        "interrupted": (11, 1, 23),
+    }
     for name, (epoch, step, updates) in places.items():
         save(trainer, name, epoch=epoch, step=step, updates=updates, batch=2)
     rng = random.Random(0)

@@ -32,8 +32,9 @@ with folder_lock(Path(sys.argv[1]), "go elsewhere"):
 
 def holder(folder: Path) -> subprocess.Popen[str]:
     """A process that holds the lock until its stdin ends, and has a child."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True, cwd=ROOT)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert process.stdout
     assert {process.stdout.readline(), process.stdout.readline()} == {"forked\n", "locked\n"}
     return process

@@ -70,7 +70,7 @@ def test_arrays_numbers_and_containers(tmp_path: Path, protocol: int) -> None:
         "text": {"näme": "Ωß", "empty": "", "nested": collections.OrderedDict([("a", {}), ("b", [])])},
         "twice": [array, array],
         "pair": ("name", np.ones(3, "float32")),
-    }  # fmt: skip
+    }
     (tmp_path / "file").write_bytes(pickle.dumps(content, protocol))
     assert_as_paddle(tmp_path / "file")
     np.testing.assert_equal(read(tmp_path / "file")["orders"], content["orders"])
@@ -95,9 +95,13 @@ def test_what_python_2_wrote(tmp_path: Path) -> None:
 def test_large_tensors_in_pieces(tmp_path: Path) -> None:
     """As Paddle splits those of more than 4 GB, which old pickles cannot hold."""
     whole = np.arange(12, dtype="float32").reshape(3, 4)
-    content = {"small": np.ones(2), "w@@.0": whole.reshape(-1)[:8], "w@@.1": whole.reshape(-1)[8:],
-               "UnpackBigParamInfor@@": {"w": {"OriginShape": (3, 4), "slices": ["w@@.0", "w@@.1"]}},
-               "StructuredToParameterName@@": {"small": "linear_0.w_0"}}  # fmt: skip
+    content = {
+        "small": np.ones(2),
+        "w@@.0": whole.reshape(-1)[:8],
+        "w@@.1": whole.reshape(-1)[8:],
+        "UnpackBigParamInfor@@": {"w": {"OriginShape": (3, 4), "slices": ["w@@.0", "w@@.1"]}},
+        "StructuredToParameterName@@": {"small": "linear_0.w_0"},
+    }
     (tmp_path / "file").write_bytes(pickle.dumps(content, 2))
     assert_as_paddle(tmp_path / "file")
     np.testing.assert_equal(read(tmp_path / "file")["w"], whole)
@@ -182,7 +186,7 @@ BODY = {
     "persistent": (b"Pthing\n", "PERSID"),
     "extension": (b"\x82\x01", "EXT1"),
     "other encoding": (name("_codecs", "encode") + text("a") + text("rot13") + b"\x86R", "another way"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", BODY)

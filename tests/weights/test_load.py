@@ -74,8 +74,11 @@ def test_published_files(shared, config, name):
 
 
 def test_aliases_alone_are_enough(tmp_path, trained):
-    content = {name: value for name, value in to_published(trained, arrays_of(trained)).items()
-               if not name.startswith(("head.head_cls0", "head.head_reg0"))}  # fmt: skip
+    content = {
+        name: value
+        for name, value in to_published(trained, arrays_of(trained)).items()
+        if not name.startswith(("head.head_cls0", "head.head_reg0"))
+    }
     paddle.save(content, str(tmp_path / "weights.pdparams"))
     model = make_model()
     load_weights(model, tmp_path / "weights.pdparams")
@@ -86,8 +89,10 @@ def test_aliases_alone_are_enough(tmp_path, trained):
 def test_imagenet_backbone(tmp_path, caplog, config):
     source, model = make_model(config), make_model(config)
     before = arrays_of(model)
-    content = {published_name(f"backbone.{name}").removeprefix("backbone."): value.numpy()
-               for name, value in source.backbone.state_dict().items()}  # fmt: skip
+    content = {
+        published_name(f"backbone.{name}").removeprefix("backbone."): value.numpy()
+        for name, value in source.backbone.state_dict().items()
+    }
     content |= {"fc.weight": np.zeros((8, 1000), "float32"), "fc.bias": np.zeros(1000, "float32")}
     paddle.save(content, str(tmp_path / "imagenet.pdparams"))
     with caplog.at_level(logging.INFO):
@@ -98,8 +103,9 @@ def test_imagenet_backbone(tmp_path, caplog, config):
         np.testing.assert_array_equal(value, expected, name)
 
 
-@pytest.mark.parametrize(("config", "options"), [(XS, []), (ESNET, []), (ESNET, [SEPARATE])],
-                         ids=["eta", "legacy shared", "legacy separate"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("config", "options"), [(XS, []), (ESNET, []), (ESNET, [SEPARATE])], ids=["eta", "legacy shared", "legacy separate"]
+)
 def test_other_number_of_classes(tmp_path, caplog, config, options):
     """Training starts with everything but the layers that predict classes; evaluation refuses such a file."""
     source, model = make_model(config, *options), make_model(config, "num_classes=3", *options)
@@ -182,11 +188,17 @@ def test_other_precisions_are_cast(tmp_path, trained, dtype):
 
 def test_bfloat16_is_read_by_its_bits(tmp_path, trained):
     """Paddle writes it as uint16."""
-    expected = {name: paddle.to_tensor(value).astype("bfloat16").astype("float32").numpy()
-                for name, value in arrays_of(trained).items()}  # fmt: skip
-    paddle.save({name: paddle.to_tensor(value).astype("bfloat16")
-                 for name, value in to_published(trained, arrays_of(trained)).items()},
-                str(tmp_path / "weights.pdparams"))  # fmt: skip
+    expected = {
+        name: paddle.to_tensor(value).astype("bfloat16").astype("float32").numpy()
+        for name, value in arrays_of(trained).items()
+    }
+    paddle.save(
+        {
+            name: paddle.to_tensor(value).astype("bfloat16")
+            for name, value in to_published(trained, arrays_of(trained)).items()
+        },
+        str(tmp_path / "weights.pdparams"),
+    )
     model = make_model()
     load_weights(model, tmp_path / "weights.pdparams")
     np.testing.assert_equal(arrays_of(model), expected)
@@ -264,8 +276,10 @@ def test_safetensors(tmp_path, trained, dtype):
     for load in (load_weights, load_pretrained):
         model = make_model()
         load(model, file)
-        expected = {name: paddle.to_tensor(value).astype(dtype).astype("float32").numpy()
-                    for name, value in arrays_of(trained).items()}  # fmt: skip
+        expected = {
+            name: paddle.to_tensor(value).astype(dtype).astype("float32").numpy()
+            for name, value in arrays_of(trained).items()
+        }
         np.testing.assert_equal(arrays_of(model), expected)
     with pytest.raises(UserError, match=r"weights\.safetensors: these are weights of another model: .*instead of"):
         load_weights(make_model(XS, "num_classes=3"), file)

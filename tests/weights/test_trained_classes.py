@@ -64,8 +64,10 @@ def checkpoint(tiny: Path) -> Path:
 
 
 def test_a_checkpoint_holds_its_classes(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = [(category["id"], category["name"]) for category in json.loads(
-        (checkpoint.parent / "boxes.json").read_text())["categories"]]  # fmt: skip
+    expected = [
+        (category["id"], category["name"])
+        for category in json.loads((checkpoint.parent / "boxes.json").read_text())["categories"]
+    ]
     monkeypatch.setenv("HOME", str(checkpoint.parent))
     for weights in (checkpoint, f"{checkpoint}.pdparams", "~/v1.0"):
         found = stored_classes(weights)

@@ -103,9 +103,14 @@ def test_nothing_to_run(name, backend, message, folder, installed):
 
 @pytest.mark.parametrize(
     ("backend", "name"),
-    [("onnxruntime", "model.onnx"), ("openvino", "model.onnx"), ("openvino", "model.xml"), ("paddle", "model.json"),
-     ("paddle", "model.pdmodel")],
-)  # fmt: skip
+    [
+        ("onnxruntime", "model.onnx"),
+        ("openvino", "model.onnx"),
+        ("openvino", "model.xml"),
+        ("paddle", "model.json"),
+        ("paddle", "model.pdmodel"),
+    ],
+)
 @pytest.mark.parametrize("content", [b"", b"This is not a model.", bytes(range(256)) * 40])
 def test_not_a_model(backend, name, content, tmp_path):
     pytest.importorskip(backend)

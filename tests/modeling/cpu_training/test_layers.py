@@ -43,8 +43,15 @@ def test_equals_paddles_operators(options, size):
         probe = paddle.sin(paddle.arange(out.size, dtype="float32")).reshape(out.shape)
         (out * probe).sum().backward()
         gradients = [x.grad.numpy(), layer.conv.weight.grad.numpy(), layer.norm.weight.grad.numpy()]
-        results.append([out.numpy(), *gradients, layer.norm.bias.grad.numpy(), layer.norm._mean.numpy(),
-                        layer.norm._variance.numpy()])  # fmt: skip
+        results.append(
+            [
+                out.numpy(),
+                *gradients,
+                layer.norm.bias.grad.numpy(),
+                layer.norm._mean.numpy(),
+                layer.norm._variance.numpy(),
+            ]
+        )
         x.clear_gradient()
     for expected, found in zip(*results, strict=True):
         # sums of up to 49 products (of all pixels for the weight) in another order, divided by a deviation
