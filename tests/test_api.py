@@ -239,9 +239,12 @@ def test_weights_beside_a_config(tmp_path: Path) -> None:
         ("picodet_s_320_lcnet", "as picodet_s_320_coco_lcnet or "),
         ("none.pdparams", "none.pdparams: there is no such weights file"),
         ("none.onnx", "none.onnx: there is no such config, weights file or export"),
+        ("n" * 5000, "there is no such config, weights file or export"),
+        ("", "source: found nothing; expected a path"),
+        (5, "source: found int; expected a path"),
     ],
 )
-def test_sources_that_are_not_there(source: str, message: str) -> None:
+def test_sources_that_are_not_there(source: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         PicoDet(source)
 
@@ -283,6 +286,38 @@ def test_mistakes_in_options(tiny: Path) -> None:
         PicoDet(tiny).export("tflite")
     with pytest.raises(UserError, match="epoch: expected at least 1"):
         PicoDet(tiny).train(epochs=0)
+    with pytest.raises(UserError, match="epoch: expected int, found '3'"):
+        PicoDet(tiny).train(epochs="3")
+    with pytest.raises(UserError, match="output: found nothing; expected a path"):
+        PicoDet(tiny).train(output="")
+    with pytest.raises(UserError, match="data: found int; expected a path"):
+        PicoDet(tiny).train(5)
+    with pytest.raises(UserError, match="resume: found int; expected a path"):
+        PicoDet(tiny).train(resume=5, overrides={"pretrain_weights": None})
+
+
+def test_mistakes_in_predictions(guessing: PicoDet) -> None:
+    for nothing in ("", None, 5):
+        with pytest.raises(UserError, match="source: found "):
+            guessing.predict(nothing)
+    for threshold in (-1, 2, float("nan"), "0.5"):
+        with pytest.raises(DeployError, match="threshold: found "):
+            guessing.predict(np.zeros((8, 8, 3), np.uint8), threshold)
+
+
+def test_numpys_numbers_are_numbers(tiny: Path) -> None:
+    options = TrainingOptions(np.int64(10), np.int32(4), np.float32(0.5))
+    session = open_model(tiny, None, None, {"EvalReader.batch_size": np.int64(3)}, options)
+    assert session.settings.epoch == 10
+    assert session.cfg["TrainReader"]["batch_size"] == 4
+    assert session.cfg["LearningRate"]["base_lr"] == 0.5
+    assert session.cfg["EvalReader"]["batch_size"] == 3
+
+
+def test_the_first_of_several_formats_is_returned(guessing: PicoDet, tmp_path: Path) -> None:
+    path = guessing.export("openvino, onnx", tmp_path)
+    assert path.name == "model.xml"
+    assert path.with_name("model.onnx").is_file()
 
 
 def test_images_that_cannot_be_read(guessing: PicoDet, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ppdet.api.source import find_source
+from ppdet.api.source import as_path, find_source
 from ppdet.core.errors import UserError
 from ppdet.utils.lazy import LazyModule
 
@@ -95,7 +95,7 @@ class PicoDet:
         Returns:
             The weights file, <output>/best_model.pdparams (model_final.pdparams if not evaluated).
         """
-        options = work.TrainingOptions(epochs, batch_size, lr, None if output is None else Path(output))
+        options = work.TrainingOptions(epochs, batch_size, lr, None if output is None else as_path(output, "output"))
         session = work.open_model(
             self._config("train"), self._source.weights, data, self._with(overrides), options, pretrained
         )
@@ -162,7 +162,7 @@ class PicoDet:
             The model file.
         """
         keys = {f"export.{name}": value for name, value in {"format": format, **options}.items()}
-        return work.export(self._open("export", overrides=keys), Path(output))
+        return work.export(self._open("export", overrides=keys), as_path(output, "output"))
 
     def _open(self, method: str, data: Data | None = None, overrides: Mapping[str, Any] | None = None) -> Session:
         return work.open_model(self._config(method), self._source.weights, data, self._with(overrides))

@@ -39,18 +39,26 @@ def find_source(given: str | Path, weights: str | Path | None = None) -> Source:
     Raises:
         UserError: there is no such name or file, or weights have no config beside them.
     """
-    path = Path(os.path.expanduser(given))
+    path = as_path(given, "source")
     chosen = None if weights is None else str(weights)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, False for names that are too long
         if checkpoint := trained_weights(path):
             return Source(_config_of(checkpoint), chosen or str(checkpoint))
         return Source(export=path)
     if path.suffix == ".pdparams":
         return Source(_config_of(path), chosen or str(path))
     config = find_config(given)
-    if not config.is_file():
+    if not os.path.isfile(config):
         raise UserError(f"{given}: there is no such config, weights file or export; {name_hint(given)}")
     return Source(config, chosen) if config.suffix in (".yml", ".yaml") else Source(export=config)
+
+
+def as_path(value: object, name: str) -> Path:
+    """The path that the argument `name` gives, with the home folder for `~`. Raises UserError if it gives none."""
+    if not isinstance(value, (str, Path)) or not str(value):  # Path("") is the current folder
+        found = "nothing" if value == "" else type(value).__name__
+        raise UserError(f"{name}: found {found}; expected a path")
+    return Path(os.path.expanduser(value))
 
 
 def trained_weights(folder: Path) -> Path | None:
@@ -61,7 +69,7 @@ def trained_weights(folder: Path) -> Path | None:
 
 def _config_of(weights: Path) -> Path:
     """The config beside a weights file: `config.yml`, or one with the same name."""
-    if not weights.is_file():
+    if not os.path.isfile(weights):
         raise UserError(f"{weights}: there is no such weights file; check the path")
     for file in (weights.with_name(_RUN_CONFIG), weights.with_suffix(".yml")):
         if file.is_file():

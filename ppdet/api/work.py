@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from paddle import distributed
 
-from ppdet.api.source import trained_weights
+from ppdet.api.source import as_path, trained_weights
 from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
 from ppdet.core.shipped_configs import find_config, shipped_configs
@@ -44,13 +45,15 @@ class TrainingOptions:
         """Config values by dotted key; `cfg` has the schedule that is scaled to the number of epochs."""
         values: dict[str, Any] = {}
         if self.epochs is not None:
-            values = {"epoch": self.epochs, **_scaled_schedule(cfg, self.epochs)}
+            values["epoch"] = self.epochs
+        if isinstance(self.epochs, Integral):  # anything else is refused when the config is checked
+            values |= _scaled_schedule(cfg, int(self.epochs))
         if self.batch_size is not None:
             values["TrainReader.batch_size"] = self.batch_size
         if self.lr is not None:
             values |= {"LearningRate.base_lr": self.lr, "LearningRate.auto_scale": False}
         if self.output is not None:
-            folder = Path(os.path.abspath(self.output.expanduser()))
+            folder = Path(os.path.abspath(self.output))
             values |= {"save_dir": str(folder.parent), "filename": folder.name}
         return values
 
@@ -121,7 +124,7 @@ def _extended(config: Path, data: str | Path | Mapping[str, Any] | None) -> Iter
         if isinstance(data, Mapping):
             own = "\n".join(f"{_as_yaml(key)}: {_tagged(value)}" for key, value in data.items())
         else:
-            bases.append(str(find_config(data).absolute()))
+            bases.append(str(find_config(as_path(data, "data")).absolute()))
         file = folder / f"{config.stem}.yml"
         file.write_text(f"_BASE_: {_as_yaml(bases)}\n{own}\n", encoding="utf-8")
         yield file
@@ -136,14 +139,19 @@ def _tagged(value: Any) -> str:
 
 
 def _as_yaml(value: Any) -> str:
-    return json.dumps(value, default=str)  # paths and NumPy's numbers as text, which YAML reads as what it looks like
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, and all else, as paths, as text."""
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def train(session: Session, evaluate: bool, resume: str | Path | bool) -> Path:
     """Train; returns the best weights."""
     start: Path | Literal["auto"] | None = "auto" if resume is True else None
-    if isinstance(resume, (str, Path)):
-        start = Path(resume).expanduser()
+    if not isinstance(resume, bool):
+        start = as_path(resume, "resume")
     run_training(session, evaluate=evaluate, resume=start)
     best = trained_weights(session.output_dir)
     assert best, "the training wrote its last checkpoint"
@@ -168,14 +176,16 @@ def open_export(path: Path) -> Detector:
 
 def images(source: Image | Sequence[Image]) -> list[Image]:
     """The images of a file, a folder, an array or a list of files and arrays."""
-    if isinstance(source, (str, Path)):
-        path = Path(source).expanduser()
-        return [*list_images(path)] if path.is_dir() else [path]
-    return [source] if isinstance(source, np.ndarray) else list(source)
+    if isinstance(source, np.ndarray):
+        return [source]
+    if isinstance(source, Iterable) and not isinstance(source, str):
+        return list(source)
+    path = as_path(source, "source")
+    return [*list_images(path)] if os.path.isdir(path) else [path]
 
 
 def export(session: Session, output_dir: Path) -> Path:
-    """Write the model in the one format that the config asks for; returns the model file."""
+    """Write the model in the formats that the config asks for; returns the model file of the first one."""
     folder = exporting.export(session, output_dir.expanduser())
     files = {"onnx": folder / "model.onnx", "openvino": folder / "model.xml"}
-    return files.get(session.settings.export.format) or program_file(folder)
+    return files.get(session.settings.export.formats[0]) or program_file(folder)

@@ -48,7 +48,8 @@ _ENVIRONMENT = {
 
 def parser() -> argparse.ArgumentParser:
     """The options: ours, and PaddleDetection's names for them."""
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    started = f"python3 -m {__package__}" if Path(sys.argv[0]).name == "__main__.py" else None
+    p = argparse.ArgumentParser(started, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     model = "the folder of an export, or a file of it (.onnx, .xml, .json, .pdmodel)"
     p.add_argument("--model", "--model_dir", required=True, type=as_path, metavar="PATH", help=model)
     source = p.add_mutually_exclusive_group(required=True)

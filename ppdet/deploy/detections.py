@@ -61,7 +61,7 @@ class Detections:
 
         image: as of `plot`. Raises DeployError if it cannot be read or written, or if `path` is the image itself.
         """
-        path = Path(path)
+        path = Path(path).expanduser()
         if path.suffix.lower() not in WRITABLE:
             found = path.suffix or "no suffix"
             raise DeployError(f"{path}: found {found}; expected one of {', '.join(WRITABLE)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import overload
 
@@ -191,7 +192,7 @@ def _path(image: Image) -> Path | None:
 
 
 def _checked(threshold: float) -> float:
-    if not 0 <= threshold <= 1:
+    if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
         raise DeployError(f"threshold: found {threshold}; expected a score between 0 and 1")
     return threshold
 

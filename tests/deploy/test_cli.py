@@ -64,6 +64,13 @@ def run(small, tmp_path, capsys):
     return run
 
 
+def test_help_names_the_command_that_was_given(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/somewhere/deploy/__main__.py"])
+    assert parser().prog == "python3 -m ppdet.deploy"
+    monkeypatch.setattr(sys, "argv", ["deploy/python/infer.py"])
+    assert parser().prog == "infer.py"
+
+
 def test_one_image(run, tmp_path):
     status, out, err = run("--image_file", picture(tmp_path / "a.png"), "--save_results")
     assert (status, err) == (0, "")

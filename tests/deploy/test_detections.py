@@ -60,6 +60,12 @@ def test_plot_of_an_array_keeps_its_order_of_colors() -> None:
         detections().plot(IMAGE.astype(np.float32))
 
 
+def test_the_home_folder_is_known(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    detections(photo).save("~/out.png")
+    assert (tmp_path / "home" / "out.png").is_file()
+
+
 def test_save(photo: Path, tmp_path: Path) -> None:
     detections(photo).save(tmp_path / "new" / "out.png")
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "new" / "out.png")), detections(photo).plot())
