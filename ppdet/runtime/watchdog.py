@@ -41,7 +41,6 @@ _INTERVAL = 1.0  # seconds between two heartbeats
 _ADVICE = "its log may say more; continue with --resume auto"
 _DETACHED = 1 << 40  # added to the heartbeat of a process that nobody has to wait for any more
 _ERROR_SECONDS = 30.0  # time for all ranks to notice an error: one of them may be parsing a large file
-_ABORT_DELAY = 6.0  # seconds that an aborting process waits, so that the launcher reports the rank that died first
 # errors of a store that is gone together with rank 0; which one comes differs between versions of Paddle
 _NO_STORE = (RuntimeError, ValueError, OSError, SystemError)
 
@@ -133,7 +132,7 @@ class Watch:
         if not self._store.add("errors", 0):
             return
         error = self._error or self._store.get("error").decode()
-        _libc_signal(signal.SIGTERM, int(signal.SIG_IGN))
+        _libc_signal(signal.SIGTERM)
         end = time.monotonic() + _ERROR_SECONDS
         with suppress(*_NO_STORE):  # rank 0 has ended, so it knew
             aware = self._store.add("aware", 1)
@@ -192,21 +191,18 @@ def _delay_ends_after_lost_connections() -> None:
     The launcher looks at its processes every second and names the first one that has ended.
     """
     sys.excepthook = _end_later
-    # an error of gloo in a backward pass goes through Paddle's C++ code, which aborts the process
-    _libc_signal(signal.SIGABRT, ctypes.cast(_delay_abort, ctypes.c_void_p))
+    # An error of gloo in a backward pass goes through Paddle's C++ code, which aborts the process. A handler in Python
+    # would need the interpreter's lock, which a thread that hangs in a collective may hold.
+    _libc_signal(signal.SIGABRT, "sleep")  # is called with the signal's number and so waits for 6 s
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int)
-def _delay_abort(number: int) -> None:
-    time.sleep(_ABORT_DELAY)
-
-
-def _libc_signal(number: int, handler: ctypes.c_void_p | int) -> None:
-    """Set a C function as signal handler from any thread; signal.signal works in the main thread only."""
+def _libc_signal(number: int, function: str = "") -> None:
+    """Let a C function handle a signal, or ignore it, from any thread; signal.signal works in the main thread only."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
         libc.signal.restype = ctypes.c_void_p
+        handler = ctypes.cast(getattr(libc, function), ctypes.c_void_p) if function else int(signal.SIG_IGN)
         libc.signal(number, handler)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -76,17 +76,27 @@ def test_patience_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
         patience()
 
 
+# after a second a thread aborts in C code, while the main thread holds the interpreter's lock for half a minute
 ABORT = """
-import os, time
+import ctypes, signal, threading
 from ppdet.runtime import watchdog
-time.sleep = lambda seconds: os.write(1, b"waited %d" % seconds)
 watchdog._delay_ends_after_lost_connections()
-os.abort()
+watchdog._libc_signal(signal.SIGALRM, "abort")
+libc = ctypes.CDLL(None)
+threading.Thread(target=libc.sleep, args=(60,), daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+libc.alarm(1)
+print("begun", flush=True)
+ctypes.PyDLL(None).sleep(30)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signal handlers of the C library are set on Linux only")
 def test_an_abort_waits_for_the_launcher_and_still_aborts() -> None:
-    done = subprocess.run([sys.executable, "-c", ABORT], capture_output=True, timeout=300, cwd=os.getcwd())
-    assert done.stdout == b"waited 6"
-    assert done.returncode == -signal.SIGABRT
+    process = subprocess.Popen([sys.executable, "-c", ABORT], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "begun\n"
+    begun = time.monotonic()
+    process.communicate(timeout=300)
+    assert 6 <= time.monotonic() - begun < 25
+    assert process.returncode == -signal.SIGABRT
