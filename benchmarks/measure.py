@@ -35,7 +35,7 @@ def report(unit: str, measured: Mapping[str, Sequence[float]]) -> None:
 
 def extra_memory_mb(way: Callable[[], Any]) -> float:
     """Peak resident memory of one call above what there was before, MB; Linux."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status_mb("VmRSS")
     way()
     return _status_mb("VmHWM") - before

@@ -13,7 +13,7 @@ __version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import the API for who asks for it: `ppdet --help` and the boards do without."""
+    """Import the API at its first use: `ppdet --help` and `ppdet.deploy` do not need it."""
     if name == "PicoDet":
         return import_module("ppdet.api.picodet").PicoDet
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -149,7 +149,7 @@ def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
 
 
 def _rate_places(places: Mapping[str, Place]) -> tuple[str, str] | None:
-    """The places of base_lr and of the batch size that it is for, if base_lr is set later and without the other."""
+    """The places that set base_lr and reference_batch_size, if a later file or `-o` sets base_lr alone; else None."""
     rate, reference = (places.get(f"LearningRate.{name}") for name in ("base_lr", "reference_batch_size"))
     return (str(rate), str(reference)) if rate and reference and rate.layer > reference.layer else None
 

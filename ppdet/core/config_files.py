@@ -53,7 +53,7 @@ def _read_file(path: Path, chain: tuple[Path, ...]) -> ConfigFile:
     if os.path.realpath(path) in map(os.path.realpath, chain):
         raise UserError(f"{chain[-1]}: {BASE_KEY} forms a cycle: {trail}; remove one of the links")
     if len(chain) == _DEEPEST:
-        raise UserError(f"{chain[0]}: {BASE_KEY} leads through {_DEEPEST} files and on; put some of them together")
+        raise UserError(f"{chain[0]}: {BASE_KEY} leads through more than {_DEEPEST} files; merge some of them")
     text = _read_text(path, f"reached by {BASE_KEY}: {trail}" if chain else name_hint(path))
     value, length, lines = parse(text, str(path))
     tree = {} if value is None else value
@@ -70,7 +70,7 @@ def _read_file(path: Path, chain: tuple[Path, ...]) -> ConfigFile:
 def _read_text(path: Path, hint: str) -> str:
     try:
         if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"{path}: is not a regular file, and could be without end; {hint}")
+            raise UserError(f"{path}: is not a regular file, and might never end; {hint}")
         with path.open(encoding="utf-8") as file:
             return file.read(LONGEST + 1)
     except OSError as error:

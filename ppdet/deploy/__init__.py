@@ -17,7 +17,7 @@ __all__ = ["DeployError", "Detections", "Detector"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import OpenCV only for who needs it: `ppdet --help` has to be quick."""
+    """Import OpenCV at the first use of a class, so that `ppdet --help` is quick."""
     if name in __all__:
         module = {"DeployError": "errors", "Detections": "detections", "Detector": "detector"}[name]
         return getattr(import_module(f".{module}", __name__), name)

@@ -39,7 +39,7 @@ class BenchmarkCase:
 
     @property
     def label(self) -> dict[str, Any]:
-        """The properties that tell it from other cases, for a line of the table."""
+        """The properties that distinguish this case from others, for a line of the table."""
         file = self.detector.file
         size = sum(each.stat().st_size for each in {file, file.with_suffix(_WEIGHTS.get(file.suffix, file.suffix))})
         return {

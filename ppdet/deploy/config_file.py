@@ -62,7 +62,7 @@ def _parsed(load: Any, text: str, source: str) -> Any:
 
 
 def _read_yaml(text: str) -> Any:
-    """As yaml.safe_load. Raises ValueError if there are more than _MAX_NODES nodes, aliases written out."""
+    """Like yaml.safe_load, but raises ValueError if there are more than _MAX_NODES nodes, aliases written out."""
     import yaml
 
     loader = yaml.SafeLoader(text)

@@ -99,7 +99,7 @@ class Detections:
         )
 
     def _draw(self, image: np.ndarray | None) -> np.ndarray:
-        """As `plot`, in BGR."""
+        """Like `plot`, but in BGR."""
         if image is not None:
             pixels = three_channels(image)
         elif self.path is not None:

@@ -79,7 +79,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
     cfg = Section(mapping, source)
     if (arch := cfg.value("arch", "PicoDet", "PicoDet")) not in ARCHS:
         raise cfg.error(
-            "arch", f"found {shown(arch)}", "PicoDet, or GFL as PaddleDetection calls it; this runs no others"
+            "arch", f"found {shown(arch)}", "PicoDet, or PaddleDetection's name for it, GFL; no other model runs here"
         )
     steps = _steps(cfg)
     resize, nms = steps["Resize"], cfg.section("NMS")

@@ -27,7 +27,7 @@ def result_path(output_dir: Path, source: Path, suffixes: tuple[str, ...] = WRIT
 
 
 def is_same_file(path: Path, other: Path) -> bool:
-    """Whether both exist and are one file; a missing input is reported when it is read."""
+    """True if both paths exist and are the same file. A missing input is reported when it is read."""
     with suppress(OSError):
         return path.samefile(other)
     return False
@@ -46,7 +46,7 @@ def encode_image(path: Path, image: np.ndarray) -> bytes:
 
 
 def box_entry(box: Sequence[float], score: float) -> dict[str, Any]:
-    """The part of an entry in COCO's results layout that tells a box: `bbox` [x, y, w, h] and `score`.
+    """The box in COCO's results layout: `bbox` [x, y, w, h] and `score`.
 
     box: x1, y1, x2, y2 in pixels of the image.
     """

@@ -25,7 +25,7 @@ def detections(
     """Rows [n, 6] float32 per image, in original pixels, of at least `threshold`.
 
     Args:
-        outputs: of one of three kinds, which their number and rank tell apart:
+        outputs: one of three kinds, recognized by their number and rank:
             nms: bbox [M, 6] and bbox_num [B]; rows grouped by image; for one image bbox alone is enough.
             decoded: boxes [B, L, 4] xyxy and scores [B, C, L].
             raw: scores [B, h*w, C] or [B, C, h, w] of each level, the finest first, then its box distributions
@@ -167,7 +167,7 @@ def _candidates(scores: np.ndarray, threshold: float, boxes_of: Callable[[np.nda
 
 
 def nms(rows: np.ndarray, iou_threshold: float, per_class: int = -1, per_image: int = -1) -> np.ndarray:
-    """The rows [n, 6] that no better one of their class overlaps by more than `iou_threshold`, by descending score.
+    """Class-wise NMS: the rows [n, 6] that remain, by descending score.
 
     Args:
         rows: class, score, x1, y1, x2, y2.

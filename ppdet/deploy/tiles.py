@@ -45,7 +45,7 @@ def cut(rows: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
 
 
 def merge(rows: np.ndarray, tile: np.ndarray, is_cut: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """The rows [n, 6] that no better one of their class in another tile overlaps; NMS has been done in each tile.
+    """NMS across tiles, after NMS in each: the rows [n, 6] that no better one of their class in another tile overlaps.
 
     Whole boxes are better than cut ones; among equals the score decides. A cut box also goes if most of it lies in a
     better box, because the IoU of a part and its whole may be small.

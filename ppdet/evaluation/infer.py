@@ -72,7 +72,7 @@ def infer(session: Session, source: Path | str, output_dir: Path, threshold: flo
 
 @dataclass
 class Faults:
-    """Counts and names the images of `source` that could not be used; that of a single image is raised."""
+    """Counts and logs the images of `source` that could not be used. The error of a single image is raised."""
 
     source: Path | str
     images: int
@@ -90,7 +90,7 @@ class Faults:
             return None
 
     def end(self, used: int) -> bool:
-        """Whether there were none. Raises UserError where nothing could be used."""
+        """Returns True if there were no faults. Raises UserError if none of the images could be used."""
         if not used:
             raise UserError(f"{self.source}: none of its {self.images} images can be read; see the lines above")
         if self.count:
@@ -100,7 +100,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class _DecodeOrBlank:
-    """Decode, and a black image for a file that cannot be read: it is named when its boxes are to be drawn."""
+    """Decode, with a black image for a file that cannot be read; drawing its boxes reports the file later."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         try:

@@ -1,4 +1,4 @@
-"""Tells whether detections are what class-wise NMS chooses from candidates, up to ties.
+"""Checks that detections are a possible result of class-wise NMS on given candidates.
 
 NMS is not repeated, because it would decide ties in its own way. Instead each of its rules is checked: a detection that
 is there must be allowed, and one that is missing must have a reason. Without ties exactly one set of detections

@@ -31,12 +31,12 @@ _MARGIN = 8
 
 
 class Reference(NamedTuple):
-    """Inputs for a written model, and what it has to give.
+    """Inputs for a written model, and the outputs expected of it.
 
     Attributes:
         inputs: arrays in the order of the model's inputs.
         expected: outputs of the trained model for the same images, before NMS.
-        rules: what the NMS at the model's end chooses by; None: it has no NMS.
+        rules: limits of the NMS at the model's end; None: it has no NMS.
         tolerance: for each format, the largest difference of scores and of relative boxes that rounding may cause.
         source: what the images are.
     """

@@ -14,7 +14,7 @@ Numbers = Mapping[str, float | int | str]
 
 
 class Callback(Protocol):
-    """A listener."""
+    """Receives the numbers of a training run."""
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         """Receive the numbers of a log line (`kind` "train") or of an evaluation ("eval") after `updates` updates."""

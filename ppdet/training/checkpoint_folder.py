@@ -46,7 +46,7 @@ def find_checkpoint(wanted: Path | Literal["auto"], output_dir: Path) -> Path | 
     if wanted == "auto":
         found = newest_checkpoint(output_dir)
         if not found:
-            logger.info("%s: no checkpoint there, the training starts anew", output_dir)
+            logger.info("%s: no checkpoint there, the training starts from the beginning", output_dir)
         return found
     if not wanted.is_dir():
         return wanted.with_suffix("") if wanted.suffix in _SUFFIXES else wanted
@@ -78,14 +78,14 @@ def newest_checkpoint(folder: Path) -> Path | None:
             best = max(best or candidate, candidate)
     if found and not best:
         raise UserError(
-            f"{folder}: none of its {len(found)} checkpoints is whole ({fault}); restore one, or start anew with "
+            f"{folder}: none of its {len(found)} checkpoints is whole ({fault}); restore one, or start over with "
             "another -o filename=…"
         )
     return best and best[2]
 
 
 def checkpoints_beyond(folder: Path, start: Path | None) -> set[str]:
-    """The names of the checkpoints of `folder` that are further than `start`, all of them where that is None.
+    """The names of the checkpoints of `folder` that are further than `start`; all of them if that is None.
 
     Broken ones are left out, unless all are wanted.
     """

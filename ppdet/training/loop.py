@@ -89,7 +89,7 @@ def _train_epochs(
 def _train_epoch(
     trainer: TrainerParts, forward: nn.Layer, progress: TrainingPosition, stop: GracefulStop
 ) -> TrainingPosition:
-    """Trains the rest of the epoch that `progress` stands in, or the part of it that precedes a stop request."""
+    """Trains the rest of the epoch that `progress` is in; a stop request ends it early."""
     steps, accumulate_steps = trainer.steps, trainer.settings.accumulate_steps
     trainer.model.train()
     meter = Meter()

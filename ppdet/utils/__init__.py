@@ -1,1 +1,1 @@
-"""Small helpers without knowledge of detection: files, downloads, logging, drawing."""
+"""Small helpers without knowledge of detection: files, downloads, logging, tables."""

@@ -66,7 +66,7 @@ def _take(folder: Path, otherwise: str) -> BinaryIO:
                 with file:
                     holder = _holder(file)
                 raise UserError(f"{folder}: {holder} is at work there; wait for its end, or {otherwise}") from None
-            advice = "see to it that one run at a time writes there"
+            advice = "let only one run at a time write there"
             logger.warning("%s: the file system has no locks (%s); %s", folder, error.strerror, advice)
         if _is_at(path, file):
             file.truncate(0)

@@ -54,7 +54,7 @@ class Machine:
         """Count `size` bytes that a call copies, because a call is short and can be repeated."""
         self.left -= size
         if self.left < 0:
-            raise UnsafePickleError("it makes more of its data than the file holds")
+            raise UnsafePickleError("it expands to more data than the file holds")
 
     def mark(self, _: None) -> None:
         self.outer.append(self.stack)
@@ -190,7 +190,7 @@ def _ordered(pairs: list[Any] | tuple[Any, ...] = ()) -> dict[str, Any]:
 
 def _dtype(code: str, *_: Any) -> _Unfinished:
     if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
-        raise UnsafePickleError("it has an array of something else than numbers")
+        raise UnsafePickleError("it has an array of something other than numbers")
     made = _Unfinished()
     made.value = np.dtype(code)
     return made
@@ -199,14 +199,14 @@ def _dtype(code: str, *_: Any) -> _Unfinished:
 def _with_byte_order(dtype: np.dtype, state: Any) -> np.dtype:
     _, order, *described = state
     if order not in ("<", ">", "|", "=") or any(described[:3]):
-        raise UnsafePickleError("it has an array of something else than numbers")
+        raise UnsafePickleError("it has an array of something other than numbers")
     return dtype.newbyteorder(order)
 
 
 def _array(data: Any, dtype: Any, shape: Any, order: str, *_: Any) -> np.ndarray:
     dtype = dtype.value if isinstance(dtype, _Unfinished) else dtype
     if not isinstance(dtype, np.dtype) or not isinstance(data, (bytes, bytearray)) or len(shape) > 32:
-        raise UnsafePickleError("it has an array of something else than numbers")
+        raise UnsafePickleError("it has an array of something other than numbers")
     if any(type(side) is not int or side < 0 for side in shape):
         raise TypeError
     if math.prod(shape) * dtype.itemsize != len(data):

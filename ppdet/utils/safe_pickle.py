@@ -55,7 +55,7 @@ class _Plain:
     def convert(self, value: Any, depth: int = 0) -> Any:
         self.seen += 1
         if depth > _MAX_DEPTH or self.seen > _MAX_STEPS:
-            raise UnsafePickleError("it has containers in containers without end")
+            raise UnsafePickleError("it nests containers too deeply")
         if type(value) is dict:
             return {key: self.convert(entry, depth + 1) for key, entry in value.items()}
         if type(value) is tuple and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], np.ndarray):
@@ -64,7 +64,7 @@ class _Plain:
             return type(value)(self.convert(entry, depth + 1) for entry in value)
         if value is None or isinstance(value, (bool, int, float, str, np.ndarray, np.generic)):
             return value
-        raise ValueError("something else than arrays, numbers and text")
+        raise ValueError("something other than arrays, numbers and text")
 
 
 def _join_pieces(content: dict[str, Any], limit: int) -> None:
@@ -73,7 +73,7 @@ def _join_pieces(content: dict[str, Any], limit: int) -> None:
         pieces = [content[piece] for piece in how["slices"]]
         limit -= sum(piece.nbytes for piece in pieces)
         if limit < 0:
-            raise UnsafePickleError("it makes more of its data than the file holds")
+            raise UnsafePickleError("it expands to more data than the file holds")
         content[name] = np.concatenate(pieces).reshape(how["OriginShape"])
         for piece in how["slices"]:
             del content[piece]

@@ -50,7 +50,7 @@ def wait_for(done: Callable[[float], bool], name: Callable[[], str], limit: floa
         if slices * _SLICE >= limit:
             raise UserError(
                 f"{name()}: reading it has taken {limit:.0f} s; the file system does not answer or the process that "
-                f"reads it is stopped; see to that, or raise {READING} (0: wait without end)"
+                f"reads it is stopped; check both, or raise {READING} (0: wait without end)"
             )
         if slices % _NOTICE == 0:
             logger.warning("%s: reading it has taken %.0f s so far", name(), slices * _SLICE)

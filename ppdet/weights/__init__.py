@@ -1,1 +1,1 @@
-"""Weights files: reading them, the names that PaddleDetection gives parameters, and the classes they know."""
+"""Weight files: reading them, PaddleDetection's names of parameters, and the classes they were trained on."""

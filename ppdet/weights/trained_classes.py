@@ -92,7 +92,7 @@ def stored_classes(weights: str | Path) -> TrainedClasses | None:
 
 
 def published_classes(weights: str) -> TrainedClasses | None:
-    """Returns COCO's classes for published weights, which their file name tells; None for other weights."""
+    """Returns COCO's classes for published weights, which are recognized by file name; None for other weights."""
     name = weights.removesuffix(".pdparams").rpartition("/")[2]
     if name not in PUBLISHED_WEIGHTS:
         return None

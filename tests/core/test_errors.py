@@ -1,4 +1,4 @@
-"""Which exceptions of libraries are a mistake that a user can mend."""
+"""Which exceptions of libraries are a mistake that a user can correct."""
 
 from __future__ import annotations
 

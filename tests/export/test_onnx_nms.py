@@ -70,7 +70,7 @@ def test_equals_paddle(runtime: str, batch: int, keep_top_k: int) -> None:
     ends = np.cumsum(bbox_num)[:-1]
     for rows, theirs in zip(np.split(bbox, ends), np.split(expected[0].reshape(-1, 6), ends), strict=True):
         np.testing.assert_allclose(in_order(rows), in_order(theirs), rtol=1e-6)
-        assert (np.diff(rows[:, 1]) <= 0).all(), "the surest first"
+        assert (np.diff(rows[:, 1]) <= 0).all(), "the most confident first"
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -1,4 +1,4 @@
-"""The base learning rate of a run: scaled with the images per update, and told in one line."""
+"""The base learning rate of a run: scaled with the images per update, and reported in one line."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_an_evaluation(tiny, whole, number):
-    """It is made up for after the resume."""
+    """The resumed run does the evaluation."""
 
     def hanging(model) -> dict[str, float]:
         os.kill(os.getpid(), number)
@@ -132,7 +132,7 @@ def test_sigterm_during_the_evaluation(tiny, whole):
 
 
 def test_killed_during_the_evaluation(tiny, whole):
-    """What was trained until then is kept, and the evaluation is made up for."""
+    """What was trained until then is kept, and the resumed run does the evaluation."""
     trainer, progress = build_trainer(make_run(tiny), evaluate=True)
 
     def dies(model):
@@ -152,11 +152,11 @@ def test_a_signal_in_the_last_evaluation_is_too_late(tiny):
     assert end.epoch == 1
 
 
-def test_auto_without_a_checkpoint_starts_anew(tiny, caplog):
+def test_auto_without_a_checkpoint_starts_from_the_beginning(tiny, caplog):
     with caplog.at_level("INFO"):
         _, start = build_trainer(make_run(tiny), resume="auto")
     assert (start.epoch, start.step, start.seed) == (0, 0, 7)
-    assert sum("starts anew" in record.message for record in caplog.records) == 1
+    assert sum("starts from the beginning" in record.message for record in caplog.records) == 1
 
 
 def test_another_batch(tiny):

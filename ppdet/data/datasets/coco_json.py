@@ -97,7 +97,7 @@ def _parse_categories(path: Path, values: list[Any]) -> list[Category]:
         categories.append(category)
     names = Counter(category.name for category in categories)
     if repeated := [name for name, count in names.items() if count > 1]:
-        message = "%s: more than one of the categories is called %r; only their ids tell them apart"
+        message = "%s: more than one of the categories is called %r; only their ids distinguish them"
         logger.warning(message, path, repeated[0])
     return categories
 

@@ -175,7 +175,7 @@ def _check_space(what: str, needed: int, free: int, where: str) -> None:
 
 
 def _free_memory() -> int:
-    """Bytes of memory that are available within the container's limit; sys.maxsize if the system does not tell."""
+    """Bytes of memory that are available within the container's limit; sys.maxsize if that is unknown."""
     meminfo = Path("/proc/meminfo")
     if not meminfo.is_file():  # not Linux
         return sys.maxsize

@@ -95,7 +95,7 @@ def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
 
 
 def _is_model(file: Path) -> bool:
-    """Whether it is a model, and not INT8; int8_report.json, for example, is not."""
+    """True for a model file that is not INT8. A .json without weights, like int8_report.json, is no model."""
     if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
         return False
     return not file.stem.endswith(_INT8)

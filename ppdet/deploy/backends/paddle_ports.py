@@ -1,4 +1,4 @@
-"""Reads the inputs of a Paddle model from its file: the runtime does not tell them, and crashes on other files."""
+"""Reads the inputs of a Paddle model from its file: the runtime does not list them, and crashes on other files."""
 
 from __future__ import annotations
 
