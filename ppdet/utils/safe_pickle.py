@@ -55,7 +55,7 @@ class _Plain:
     def convert(self, value: Any, depth: int = 0) -> Any:
         self.seen += 1
         if depth > _MAX_DEPTH or self.seen > _MAX_STEPS:
-            raise UnsafePickleError("it nests containers too deeply")
+            raise UnsafePickleError("it nests containers too deeply or too often")
         if type(value) is dict:
             return {key: self.convert(entry, depth + 1) for key, entry in value.items()}
         if type(value) is tuple and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], np.ndarray):
