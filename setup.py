@@ -11,7 +11,9 @@ class BuildWithConfigs(build_py):
     def run(self) -> None:
         super().run()
         if not self.editable_mode:  # an editable install reads the clone's
-            shutil.copytree("configs", Path(self.build_lib) / "ppdet" / "configs", dirs_exist_ok=True)
+            target = Path(self.build_lib) / "ppdet" / "configs"
+            shutil.rmtree(target, ignore_errors=True)  # of an earlier build, with configs that are gone since
+            shutil.copytree("configs", target)
 
 
 setup(cmdclass={"build_py": BuildWithConfigs})

@@ -24,6 +24,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("ppdet", "configs"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     target = tmp_path_factory.mktemp("installed")
+    (target / "ppdet" / "configs").mkdir(parents=True)
+    (target / "ppdet" / "configs" / "of_an_earlier_build.yml").touch()
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(target)]
     subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=120)
     return target
