@@ -296,6 +296,13 @@ def test_mistakes_in_options(tiny: Path) -> None:
         PicoDet(tiny).train(resume=5, overrides={"pretrain_weights": None})
 
 
+def test_an_export_has_its_own_weights(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").touch()
+    for export in (tmp_path, tmp_path / "model.onnx"):
+        with pytest.raises(UserError, match="an export has its own"):
+            PicoDet(export, weights="w.pdparams")
+
+
 def test_mistakes_in_predictions(guessing: PicoDet) -> None:
     for nothing in ("", None, 5):
         with pytest.raises(UserError, match="source: found "):

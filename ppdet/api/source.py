@@ -44,13 +44,19 @@ def find_source(given: str | Path, weights: str | Path | None = None) -> Source:
     if os.path.isdir(path):  # unlike Path.is_dir, False for names that are too long
         if checkpoint := trained_weights(path):
             return Source(_config_of(checkpoint), chosen or str(checkpoint))
-        return Source(export=path)
+        return _export(path, weights)
     if path.suffix == ".pdparams":
         return Source(_config_of(path), chosen or str(path))
     config = find_config(given)
     if not os.path.isfile(config):
         raise UserError(f"{given}: there is no such config, weights file or export; {name_hint(given)}")
-    return Source(config, chosen) if config.suffix in (".yml", ".yaml") else Source(export=config)
+    return Source(config, chosen) if config.suffix in (".yml", ".yaml") else _export(config, weights)
+
+
+def _export(path: Path, weights: object) -> Source:
+    if weights is not None:
+        raise UserError(f"weights: found {weights}, but {path} has no config: an export has its own; leave them out")
+    return Source(export=path)
 
 
 def as_path(value: object, name: str) -> Path:
