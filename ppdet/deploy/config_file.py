@@ -17,8 +17,8 @@ _MAX_NODES = 100_000  # keys and values; those behind an alias count each time
 def read_mapping(model: Path, embedded: str | None) -> tuple[Any, str]:
     """The content of infer_cfg, not checked yet, and the name of its source for messages.
 
-    It is `embedded`, which cannot belong to another model, or else the file beside `model`. Raises DeployError if there
-    is none or it cannot be read.
+    Uses `embedded` if it is given, since it surely belongs to this model; otherwise the file beside `model`. Raises
+    DeployError if there is none or it cannot be read.
     """
     if embedded is not None:
         source = f"{model}: infer_cfg"

@@ -137,7 +137,7 @@ class Detector:
     # ---- the stages of `detect`, one after the other; benchmark.py measures each ----
 
     def load(self, image: Image, order: str | None = None) -> tuple[np.ndarray, str]:
-        """The image [h, w, 3] uint8 and the order of its colors; `order`: that of an array, if not the detector's."""
+        """The image [h, w, 3] uint8 and its color order. `order`: color order of an array; default: the detector's."""
         if isinstance(image, (str, Path)):
             return read_image(image), "bgr"
         return three_channels(image), order or self._order

@@ -74,7 +74,7 @@ class Watch:
     """Sends the heartbeat of this process and follows those of others: on rank 0 of all ranks, elsewhere of rank 0.
 
     Attributes:
-        timer: its `begun` is counted up by the main thread.
+        timer: the main thread increments its `begun`.
     """
 
     def __init__(self, host: str, port: int, rank: int, world_size: int) -> None:
