@@ -15,7 +15,7 @@ from tests.support.workspaces import ROOT
 
 COMMANDS = {"export_model": "export", "post_quant": "quantize"}  # the others have their tool's name
 TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
-REQUIRED = {"benchmark": ["--model", "x"]}  # of a tool that runs exported models, without a config
+REQUIRED = {"benchmark": ["--model", "x"], "infer": ["--config", "x.yml", "--infer_img", "x"]}  # beside --config
 SHOW_PADDLE = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -49,7 +49,7 @@ def test_help_needs_no_paddle(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_an_unknown_argument_needs_no_paddle(name: str, tmp_path: Path) -> None:
-    required = REQUIRED.get(name, ["-c", "x.yml", "--infer_img", "x"])
+    required = REQUIRED.get(name, ["-c", "x.yml"])
     done = start(ROOT / "tools" / f"{name}.py", *required, "--fast", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: unrecognized arguments: --fast; python3 ")
