@@ -30,7 +30,10 @@ def changed(path: str = "", value=None, **keys):
 
 
 BAD = {
-    "another architecture": (changed(arch="YOLO"), "arch: found YOLO; expected PicoDet, or PaddleDetection's name for it, GFL"),
+    "another architecture": (
+        changed(arch="YOLO"),
+        "arch: found YOLO; expected PicoDet, or PaddleDetection's name for it, GFL",
+    ),
     "no preprocessing": ({"arch": "PicoDet", "label_list": ["a"]}, "Preprocess: missing; expected a list"),
     "no list": (changed(Preprocess="Resize"), "Preprocess: found Resize; expected a list"),
     "no mappings": (changed(Preprocess=["Resize"]), "Preprocess[0]: found text; expected keys"),

@@ -225,5 +225,7 @@ def test_each_model_has_the_config_of_its_name(backend, tmp_path):
 def test_other_architectures(arch, tmp_path):
     pytest.importorskip("onnxruntime")
     folder = write(tmp_path, DEFAULT.replace("GFL", arch), NMS_INSIDE, inputs=("image", "scale_factor"))
-    with pytest.raises(DeployError, match=f"infer_cfg.yml: arch: found {arch}; expected PicoDet, or PaddleDetection's name for it, GFL"):
+    with pytest.raises(
+        DeployError, match=f"infer_cfg.yml: arch: found {arch}; expected PicoDet, or PaddleDetection's name for it, GFL"
+    ):
         Detector(folder, "onnxruntime")
