@@ -71,9 +71,7 @@ def transfer(url: str, part: Path, timeout: float, checked: bool) -> bool:
         error.close()
         if error.code == 416 and have and error.headers.get("Content-Range") == f"bytes */{have}":
             return False  # `part` has the full length already
-        if error.code == 416:
-            part.unlink(missing_ok=True)
-        raise _refusal(error, url) from error
+        raise _refusal(error, url, part) from error
     # OverflowError and ValueError: invalid ports, redirects and host names
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, OverflowError, ValueError) as error:
         raise TransferError(_words(getattr(error, "reason", error)) or type(error).__name__) from error
@@ -90,8 +88,10 @@ def _request(url: str, have: int, validator: str | None) -> urllib.request.Reque
     return urllib.request.Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers=headers)
 
 
-def _refusal(error: urllib.error.HTTPError, url: str) -> UserError | TransferError:
+def _refusal(error: urllib.error.HTTPError, url: str, part: Path) -> UserError | TransferError:
     """Returns the exception for an answer that is an error; a TransferError if another try may succeed."""
+    if error.code == 416:  # `part` is longer than the file
+        part.unlink(missing_ok=True)
     answer = f"the server answered {error.code} {_words(error.reason)}"
     if error.code < 500 and error.code not in (408, 416, 429):
         return UserError(f"{shown(url)}: {answer}; check the address")
