@@ -125,9 +125,9 @@ def serve(pipe: Connection, ours: bool, situation: str, group: Path | None, args
     elif situation == "one core":
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     if ours:
-        from ppdet.core.cli import wait_passively
+        from ppdet.deploy.libraries import prepare_libraries
 
-        wait_passively()
+        prepare_libraries()
     answers = make_answers(ours, situation == "own workers", args)
     while (question := pipe.recv()) != "end":
         start = time.perf_counter()

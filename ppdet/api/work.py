@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from paddle import distributed
@@ -23,8 +23,9 @@ from ppdet.deploy.images import list_images
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.evaluation.model_backend import ModelBackend
 from ppdet.export import export as exporting
-from ppdet.export.paddle_format import program_file
+from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.session import Session, open_session
+from ppdet.training.checkpoint_folder import Resume
 from ppdet.training.train import train as run_training
 from ppdet.utils.download import PUBLISHED_WEIGHTS
 from ppdet.utils.files import temporary_folder
@@ -149,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 def train(session: Session, evaluate: bool, resume: str | Path | bool) -> Path:
     """Train; returns the best weights."""
-    start: Path | Literal["auto"] | None = "auto" if resume is True else None
+    start: Resume | None = "auto" if resume is True else None
     if not isinstance(resume, bool):
         start = as_path(resume, "resume")
     run_training(session, evaluate=evaluate, resume=start)
@@ -171,6 +172,7 @@ def load_detector(session: Session) -> Detector:
 
 
 def open_export(path: Path) -> Detector:
+    """A Detector that runs an export, its folder or its file."""
     return Detector(path, order="bgr")
 
 
@@ -187,5 +189,4 @@ def images(source: Image | Sequence[Image]) -> list[Image]:
 def export(session: Session, output_dir: Path) -> Path:
     """Write the model in the formats that the config asks for; returns the model file of the first one."""
     folder = exporting.export(session, output_dir.expanduser())
-    files = {"onnx": folder / "model.onnx", "openvino": folder / "model.xml"}
-    return files.get(session.settings.export.formats[0]) or program_file(folder)
+    return EXPORT_FORMATS[session.settings.export.formats[0]].model_file(folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import sys
 import traceback
 import warnings
@@ -16,6 +15,10 @@ from ppdet.core.config import load_config
 from ppdet.core.errors import Interrupted, UserError, out_of_memory
 from ppdet.deploy.console import guard_output
 from ppdet.deploy.errors import printable
+from ppdet.deploy.libraries import prepare_libraries
+
+# warnings that Paddle gives at every start
+_PADDLE_CHATTER = ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu.")
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,7 +59,9 @@ def run(
     warnings.formatwarning = _format_warning
     try:
         if getattr(args, "config", None):
-            _prepare_for_paddle(debug)
+            prepare_libraries(quiet=not debug)
+            for chatter in _PADDLE_CHATTER:
+                warnings.filterwarnings("ignore", message=chatter)
             _check_config(args)
         main(args)
     except Exception as error:
@@ -72,26 +77,6 @@ def run(
         sys.exit(error.status if isinstance(error, Interrupted) else 130)
     finally:
         gc.freeze()  # at its end Python would search half a million objects of Paddle for garbage, for 0.3 s
-
-
-def _prepare_for_paddle(debug: bool) -> None:
-    """Set what Paddle, OpenCV and OpenMP read when they are loaded, and silence what Paddle says at every start."""
-    wait_passively()
-    if not debug:
-        os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle's C++ side: errors only
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a damaged image is reported in one line
-    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", "180000000")  # a second guard behind image_files.MAX_PIXELS
-    for chatter in ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu."):
-        warnings.filterwarnings("ignore", message=chatter)
-
-
-def wait_passively() -> None:
-    """Let OpenMP threads sleep while they wait; only heeded before numba and Paddle's math library are loaded.
-
-    By default they spin, for up to 200 ms after every parallel loop, on cores that others need: the reader's workers,
-    the other OpenMP library (numba brings GNU's, Paddle Intel's), other programs.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def _format_warning(

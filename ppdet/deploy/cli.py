@@ -7,7 +7,6 @@ Status 0: all done; 1: some images could not be read or written; 2: an option, t
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from .console import guard_output
 from .errors import DeployError, say
+from .libraries import prepare_libraries
 from .options import add_switch, as_path, path_or_address
 
 # PaddleDetection's flags that do nothing here, each with the value that asks for what is done anyway, if there is one
@@ -33,16 +33,6 @@ NO_EFFECT = {
     "combine_method": "nms",
     "match_threshold": None,
     "match_metric": None,
-}
-
-# Keeps C++ libraries quiet (the program says the same in one line), bounds OpenCV as image_files.MAX_PIXELS bounds us,
-# and lets threads sleep while they wait
-_ENVIRONMENT = {
-    "GLOG_minloglevel": "2",
-    "OPENCV_FFMPEG_LOGLEVEL": "-8",
-    "OPENCV_LOG_LEVEL": "OFF",
-    "OPENCV_IO_MAX_IMAGE_PIXELS": "180000000",
-    "OMP_WAIT_POLICY": "passive",
 }
 
 
@@ -83,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line `argv` (default: the process's own); returns the exit status."""
     guard_output()
     args = parser().parse_args(argv)
-    for library, quiet in _ENVIRONMENT.items():
-        os.environ.setdefault(library, quiet)
+    prepare_libraries()
     try:
         run = import_module(".run", __package__).run  # it imports OpenCV, which --help need not wait for
     except ImportError as error:

@@ -34,8 +34,14 @@ T = TypeVar("T")
 def infer(session: Session, source: Path | str, output_dir: Path, threshold: float, write_results: bool) -> bool:
     """Write each image of `source` (file or folder) with its boxes to `output_dir`, under its own name.
 
-    Returns whether all could be read and written; those of a folder that could not are named and passed over. Raises
-    UserError where there are no others.
+    Images of a folder that cannot be read or written are reported and skipped.
+
+    Returns:
+        Whether all images were read and written.
+
+    Raises:
+        UserError: the threshold is impossible, a single image cannot be read or written, or no image of the folder can
+            be read.
     """
     if not 0 <= threshold <= 1:
         raise UserError(f"--draw_threshold: expected a score between 0 and 1, found {threshold}")

@@ -28,12 +28,14 @@ class Format(NamedTuple):
         needs: modules of the `deploy` extra that it needs.
         write: `write(graph, size, config, folder)` writes model.* for images of `size` (height, width; -1: any);
             `config` is the content of infer_cfg.yml.
+        model_file: the file in `folder` that a runtime loads.
         run: `run(folder, inputs)` runs the written model on the CPU and returns its outputs.
     """
 
     names: tuple[str, ...]
     needs: tuple[str, ...]
     write: Callable[[ExportModel, Sequence[int], dict[str, Any], Path], None]
+    model_file: Callable[[Path], Path]
     run: Callable[[Path, Sequence[np.ndarray]], list[np.ndarray]]
 
     def files(self, folder: Path) -> list[Path]:
@@ -54,18 +56,21 @@ EXPORT_FORMATS = {
         ("model.json", "model.pd*"),
         (),
         _write_paddle,
+        program_file,
         lambda folder, inputs: _run(PaddleInference(program_file(folder), cpu_threads()), inputs),
     ),
     "onnx": Format(
         ("model.onnx",),
         ("onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_onnx(graph, size, config, folder / "model.onnx"),
+        lambda folder: folder / "model.onnx",
         lambda folder, inputs: _run(OnnxRuntime(folder / "model.onnx", cpu_threads()), inputs),
     ),
     "openvino": Format(
         ("model.xml", "model.bin"),
         ("openvino", "onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_openvino(graph, size, config, folder / "model.xml"),
+        lambda folder: folder / "model.xml",
         lambda folder, inputs: _run(OpenVino(folder / "model.xml", cpu_threads()), inputs),
     ),
 }

@@ -19,6 +19,8 @@ from ppdet.utils.weight_files import read_arrays
 
 logger = logging.getLogger(__name__)
 
+Resume = Path | Literal["auto"]  # the value of `-r`
+
 _SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 _COUNTS = {"epoch", "step", "updates", "seed"}  # of `progress`
 
@@ -38,7 +40,7 @@ def best_score(path: Path) -> float | None:
     return best
 
 
-def find_checkpoint(wanted: Path | Literal["auto"], output_dir: Path) -> Path | None:
+def find_checkpoint(wanted: Resume, output_dir: Path) -> Path | None:
     """Checkpoint that `-r` means, without extension: a file's checkpoint, or the newest whole one of a folder.
 
     "auto" means the output folder, and None where that has no checkpoint.
@@ -60,7 +62,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
     """The whole checkpoint of an output folder (without extension) that is furthest in its training, None without one.
 
     The place in training decides, because copies lose the files' times; at the same place, the one written last.
-    Broken ones are passed over with a warning. Raises UserError where all are broken.
+    Broken ones are skipped with a warning. Raises UserError if all are broken.
     """
     # a name that begins with a dot: the unfinished file of a process that was killed
     found = {file.with_suffix("") for suffix in (".pdopt", ".pdstate") for file in folder.glob(f"[!.]*{suffix}")}

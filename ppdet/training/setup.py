@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import paddle
 
@@ -29,6 +28,7 @@ from ppdet.session import Session
 from ppdet.training.callbacks import Callback, JsonLines
 from ppdet.training.checkpoint import TrainingPosition, load_checkpoint
 from ppdet.training.checkpoint_folder import (
+    Resume,
     best_score,
     checkpoints_beyond,
     find_checkpoint,
@@ -41,7 +41,6 @@ from ppdet.weights.load import load_pretrained
 from ppdet.weights.trained_classes import TrainedClasses, stored_classes, warn_of_order
 
 logger = logging.getLogger(__name__)
-Resume = Path | Literal["auto"]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Literal
 
 from ppdet.session import Session
 from ppdet.training.callbacks import Callback
+from ppdet.training.checkpoint_folder import Resume
 from ppdet.training.loop import fit
 from ppdet.training.run_folder import only_training
 from ppdet.training.setup import build_trainer
@@ -19,7 +18,7 @@ logger = logging.getLogger(__name__)
 def train(
     session: Session,
     evaluate: bool = False,
-    resume: Path | Literal["auto"] | None = None,
+    resume: Resume | None = None,
     callbacks: Sequence[Callback] = (),
     stop_on: Sequence[int] = (),
 ) -> None:

@@ -16,6 +16,12 @@ from tests.support.datasets import draw_scene
 from tests.support.workspaces import Tools, Workspace
 
 
+def options(coco: Workspace, weights: Path, source: Path, out: Path) -> list[object]:
+    """The arguments that draw the boxes of `source`, an image or a folder, into `out`."""
+    kind = "--infer_dir" if source.is_dir() else "--infer_img"
+    return ["-c", coco.config, "-o", f"weights={weights}", kind, source, "--output_dir", out]
+
+
 def size(path: Path) -> tuple[int, ...]:
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED).shape
 
@@ -24,19 +30,7 @@ def test_one_image(tools: Tools, coco: Workspace, weights: Path) -> None:
     image = coco.root / "wide.jpg"
     cv2.imwrite(str(image), np.full((30, 90, 3), 99, np.uint8))
     out = coco.root / "out"
-    _, log = tools.run(
-        "infer",
-        "-c",
-        coco.config,
-        "-o",
-        f"weights={weights}",
-        "--infer_img",
-        image,
-        "--output_dir",
-        out,
-        "--draw_threshold",
-        0.2,
-    )
+    _, log = tools.run("infer", *options(coco, weights, image, out), "--draw_threshold", 0.2)
     assert [path.name for path in out.iterdir()] == ["wide.jpg"]
     assert size(out / "wide.jpg") == (30, 90, 3)
     assert "boxes of score 0.20 or more" in log
@@ -46,18 +40,7 @@ def test_one_image(tools: Tools, coco: Workspace, weights: Path) -> None:
 def test_a_folder_with_results(tools: Tools, coco: Workspace, weights: Path) -> None:
     out = coco.root / "out"
     (coco.data / "val" / "notes.txt").write_text("no image")
-    tools.run(
-        "infer",
-        "-c",
-        coco.config,
-        "-o",
-        f"weights={weights}",
-        "--infer_dir",
-        coco.data / "val",
-        "--output_dir",
-        out,
-        "--save_results",
-    )
+    tools.run("infer", *options(coco, weights, coco.data / "val", out), "--save_results")
     assert {path.name for path in out.iterdir()} == {"1.png", "2.png", "3.png", "4.png", "bbox.json"}
     assert {size(path) for path in out.glob("*.png")} == {(48, 64, 3)}
     found = json.loads((out / "bbox.json").read_text())
@@ -89,17 +72,7 @@ ODD_IMAGES: dict[str, tuple[str, Callable[[Path], object], tuple[int, int]]] = {
 def test_odd_images(kind: str, tools: Tools, coco: Workspace, weights: Path) -> None:
     name, make, (height, width) = ODD_IMAGES[kind]
     make(coco.root / name)
-    tools.run(
-        "infer",
-        "-c",
-        coco.config,
-        "-o",
-        f"weights={weights}",
-        "--infer_img",
-        coco.root / name,
-        "--output_dir",
-        coco.root / "out",
-    )
+    tools.run("infer", *options(coco, weights, coco.root / name, coco.root / "out"))
     assert size(coco.root / "out" / name) == (height, width, 3)
 
     # the same image in an evaluation
@@ -120,9 +93,8 @@ def test_images_that_cannot_be_used_are_named_and_passed_over(
     strip = cv2.imencode(".png", np.full((8, 70_000, 3), 90, np.uint8))[1].tobytes()
     (folder / "4.jpg").write_bytes(strip)
     (folder / "5.png").symlink_to("nowhere")
-    options = ["-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder, "--output_dir", out]
     with pytest.raises(SystemExit) as exit_:
-        tools.run("infer", *options, "--save_results")
+        tools.run("infer", *options(coco, weights, folder, out), "--save_results")
     assert exit_.value.code == 1
     log = capsys.readouterr().err
     damaged = "not an image that can be decoded; fetch it again or leave it out"
@@ -143,8 +115,7 @@ def test_images_that_cannot_be_used_are_named_and_passed_over(
 def test_a_folder_of_which_no_image_can_be_read(tools: Tools, coco: Workspace, weights: Path) -> None:
     for path in (coco.data / "val").iterdir():
         path.write_bytes(path.read_bytes()[:300])
-    options = ["-c", coco.config, "-o", f"weights={weights}", "--output_dir", coco.root / "out"]
-    error = tools.fail("infer", *options, "--infer_dir", coco.data / "val")
+    error = tools.fail("infer", *options(coco, weights, coco.data / "val", coco.root / "out"))
     assert error == f"{coco.data}/val: none of its 4 images can be read; see the lines above"
 
 
@@ -165,18 +136,7 @@ def test_one_image_that_is_none(source: str, tools: Tools, coco: Workspace, weig
 
 def test_class_names_without_any_file(tools: Tools, coco: Workspace, weights: Path) -> None:
     nameless = ["TestDataset.anno_path=none.json", "EvalDataset.dataset_dir=none"]
-    tools.run(
-        "infer",
-        "-c",
-        coco.config,
-        "-o",
-        f"weights={weights}",
-        *nameless,
-        "--infer_dir",
-        coco.data / "train",
-        "--output_dir",
-        coco.root / "out",
-    )
+    tools.run("infer", *options(coco, weights, coco.data / "train", coco.root / "out"), "-o", *nameless)
     assert len(list((coco.root / "out").iterdir())) == 6
 
 
@@ -202,25 +162,13 @@ def test_folder_without_images(tools: Tools, coco: Workspace) -> None:
 def test_pictures_never_replace_the_images(tools: Tools, coco: Workspace, weights: Path) -> None:
     folder = coco.data / "val"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    error = tools.fail(
-        "infer", "-c", coco.config, "-o", f"weights={weights}", "--infer_dir", folder, "--output_dir", folder
-    )
+    error = tools.fail("infer", *options(coco, weights, folder, folder))
     assert error.startswith(f"--output_dir: {folder}/1.png is the input itself")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace, weights: Path) -> None:
     (coco.root / "file").write_text("mine")
-    error = tools.fail(
-        "infer",
-        "-c",
-        coco.config,
-        "-o",
-        f"weights={weights}",
-        "--infer_dir",
-        coco.data / "val",
-        "--output_dir",
-        coco.root / "file",
-    )
+    error = tools.fail("infer", *options(coco, weights, coco.data / "val", coco.root / "file"))
     assert error.startswith(f"{coco.root}/file/1.png: cannot be written (")
     assert (coco.root / "file").read_text() == "mine"
