@@ -19,6 +19,7 @@ from typing import Any
 
 from ppdet.deploy.cpus import allowed_cores
 from ppdet.deploy.errors import printable
+from ppdet.deploy.libraries import prepare_libraries
 from ppdet.utils.lazy import optional_module
 
 # Variables that change what Paddle, its launcher or its collectives do.
@@ -158,7 +159,8 @@ def doctor() -> int:
 
 
 def _examine() -> list[Finding]:
-    environ = dict(os.environ)  # a copy, because importing Paddle and OpenCV sets variables
+    environ = dict(os.environ)  # a copy, because the next line, and importing Paddle and OpenCV, set variables
+    prepare_libraries()
     versions, errors = _import_packages()
     findings = [check_packages(versions, errors), check_environment(environ)]
     findings += [_guarded("Memory", _memory), _guarded("Threads", lambda: _threads(environ))]

@@ -95,6 +95,18 @@ def collective_backend(kind: str) -> str:
     return {"cpu": "gloo", "gpu": "nccl", "xpu": "bkcl"}.get(kind, "xccl")
 
 
+def launcher_environment(device: str) -> dict[str, str]:
+    """Returns what Paddle's launcher sets for a process on this device: its card and the library for collectives.
+
+    Paddle 2.6's own launcher leaves out PADDLE_XCCL_BACKEND, without which plug-ins have no collectives.
+    """
+    kind, _, card = device.partition(":")
+    backend = collective_backend(kind)
+    named = {"PADDLE_XCCL_BACKEND": kind} if backend == "xccl" else {}
+    chosen = {f"FLAGS_selected_{kind}s": card} if card else {}
+    return {"PADDLE_DISTRI_BACKEND": backend, **named, **chosen}
+
+
 def launched_backend() -> str:
     """Returns the library for the collectives of the processes that Paddle's launcher started.
 

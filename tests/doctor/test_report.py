@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import paddle
 import pytest
 
 from ppdet.doctor import report as doctor
@@ -82,13 +83,78 @@ def test_report() -> None:
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("raise SystemExit('no route')", "process 0 of 2 ended with status 1: no route"),
-        ("import time; time.sleep(60)", "2 processes did not finish in 1 s"),
+        ("raise SystemExit('no route')", "gloo on cpu: process [01] of 2 ended with status 1: no route"),
+        ("import time; time.sleep(60)", "gloo on cpu: 2 processes did not finish in 1 s"),
     ],
 )
 def test_failing_all_reduce(program: str, message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
         doctor_tests.all_reduce(timeout=1 if "sleep" in program else 60, program=program)
+
+
+def test_the_first_process_that_fails_is_named_at_once() -> None:
+    waits_for_ever = "import os, time; os.environ['PADDLE_TRAINER_ID'] == '1' and exit('no route'); time.sleep(600)"
+    with pytest.raises(RuntimeError, match="gloo on cpu: process 1 of 2 ended with status 1: no route"):
+        doctor_tests.all_reduce(timeout=300, program=waits_for_ever)
+
+
+@pytest.mark.parametrize(
+    ("devices", "chosen"),
+    [
+        (["cpu"], ["cpu", "cpu"]),
+        (["gpu:0", "cpu"], ["cpu", "cpu"]),
+        (["gpu:0", "gpu:1", "gpu:2", "cpu"], ["gpu:0", "gpu:1"]),
+        (["gpu:0", "npu:0", "npu:1", "cpu"], ["cpu", "cpu"]),  # training would take the GPU
+        (["iluvatar_gpu:0", "iluvatar_gpu:1", "cpu"], ["iluvatar_gpu:0", "iluvatar_gpu:1"]),
+    ],
+)
+def test_collectives_are_tested_on_two_cards_if_there_are_two(devices: list[str], chosen: list[str]) -> None:
+    assert doctor_tests._two_devices(devices) == chosen
+
+
+def test_two_cards_get_the_environment_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program tells what it was given, in place of Paddle, which has no such cards here."""
+    names = ["PADDLE_TRAINER_ID", "PADDLE_DISTRI_BACKEND", "PADDLE_XCCL_BACKEND", "FLAGS_selected_npus"]
+    program = f"import os; values = [os.environ[name] for name in {names}]; exit(values[0] == '1' and values)"
+    monkeypatch.setattr(doctor_tests, "available_devices", lambda: ["npu:0", "npu:1", "cpu"])
+    with pytest.raises(RuntimeError) as raised:
+        doctor_tests.all_reduce(program=program)
+    assert str(raised.value) == "xccl on npu:0 and npu:1: process 1 of 2 ended with status 1: ['1', 'xccl', 'npu', '1']"
+
+
+@pytest.mark.parametrize(
+    ("gflops", "size", "longest"),
+    [
+        (1000, 1024, 2.1),
+        (10, 1024, 2.1),
+        (0.23, 256, 2.1),  # plain loops: a product of 1024 x 1024 would take 9 s, and the test with five of them 47
+        (0.01, 128, 2.1),
+        (0.001, 128, 9),  # nothing smaller is tried: two products of 4 s
+    ],
+)
+def test_slow_devices_multiply_small_matrices(
+    monkeypatch: pytest.MonkeyPatch, gflops: float, size: int, longest: float
+) -> None:
+    now = 100.0
+    fast = paddle.matmul
+
+    def slow(left: paddle.Tensor, right: paddle.Tensor) -> paddle.Tensor:
+        nonlocal now
+        now += 2 * left.shape[0] ** 3 / gflops / 1e9
+        return products.setdefault(left.shape[0], fast(left, right))
+
+    products: dict[int, paddle.Tensor] = {}
+    monkeypatch.setattr(paddle, "matmul", slow)
+    monkeypatch.setattr(doctor_tests.time, "perf_counter", lambda: now)
+    [line] = doctor_tests.matmul()
+    assert line.startswith(f"cpu: {gflops:.3g} GFLOP/s in float32, {size} x {size}, relative error ")
+    assert now - 100 < longest
+
+
+def test_a_wrong_product_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paddle, "matmul", lambda left, right: left)
+    with pytest.raises(RuntimeError, match=r"matmul on cpu is off by \d"):
+        doctor_tests.matmul()
 
 
 def test_a_failing_self_test_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +169,25 @@ def test_a_failing_self_test_is_reported(monkeypatch: pytest.MonkeyPatch, capsys
     assert report.endswith("broken: Self-test: matmul\n")
 
 
+def test_libraries_are_quiet_before_they_are_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"MKL_NUM_THREADS": "1"}
+    seen: list[str | None] = []
+
+    def imports() -> tuple[dict[str, str], dict[str, str]]:
+        seen.append(environ.get("GLOG_minloglevel"))
+        return {}, {"paddle": "ImportError"}
+
+    monkeypatch.setattr(doctor.os, "environ", environ)
+    monkeypatch.setattr(doctor, "_import_packages", imports)
+    doctor.doctor()
+    assert seen == ["2"]
+    shown = capsys.readouterr().out
+    assert "MKL_NUM_THREADS=1" in shown
+    assert "OMP_WAIT_POLICY" not in shown  # set by the command itself
+
+
 def test_without_paddle(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(doctor, "_import_packages", lambda: ({"numpy": "1.26"}, {"paddle": "ImportError: libcudart"}))
     assert doctor.doctor() == 1
@@ -115,6 +200,15 @@ def test_this_machine() -> None:
     command = [sys.executable, "-m", "ppdet", "doctor"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    for word in ("Python 3.", "paddle ", "numpy ", "RAM ", "/dev/shm ", "cpu", "GFLOP/s", "2 processes through gloo"):
+    for word in (
+        "Python 3.",
+        "paddle ",
+        "numpy ",
+        "RAM ",
+        "/dev/shm ",
+        "cpu",
+        "1024 x 1024",
+        "2 processes through gloo",
+    ):
         assert word in done.stdout
     assert done.stdout.endswith("nothing is broken\n")

@@ -236,3 +236,23 @@ def test_paddles_registry_is_read() -> None:
     assert kernels.has_kernel("multiclass_nms3", "cpu")
     assert not kernels.has_kernel("multiclass_nms3", "iluvatar_gpu")
     assert not kernels.has_kernel("no_such_operator", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "environment"),
+    [
+        ("cpu", {"PADDLE_DISTRI_BACKEND": "gloo"}),
+        ("gpu:1", {"PADDLE_DISTRI_BACKEND": "nccl", "FLAGS_selected_gpus": "1"}),
+        ("xpu:0", {"PADDLE_DISTRI_BACKEND": "bkcl", "FLAGS_selected_xpus": "0"}),
+        (
+            "iluvatar_gpu:1",
+            {
+                "PADDLE_DISTRI_BACKEND": "xccl",
+                "PADDLE_XCCL_BACKEND": "iluvatar_gpu",
+                "FLAGS_selected_iluvatar_gpus": "1",
+            },
+        ),
+    ],
+)
+def test_environment_of_the_launcher(chosen: str, environment: dict[str, str]) -> None:
+    assert device.launcher_environment(chosen) == environment
