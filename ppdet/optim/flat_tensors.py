@@ -13,7 +13,9 @@ _ALIGNMENT = 64  # elements; kernels load vectors from aligned addresses
 class FlatTensors:
     """Named float32 tensors that become views of one vector and keep their values.
 
-    If a tensor gets memory of its own, `vector` notices and makes it a view again. In-place updates do not do that.
+    In-place updates keep the views. A tensor that gets memory of its own becomes a view again at the next `vector`. A
+    device whose operators write in place by giving a tensor new memory does that at every update; there the tensors are
+    only copied into the vector from the second time on.
     """
 
     def __init__(self, tensors: Mapping[str, paddle.Tensor]):
@@ -21,16 +23,22 @@ class FlatTensors:
         self._starts, total = [], 0
         for tensor in self._tensors.values():
             self._starts.append(total)
-            total += -(-tensor.size // _ALIGNMENT) * _ALIGNMENT
-        self._vector = paddle.zeros([total], dtype="float32")
-        self._adopt()
+            total += tensor.size + _gap(tensor.size)
+        gaps = {_gap(tensor.size) for tensor in self._tensors.values()}
+        self._zeros = {gap: paddle.zeros([gap], dtype="float32") for gap in gaps if gap}
+        self._vector = self._joined()
+        self._share()
+        self._moved = False  # whether the last call of `vector` found tensors with memory of their own
 
     def vector(self) -> paddle.Tensor:
-        """Returns the vector [total] float32, with zeros between the tensors. Changing it changes the tensors."""
+        """Returns the values of all tensors [total] float32, with zeros between the tensors. Do not change it."""
         origin = self._vector.data_ptr()
         places = zip(self._tensors.values(), self._starts, strict=True)
-        if any(tensor.data_ptr() != origin + 4 * start for tensor, start in places):
-            self._adopt()
+        moved_before, self._moved = self._moved, any(t.data_ptr() != origin + 4 * start for t, start in places)
+        if self._moved:
+            self._vector = self._joined()
+            if not moved_before:
+                self._share()
         return self._vector
 
     def split(self, vector: paddle.Tensor) -> dict[str, np.ndarray]:
@@ -49,10 +57,23 @@ class FlatTensors:
         return paddle.to_tensor(vector)
 
     @paddle.no_grad()
-    def _adopt(self) -> None:
-        """Make all tensors views of the vector."""
+    def _joined(self) -> paddle.Tensor:
+        """Returns a new vector. Not filled in place, because not every device can write into a part of a tensor."""
+        parts = []
+        for tensor in self._tensors.values():
+            parts.append(tensor.reshape([-1]))
+            if gap := _gap(tensor.size):
+                parts.append(self._zeros[gap])
+        return paddle.concat(parts)
+
+    def _share(self) -> None:
+        """Make all tensors views of the vector, which has their values."""
         for tensor, start in zip(self._tensors.values(), self._starts, strict=True):
             view = self._vector._slice(start, start + tensor.size)
             view.get_tensor()._set_dims(tensor.shape)
-            paddle.assign(tensor, view)
             view._share_buffer_to(tensor)
+
+
+def _gap(size: int) -> int:
+    """Returns the number of elements between a tensor of this size and the next one."""
+    return -size % _ALIGNMENT

@@ -58,6 +58,58 @@ def test_a_tensor_with_new_memory_is_taken_back():
     np.testing.assert_array_equal(flat.split(flat.vector())["1.weight"], np.full(5, 4, np.float32))
 
 
+def give_new_memory(tensor: paddle.Tensor, value: paddle.Tensor) -> None:
+    """As an in-place operator does that a device lacks: it runs on the CPU, and its result is copied to new memory."""
+    value.clone()._share_buffer_to(tensor)
+
+
+def values_of(net: nn.Layer) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in net.state_dict().items()}
+
+
+def assert_in_vector(flat: FlatTensors, values: dict[str, np.ndarray]) -> None:
+    found = flat.split(flat.vector())
+    assert list(found) == list(values)
+    for name, value in values.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def test_no_operator_has_to_write_into_memory_that_is_there(monkeypatch):
+    assign = paddle.assign
+
+    def assign_elsewhere(x: paddle.Tensor, output: paddle.Tensor | None = None) -> paddle.Tensor:
+        if output is None:
+            return assign(x)
+        give_new_memory(output, x)
+        return output
+
+    monkeypatch.setattr(paddle, "assign", assign_elsewhere)
+    net = make_net()
+    before = values_of(net)
+    flat = FlatTensors(net.state_dict())
+    assert_in_vector(flat, before)
+    assert all(np.array_equal(value, before[name]) for name, value in values_of(net).items())
+    give_new_memory(net[1].weight, paddle.full([5], 3.0))
+    assert_in_vector(flat, before | {"1.weight": np.full(5, 3, np.float32)})
+
+
+def test_a_device_that_moves_tensors_at_every_update(monkeypatch):
+    net = make_net()
+    flat, shared = FlatTensors(net.state_dict()), []
+    share = flat._share
+    monkeypatch.setattr(flat, "_share", lambda: (shared.append(update), share()))
+    for update in range(1, 5):
+        for name, tensor in net.state_dict().items():
+            if name != "2.bias":  # has no gradient, say
+                give_new_memory(tensor, tensor + update)
+        assert_in_vector(flat, values_of(net))
+    assert shared == [1]  # in vain, so they are only copied from the second update on
+
+    origin = net[0].weight.data_ptr()
+    assert_in_vector(flat, values_of(net))
+    assert net[0].weight.data_ptr() == origin
+
+
 def test_copies_of_a_model_are_its_own():
     net = make_net()
     flat = FlatTensors(net.state_dict())
