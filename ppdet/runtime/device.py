@@ -81,7 +81,7 @@ def select_device(settings: Settings) -> str:
     processes = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     chosen = choose_device(settings, available_devices(), processes)
     if processes > 1:
-        check_backend(chosen, launched_backend())
+        check_backend(chosen, launched_backend(), launched_plugin())
     if chosen == "cpu" and settings.device == "auto" and settings.use_gpu:
         logger.info("device: no accelerator found, running on the CPU")
     paddle.device.set_device(chosen)
@@ -107,21 +107,49 @@ def launcher_environment(device: str) -> dict[str, str]:
     return {"PADDLE_DISTRI_BACKEND": backend, **named, **chosen}
 
 
+def launched_plugin() -> str:
+    """Returns the type of the plug-in whose cards Paddle's launcher gives out; empty if there is none.
+
+    Paddle 2.6 takes it from PADDLE_XCCL_BACKEND, later versions look for plug-ins themselves.
+    """
+    return str(paddle.distributed.ParallelEnv().device_type)
+
+
 def launched_backend() -> str:
     """Returns the library for the collectives of the processes that Paddle's launcher started.
 
     The launcher names none if CUDA_VISIBLE_DEVICES lists cards that a CPU build cannot see.
     """
-    named = os.environ.get("PADDLE_DISTRI_BACKEND", "auto")
-    return collective_backend(available_devices()[0].split(":")[0]) if named == "auto" else named
+    if (named := os.environ.get("PADDLE_DISTRI_BACKEND", "auto")) != "auto":
+        return named
+    kind = available_devices()[0].split(":")[0]
+    backend = collective_backend(kind)
+    return "gloo" if backend == "xccl" and launched_plugin() != kind else backend  # without cards
 
 
-def check_backend(device: str, backend: str) -> None:
-    """Raise UserError if the library `backend` does not connect devices like `device`."""
+def check_backend(device: str, backend: str, plugin: str) -> None:
+    """Check that the launched processes can talk to each other.
+
+    Args:
+        device: the device of this process.
+        backend: the library for the collectives.
+        plugin: the type of the plug-in whose cards the launcher gives out, or empty.
+
+    Raises:
+        UserError: the library does not connect devices like `device`, or the launcher has not given out its cards.
+    """
     if device == "cpu" and backend != "gloo":
+        # with a plug-in the launcher overrides PADDLE_DISTRI_BACKEND
+        remedy = "CUSTOM_DEVICE_ROOT= (hides the plug-in)" if backend == "xccl" else "PADDLE_DISTRI_BACKEND=gloo"
         raise UserError(
-            f"device: 'cpu', but the launcher started these processes for cards ({backend}); put "
-            "PADDLE_DISTRI_BACKEND=gloo before its command; with a plug-in start a single one"
+            f"device: 'cpu', but the launcher started these processes for cards ({backend}); "
+            f"put {remedy} before its command"
+        )
+    kind = device.split(":")[0]
+    if collective_backend(kind) == "xccl" and plugin != kind:
+        raise UserError(
+            f"device: {device!r}, but the launcher did not look for such cards; "
+            f"export PADDLE_XCCL_BACKEND={kind} before its command"
         )
     if device != "cpu" and backend == "gloo":
         raise UserError(f"device: {device!r}, but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu")
@@ -136,9 +164,12 @@ def amp_dtype(kind: str) -> Literal["float16", "bfloat16"] | None:
     """Returns the type for mixed precision on this kind of device; None if mixed precision gains nothing there."""
     if kind == "cpu":  # training on CPUs stays in float32, even if Paddle supports bfloat16
         return None
-    if paddle.amp.is_float16_supported():
-        return "float16"
-    return "bfloat16" if paddle.amp.is_bfloat16_supported() else None
+    try:
+        if paddle.amp.is_float16_supported():
+            return "float16"
+        return "bfloat16" if paddle.amp.is_bfloat16_supported() else None
+    except TypeError:  # Paddle 2.6 cannot be asked for plug-ins, and has no bfloat16 for them
+        return "float16" if has_kernel("conv2d", kind, "float16") else None
 
 
 def supports_amp(kind: str) -> bool:
@@ -178,6 +209,8 @@ def describe_device(device: str) -> str:
             properties = paddle.device.cuda.get_device_properties(int(card))
         else:
             properties = paddle.device.get_device_properties(device)
+        if not properties.name:  # a plug-in without properties
+            return f"{device}: no description"
         return f"{device}: {properties.name}, {properties.total_memory / 2**30:.0f} GB"
     except Exception as error:  # a plug-in may raise anything; the description is not needed
         return f"{device}: no description ({type(error).__name__})"

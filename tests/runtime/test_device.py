@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,7 @@ def test_a_single_card_has_a_number_too(plugin: Plugin) -> None:
 def test_the_launcher_chooses_the_card(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
     monkeypatch.setenv("FLAGS_selected_iluvatar_gpus", "1")
+    monkeypatch.setattr(device, "launched_plugin", lambda: "iluvatar_gpu")
     device.select_device(settings())
     device.select_device(settings(device="iluvatar_gpu"))
     assert plugin.places == [("iluvatar_gpu", 1)] * 2
@@ -130,19 +132,60 @@ def test_the_launcher_chooses_the_card(plugin: Plugin, monkeypatch: pytest.Monke
         device.select_device(settings(device="iluvatar_gpu:0"))
 
 
+NOT_LOOKED_FOR = (
+    r"device: 'iluvatar_gpu', but the launcher did not look for such cards; "
+    r"export PADDLE_XCCL_BACKEND=iluvatar_gpu before its command$"
+)
+
+
 @pytest.mark.parametrize(
-    ("kind", "backend", "message"),
+    ("kind", "backend", "plugin", "message"),
     [
-        ("cpu", "nccl", r"device: 'cpu', but the launcher started these processes for cards \(nccl\); put PADDLE"),
-        ("cpu", "xccl", r"device: 'cpu', but .* \(xccl\)"),
-        ("gpu", "gloo", r"device: 'gpu', but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu"),
+        (
+            "cpu",
+            "nccl",
+            "",
+            r"device: 'cpu', but .* for cards \(nccl\); put PADDLE_DISTRI_BACKEND=gloo before its command$",
+        ),
+        (
+            "cpu",
+            "xccl",
+            "npu",
+            r"for cards \(xccl\); put CUSTOM_DEVICE_ROOT= \(hides the plug-in\) before its command$",
+        ),
+        ("gpu", "gloo", "", r"device: 'gpu', but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu"),
+        (
+            "npu",
+            "gloo",
+            "npu",
+            r"device: 'npu', but PADDLE_DISTRI_BACKEND=gloo connects CPUs only; unset it, or set cpu",
+        ),
+        ("iluvatar_gpu", "gloo", "", NOT_LOOKED_FOR),
+        ("iluvatar_gpu", "xccl", "", NOT_LOOKED_FOR),  # where CUDA_VISIBLE_DEVICES is set
+        ("iluvatar_gpu", "xccl", "npu", NOT_LOOKED_FOR),
     ],
 )
-def test_collectives_of_another_kind_of_device(kind: str, backend: str, message: str) -> None:
+def test_collectives_of_another_kind_of_device(kind: str, backend: str, plugin: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        device.check_backend(kind, backend)
-    for fits in (("cpu", "gloo"), ("gpu", "nccl"), ("xpu", "flagcx"), ("iluvatar_gpu", "xccl")):
-        device.check_backend(*fits)
+        device.check_backend(kind, backend, plugin)
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend", "plugin"),
+    [("cpu", "gloo", ""), ("gpu", "nccl", ""), ("xpu", "flagcx", ""), ("iluvatar_gpu", "xccl", "iluvatar_gpu")],
+)
+def test_collectives_that_fit(kind: str, backend: str, plugin: str) -> None:
+    device.check_backend(kind, backend, plugin)
+    device.check_backend("cpu", "gloo", plugin)
+
+
+def test_a_launcher_that_was_not_told_of_the_plugin(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    monkeypatch.setenv("PADDLE_DISTRI_BACKEND", "gloo")
+    monkeypatch.setattr(device, "launched_plugin", lambda: "")
+    with pytest.raises(UserError, match=NOT_LOOKED_FOR):
+        device.select_device(settings())
+    assert device.select_device(settings(device="cpu")) == "cpu"
 
 
 def test_the_cpu_under_a_launcher_for_cards(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,17 +196,31 @@ def test_the_cpu_under_a_launcher_for_cards(plugin: Plugin, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
-    ("devices", "named", "backend"),
-    [(["cpu"], None, "gloo"), (GPUS, None, "nccl"), (CARDS, "xccl", "xccl"), (GPUS, "gloo", "gloo")],
+    ("devices", "named", "plugin", "backend"),
+    [
+        (["cpu"], None, "", "gloo"),
+        (GPUS, None, "", "nccl"),
+        (GPUS, "gloo", "", "gloo"),
+        (CARDS, "xccl", "iluvatar_gpu", "xccl"),
+        (CARDS, None, "iluvatar_gpu", "xccl"),
+        (CARDS, None, "", "gloo"),
+    ],
 )
 def test_backend_of_the_launcher(
-    devices: list[str], named: str | None, backend: str, monkeypatch: pytest.MonkeyPatch
+    devices: list[str], named: str | None, plugin: str, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "available_devices", lambda: devices)
+    monkeypatch.setattr(device, "launched_plugin", lambda: plugin)
     monkeypatch.delenv("PADDLE_DISTRI_BACKEND", raising=False)
     if named:
         monkeypatch.setenv("PADDLE_DISTRI_BACKEND", named)
     assert device.launched_backend() == backend
+
+
+def test_no_plugin_is_launched_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paddle's own answer, without a stand-in."""
+    monkeypatch.delenv("PADDLE_XCCL_BACKEND", raising=False)
+    assert device.launched_plugin() == (paddle.device.get_all_custom_device_type() or [""])[0]
 
 
 def test_what_a_plugged_in_card_can_do(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +233,43 @@ def test_what_a_plugged_in_card_can_do(plugin: Plugin, monkeypatch: pytest.Monke
     assert device.amp_dtype("iluvatar_gpu") == "bfloat16"
     assert device.amp_dtype("cpu") is None
     assert not device.supports_amp("iluvatar_gpu")
+
+
+@pytest.mark.parametrize(
+    ("kernels_of_conv2d", "dtype"),
+    [
+        (["{data_type[::paddle::platform::float16]; data_layout[NCHW]; place[Place(iluvatar_gpu:0)]}"], "float16"),
+        (["{data_type[::paddle::platform::float16]; data_layout[NCHW]; place[Place(gpu:0)]}"], None),
+        (["{data_type[float]; data_layout[NCHW]; place[Place(iluvatar_gpu:0)]}"], None),
+        ([], None),
+    ],
+)
+def test_mixed_precision_with_a_paddle_that_cannot_be_asked(
+    kernels_of_conv2d: list[str], dtype: str | None, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_the_cpu_alone() -> bool:
+        raise TypeError("is_float16_supported(): incompatible function arguments")  # 2.6
+
+    monkeypatch.setattr(paddle.amp, "is_float16_supported", of_the_cpu_alone)
+    plugin.operators = {"conv2d": kernels_of_conv2d}
+    assert device.amp_dtype("iluvatar_gpu") == dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "memory", "description"),
+    [("BI-V150", 32 * 2**30, "iluvatar_gpu:1: BI-V150, 32 GB"), ("", 0, "iluvatar_gpu:1: no description")],
+)
+def test_descriptions(name: str, memory: int, description: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    properties = SimpleNamespace(name=name, total_memory=memory)
+    monkeypatch.setattr(paddle.device, "get_device_properties", lambda device: properties, raising=False)
+    assert device.describe_device("iluvatar_gpu:1") == description
+
+    def cannot(device: str) -> None:
+        raise AttributeError
+
+    monkeypatch.setattr(paddle.device, "get_device_properties", cannot)
+    assert device.describe_device("iluvatar_gpu:1") == "iluvatar_gpu:1: no description (AttributeError)"
+    assert device.describe_device("cpu") == "cpu"
 
 
 @pytest.mark.parametrize(

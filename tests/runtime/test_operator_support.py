@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ppdet.runtime import operator_support
 from ppdet.runtime.operator_support import has_kernel, place_kind
 
 
@@ -26,3 +27,38 @@ def test_kinds_of_places(place, kind) -> None:
 )
 def test_kernels(operator, kind, there) -> None:
     assert has_kernel(operator, kind) == there
+
+
+REGISTRY = {
+    "conv2d": [
+        "{data_type[float]; data_layout[NCHW]; place[Place(cpu)]; library_type[PLAIN]}",
+        "{data_type[float]; data_layout[NCHW]; place[Place(npu:0)]; library_type[PLAIN]}",
+        "{data_type[::phi::dtype::float16]; data_layout[NCHW]; place[Place(npu:0)]; library_type[PLAIN]}",
+        "{data_type[::paddle::platform::float16]; data_layout[NCHW]; place[Place(gpu:0)]; library_type[PLAIN]}",
+        "{data_type[::phi::dtype::bfloat16]; data_layout[NCHW]; place[Place(cpu)]; library_type[PLAIN]}",
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "there"),
+    [
+        ("npu", "float16", True),
+        ("gpu", "float16", True),
+        ("cpu", "float16", False),
+        ("npu", "bfloat16", False),
+        ("cpu", "bfloat16", True),
+        ("npu", "", True),
+        ("xpu", "", False),
+    ],
+)
+def test_kernels_of_a_type(kind, dtype, there, monkeypatch) -> None:
+    monkeypatch.setattr(operator_support, "_registry", lambda: REGISTRY)
+    has_kernel.cache_clear()
+    assert has_kernel("conv2d", kind, dtype) == there
+    has_kernel.cache_clear()
+
+
+def test_types_in_paddles_own_registry() -> None:
+    assert has_kernel("conv2d", "cpu", "bfloat16")
+    assert not has_kernel("conv2d", "cpu", "float16")
