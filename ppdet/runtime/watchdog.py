@@ -43,6 +43,7 @@ _DETACHED = 1 << 40  # added to the heartbeat of a process that nobody has to wa
 _ERROR_SECONDS = 30.0  # time for all ranks to notice an error: one of them may be parsing a large file
 # errors of a store that is gone together with rank 0; which one comes differs between versions of Paddle
 _NO_STORE = (RuntimeError, ValueError, OSError, SystemError)
+_STORE_ERRORS = ("TCP send error", "TCP receive error", "TCP connection reset by peer")
 
 
 def patience() -> float:
@@ -181,7 +182,7 @@ def silent_ranks(heard: dict[int, tuple[int, float]], now: float) -> list[int]:
 def is_lost_connection(error: BaseException) -> bool:
     """Whether gloo or the store raised `error` because another process has died."""
     text = str(error)
-    of_store = isinstance(error, _NO_STORE) and ("TCP send error" in text or "TCP receive error" in text)
+    of_store = isinstance(error, _NO_STORE) and any(words in text for words in _STORE_ERRORS)
     return of_store or (isinstance(error, RuntimeError) and "gloo/transport" in text)
 
 

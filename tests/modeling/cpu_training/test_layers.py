@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 import paddle
@@ -14,6 +15,15 @@ from ppdet.modeling.layers import ConvNormAct
 from tests.support.models import make_model, make_targets
 
 pytest.importorskip("numba")
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu() -> Iterator[None]:
+    """On a machine with cards as well: the loops read the tensors' memory."""
+    before = paddle.get_device()
+    paddle.set_device("cpu")
+    yield
+    paddle.set_device(before)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (7, 11), (1, 1), (2, 9)])
