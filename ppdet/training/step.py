@@ -31,7 +31,7 @@ def train_step(
     scaler.scale(losses["loss"]).backward()
     scaler.step(optimizer)
     scaler.update()
-    optimizer.clear_grad()
+    optimizer.clear_grad(set_to_zero=False)
     return losses
 
 
@@ -69,7 +69,7 @@ def accumulated_train_step(
                 parameter.grad.multiply_(ratio)
     scaler.step(optimizer)
     scaler.update()
-    optimizer.clear_grad()
+    optimizer.clear_grad(set_to_zero=False)
     return {name: sum(part[name] for part in parts) * ratio for name in parts[0]}
 
 

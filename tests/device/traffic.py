@@ -36,10 +36,15 @@ class Traffic:
 
 def traffic_of(call: Callable[[], Any]) -> Traffic:
     """Returns the traffic of `call()`."""
-    library = _library()
-    library.guarded_reset()
+    take()
     call()
-    found = json.loads(library.guarded_traffic())
+    return take()
+
+
+def take() -> Traffic:
+    """Returns the traffic since the last call, and begins to count from zero."""
+    found = json.loads(_library().guarded_traffic())
+    _library().guarded_reset()
     own = found["own"]
     counts = {kind: each["count"] for kind, each in own.items()}
     return Traffic(counts, {kind: each["bytes"] for kind, each in own.items()}, found["launches"])

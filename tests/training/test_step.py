@@ -100,7 +100,7 @@ class Keep:
 
     def update(self) -> None: ...
 
-    def clear_grad(self) -> None:
+    def clear_grad(self, set_to_zero: bool) -> None:
         for parameter in self.model.parameters():
             parameter.clear_gradient()
 
