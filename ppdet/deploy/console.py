@@ -15,6 +15,9 @@ def guard_output() -> None:
 
     If the reader has gone (`| head`) or the device is full, the rest is dropped. A closed stream (`2>&-`) becomes
     /dev/null, so that no file of ours gets its number. Characters outside the stream's encoding are written as \\uNNNN.
+
+    Only Python writes to stdout from then on: what C++ libraries print there goes to stderr. Iluvatar's plug-in for
+    Paddle, for one, prints its name when it is loaded, and tables and JSON on stdout are there to be parsed.
     """
     for number in range(3):
         try:
@@ -22,7 +25,8 @@ def guard_output() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
     if sys.stdout is sys.__stdout__:  # else somebody has put another in its place, as tests do
-        sys.stdout = _guarded(sys.stdout, 1)
+        sys.stdout = _guarded(sys.stdout, os.dup(1))
+        os.dup2(2, 1)
     if sys.stderr is sys.__stderr__:
         sys.stderr = _guarded(sys.stderr, 2)
 

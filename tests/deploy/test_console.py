@@ -106,3 +106,24 @@ os._exit(0)  # as if it were killed: nothing is flushed from here on
 """
     done = shell(tmp_path, f"PYTHONUNBUFFERED={unbuffered} $P", program)
     assert (done.stdout + done.stderr).splitlines() == ["a line"]
+
+
+LIBRARY = """
+import ctypes
+import subprocess
+from ppdet.deploy.console import guard_output
+print("before")
+guard_output()
+libc = ctypes.CDLL(None)
+libc.printf(b"matex_gpu plugin")  # kept in a buffer of the library until the program ends
+print("ours")
+subprocess.run(["echo", "child"], check=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="calls the C library by its Linux name")
+@pytest.mark.parametrize("command", ["$P", "$P | cat"])
+def test_stdout_is_for_the_program_alone(tmp_path: Path, command: str) -> None:
+    done = shell(tmp_path, command, LIBRARY)
+    assert done.stdout == "before\nours\n"
+    assert done.stderr == "child\nmatex_gpu plugin"
