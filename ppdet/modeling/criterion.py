@@ -15,12 +15,15 @@ import paddle.nn.functional as F
 from ppdet.modeling.assigners import ATSSAssigner, SimOTAAssigner, TaskAlignedAssigner
 from ppdet.modeling.boxes import box_to_distance, decode_boxes
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
-from ppdet.modeling.structures import Assignment, Grid, HeadOutputs, LossSums, Targets
+from ppdet.modeling.structures import Assignment, Grid, HeadOutputs, LossSums, Matched, Targets
+
+Divisor = Callable[[], paddle.Tensor]  # returns the divisors [2] of an update, once they are needed
 
 
-def at_least_one(avg_factor: paddle.Tensor) -> paddle.Tensor:
+def at_least_one(avg_factor: paddle.Tensor) -> Divisor:
     """The divisor of an update that one process makes from one batch: batches without objects give finite losses."""
-    return avg_factor.clip(min=1)
+    divisor = avg_factor.clip(min=1)
+    return lambda: divisor
 
 
 @dataclass(eq=False, kw_only=True)
@@ -41,7 +44,7 @@ class Criterion:
         outputs: HeadOutputs,
         targets: Targets,
         epoch: int,
-        reduce: Callable[[paddle.Tensor], paddle.Tensor] = at_least_one,
+        reduce: Callable[[paddle.Tensor], Divisor] = at_least_one,
     ) -> dict[str, paddle.Tensor]:
         """Losses of a batch; nothing waits for the device.
 
@@ -49,23 +52,27 @@ class Criterion:
             outputs: predictions, in any floating-point type.
             targets: ground truths.
             epoch: current epoch, from 0; it can decide which assigner is used.
-            reduce: makes the divisor [2] of the whole update from `LossSums.avg_factor` [2] of this process.
+            reduce: begins to make the divisor [2] of the whole update from `Matched.avg_factor` [2] of this process.
 
         Returns:
             `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, float32 scalars on the device.
         """
-        sums = self.sums(outputs, targets, epoch)
-        return sums.normalize(reduce(sums.avg_factor))
+        matched = self.match(outputs, targets, epoch)
+        divisor = reduce(matched.avg_factor)  # while it travels between the ranks, the losses are computed
+        return self.sums(matched).normalize(divisor())
 
-    def sums(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> LossSums:
-        """Losses before their division; the arguments are those of a call."""
+    def match(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> Matched:
+        """The predictions, and what they should be; the arguments are those of a call."""
         cls, reg, grid = outputs.cls.astype("float32"), outputs.reg.astype("float32"), outputs.grid
         boxes = decode_boxes(reg, grid, self.reg_max)
         prob = self._probabilities(cls).detach()
         assigned = self.assign(prob, (boxes * grid.strides).detach(), grid, targets, epoch)
-        weight, avg_factor = self._weigh(prob, assigned)
-        bbox, dfl = self._box_losses(reg, boxes, grid, assigned.boxes, weight)
-        return LossSums(self.loss_class(cls, assigned.scores).sum(), bbox, dfl, avg_factor)
+        return Matched(cls, reg, boxes, grid, assigned, *self._weigh(prob, assigned))
+
+    def sums(self, matched: Matched) -> LossSums:
+        """Losses before their division."""
+        bbox, dfl = self._box_losses(matched)
+        return LossSums(self.loss_class(matched.cls, matched.assigned.scores).sum(), bbox, dfl)
 
     def assign(self, prob: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, targets: Targets, epoch: int) -> Assignment:
         """Targets of the grid points, from predictions `prob` [B, L, C] and `boxes` [B, L, 4], xyxy, input pixels."""
@@ -76,25 +83,16 @@ class Criterion:
         raise NotImplementedError
 
     def _weigh(self, prob: paddle.Tensor, assigned: Assignment) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Weights [B, L] of the box losses (0 for background), and `LossSums.avg_factor`."""
+        """`Matched.weight` and `Matched.avg_factor`."""
         raise NotImplementedError
 
-    def _box_losses(
-        self, reg: paddle.Tensor, boxes: paddle.Tensor, grid: Grid, target_boxes: paddle.Tensor, weight: paddle.Tensor
-    ) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Weighted sums of GIoU and DFL over the points.
-
-        Args:
-            reg: [B, L, 4 * (reg_max + 1)] logits.
-            boxes: [B, L, 4] decoded from `reg`, xyxy, in units of each point's stride.
-            grid: the points.
-            target_boxes: [B, L, 4] xyxy, input pixels.
-            weight: [B, L], 0 for background.
-        """
-        target_boxes = target_boxes / grid.strides
+    def _box_losses(self, matched: Matched) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Weighted sums of GIoU and DFL over the points."""
+        grid, weight = matched.grid, matched.weight
+        target_boxes = matched.assigned.boxes / grid.strides
         distance = box_to_distance(grid.points / grid.strides, target_boxes).clip(0, self.reg_max - 0.1)
-        logits = reg.reshape([*distance.shape, self.reg_max + 1])
-        loss_bbox = (self.loss_bbox(boxes, target_boxes) * weight).sum()
+        logits = matched.reg.reshape([*distance.shape, self.reg_max + 1])
+        loss_bbox = (self.loss_bbox(matched.boxes, target_boxes) * weight).sum()
         loss_dfl = (self.loss_dfl(logits, distance) * weight.unsqueeze(-1)).sum() / 4
         return loss_bbox, loss_dfl
 

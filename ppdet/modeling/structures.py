@@ -12,7 +12,7 @@ import paddle
 
 from ppdet.core.targets import Targets
 
-__all__ = ["Assignment", "Detections", "Grid", "HeadOutputs", "Levels", "LossSums", "Targets"]
+__all__ = ["Assignment", "Detections", "Grid", "HeadOutputs", "Levels", "LossSums", "Matched", "Targets"]
 
 
 class Grid(NamedTuple):
@@ -69,6 +69,28 @@ class Assignment(NamedTuple):
     scores: paddle.Tensor
 
 
+class Matched(NamedTuple):
+    """Predictions of a batch in float32, and what they should be.
+
+    Attributes:
+        cls: [B, L, C] probabilities (PicoHeadV2) or logits (PicoHead)
+        reg: [B, L, 4 * (reg_max + 1)] logits
+        boxes: [B, L, 4] decoded from `reg`, xyxy, in units of each point's stride
+        grid: the points
+        assigned: the targets of the points
+        weight: [B, L] weights of the box losses, 0 for background
+        avg_factor: [2] this batch's part of the divisors: the first of the class loss, the second of the box losses
+    """
+
+    cls: paddle.Tensor
+    reg: paddle.Tensor
+    boxes: paddle.Tensor
+    grid: Grid
+    assigned: Assignment
+    weight: paddle.Tensor
+    avg_factor: paddle.Tensor
+
+
 class LossSums(NamedTuple):
     """Losses of a batch, summed over its points and not normalized yet: the divisor belongs to the whole update.
 
@@ -76,21 +98,19 @@ class LossSums(NamedTuple):
         vfl: float32 scalar, varifocal loss
         bbox: float32 scalar, GIoU loss
         dfl: float32 scalar, distribution focal loss
-        avg_factor: [2] float32, this batch's part of the divisors: the first of vfl, the second of bbox and dfl
     """
 
     vfl: paddle.Tensor
     bbox: paddle.Tensor
     dfl: paddle.Tensor
-    avg_factor: paddle.Tensor
 
-    def normalize(self, avg_factor: paddle.Tensor) -> dict[str, paddle.Tensor]:
-        """Divides the sums by `avg_factor` [2] float32, the divisors of the whole update.
+    def normalize(self, divisor: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        """Divides the sums by `divisor` [2] float32 of the whole update: by the first the class loss.
 
         Returns:
             `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, float32 scalars.
         """
-        by_class, by_box = avg_factor[0], avg_factor[1]
+        by_class, by_box = divisor[0], divisor[1]
         vfl, bbox, dfl = self.vfl / by_class, self.bbox / by_box, self.dfl / by_box
         return {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
 

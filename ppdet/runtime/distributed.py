@@ -6,7 +6,7 @@ A function is called a collective if every rank has to call it: each one waits f
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -102,12 +102,22 @@ def broadcast_state(model: nn.Layer) -> None:
             dist.broadcast(value, src=0)
 
 
-def all_reduce_sum(values: paddle.Tensor) -> paddle.Tensor:
-    """Returns the sum of `values` over all ranks, and does not change `values`. A collective."""
-    if world_size() > 1:
-        values = values.clone()
-        dist.all_reduce(values)
-    return values
+def begin_all_reduce_sum(values: paddle.Tensor) -> Callable[[], paddle.Tensor]:
+    """Begins to add up `values` over all ranks, and returns a function that returns the sum. A collective.
+
+    A device computes other things until the sum is asked for, and only the device waits for it then. Between CPUs the
+    sum is complete when this returns. `values` do not change.
+    """
+    if world_size() == 1:
+        return lambda: values
+    total = values.clone()
+    task = dist.all_reduce(total, sync_op=False)
+
+    def end() -> paddle.Tensor:
+        task.wait()
+        return total
+
+    return end
 
 
 def barrier() -> None:

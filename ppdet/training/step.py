@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 
 import paddle
 from paddle import nn
 
 from ppdet.data import Batch
-from ppdet.modeling.criterion import Criterion
+from ppdet.modeling.criterion import Criterion, Divisor
 from ppdet.runtime import distributed
 
 Losses = dict[str, paddle.Tensor]  # `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`: scalars on the device
@@ -27,7 +28,7 @@ def train_step(
     """Updates the weights from one batch, without waiting for the device. `amp_dtype` None: float32."""
     with autocast(amp_dtype):
         outputs = model(batch.image)
-    losses = criterion(outputs, batch.targets, epoch, all_reduce_avg_factor)
+    losses = criterion(outputs, batch.targets, epoch, begin_divisor)
     scaler.scale(losses["loss"]).backward()
     scaler.step(optimizer)
     scaler.update()
@@ -50,19 +51,21 @@ def accumulated_train_step(
     divisor and multiplied by the right ratio at the end.
     """
     parts: list[Losses] = []
-    divisor, avg_factor = None, 0.0
+    avg_factor = 0.0
     for batch in batches:
         with distributed.no_sync(model) if batch is not batches[-1] else nullcontext():
             with autocast(amp_dtype):
                 outputs = model(batch.image)
-            sums = criterion.sums(outputs, batch.targets, epoch)
-            if divisor is None:
-                divisor = all_reduce_avg_factor(sums.avg_factor)
-            losses = sums.normalize(divisor)
+            matched = criterion.match(outputs, batch.targets, epoch)
+            avg_factor = avg_factor + matched.avg_factor
+            if batch is batches[0]:
+                first = begin_divisor(avg_factor)
+            if batch is batches[-1]:
+                whole = begin_divisor(avg_factor)
+            losses = criterion.sums(matched).normalize(first())
             scaler.scale(losses["loss"]).backward()
         parts.append({name: loss.detach() for name, loss in losses.items()})
-        avg_factor = avg_factor + sums.avg_factor
-    ratio = (divisor / all_reduce_avg_factor(avg_factor))[0]
+    ratio = (first() / whole())[0]
     with paddle.no_grad():
         for parameter in model.parameters():
             if parameter.grad is not None:
@@ -83,10 +86,11 @@ def autocast(dtype: str | None) -> AbstractContextManager[None]:
     return context
 
 
-def all_reduce_avg_factor(avg_factor: paddle.Tensor) -> paddle.Tensor:
-    """Divisors of an update, from the sums `avg_factor` of each rank, in one collective; float32 of the same shape.
+def begin_divisor(avg_factor: paddle.Tensor) -> Divisor:
+    """Begins to make the divisor of an update from the sums `avg_factor` [2] of each rank, in one collective.
 
     They belong to the images of all ranks, are at least 1 for those together, and are divided by the number of ranks,
     as the gradients are: the update does not depend on how its images are spread.
     """
-    return distributed.all_reduce_sum(avg_factor).clip(min=1) / distributed.world_size()
+    total = distributed.begin_all_reduce_sum(avg_factor)
+    return cache(lambda: total().clip(min=1) / distributed.world_size())

@@ -94,9 +94,23 @@ def test_the_reduced_divisor_is_used(head, epoch):
     case = make_case(head, epoch)
     criterion = case.model.criterion
     alone = criterion(case.outputs, targets(), epoch)
-    shared = criterion(case.outputs, targets(), epoch, lambda avg_factor: 4 * avg_factor)
+    shared = criterion(case.outputs, targets(), epoch, lambda avg_factor: lambda: 4 * avg_factor)
     for name, value in alone.items():
         assert float(shared[name]) == pytest.approx(float(value) / 4, rel=1e-6), name
+
+
+@pytest.mark.parametrize(("head", "epoch"), PHASES)
+def test_losses_are_computed_while_the_divisor_is_made(head, epoch):
+    case, events = make_case(head, epoch), []
+    criterion = case.model.criterion
+
+    def noted(name, call):
+        return lambda *arguments: (events.append(name), call(*arguments))[1]
+
+    for name in ("loss_class", "loss_bbox", "loss_dfl"):
+        setattr(criterion, name, noted(name, getattr(criterion, name)))
+    criterion(case.outputs, targets(), epoch, noted("begin", lambda avg_factor: noted("end", lambda: avg_factor)))
+    assert events == ["begin", "loss_bbox", "loss_dfl", "loss_class", "end"]
 
 
 def test_the_assigner_changes_with_the_epoch():

@@ -14,7 +14,7 @@ from ppdet.data import Batch
 from ppdet.runtime import distributed
 from ppdet.training.meter import Meter
 from ppdet.training.setup import build_trainer
-from ppdet.training.step import accumulated_train_step, all_reduce_avg_factor, train_step
+from ppdet.training.step import accumulated_train_step, begin_divisor, train_step
 from tests.support.models import make_model
 from tests.support.ranks import make_batch
 from tests.support.tiny import make_run, write_config
@@ -139,9 +139,24 @@ def test_each_batch_passes_the_network_once():
 
 def test_divisors_are_sums_over_all_ranks_at_least_one_shared_by_the_ranks(monkeypatch):
     own = paddle.to_tensor([3.0, 0.2])
-    assert all_reduce_avg_factor(own).numpy().tolist() == [3, 1]
+    assert begin_divisor(own)().numpy().tolist() == [3, 1]
     monkeypatch.setattr(distributed, "world_size", lambda: 2)
-    other = paddle.to_tensor([5.0, 0.3])
-    monkeypatch.setattr(distributed.dist, "all_reduce", lambda sums: sums.set_value(sums + other))
-    assert all_reduce_avg_factor(own).numpy().tolist() == [4, 0.5]
+    tasks: list[Sum] = []
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda sums, sync_op: tasks.append(Sum(sums)) or tasks[-1])
+    divisor = begin_divisor(own)
+    assert [task.waits for task in tasks] == [0]  # it has begun, and nothing has waited for it
+    assert divisor().numpy().tolist() == [4, 0.5]
+    assert divisor().numpy().tolist() == [4, 0.5]
+    assert [task.waits for task in tasks] == [1]
     assert own.numpy() == pytest.approx([3, 0.2])
+
+
+class Sum:
+    """In place of Paddle's task: the other rank has 5 and 0.3."""
+
+    def __init__(self, sums: paddle.Tensor):
+        self.sums, self.waits = sums, 0
+
+    def wait(self) -> None:
+        self.waits += 1
+        self.sums.set_value(self.sums + paddle.to_tensor([5.0, 0.3]))
