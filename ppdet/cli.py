@@ -167,8 +167,12 @@ def _config_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--explain", nargs="+", metavar="KEY", help=about)
 
 
-def _no_options(p: argparse.ArgumentParser) -> None:
-    pass
+def _doctor_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--bench", action="store_true", help="measure training, reading and the score of -c instead")
+    add_run_options(p, required=False)
+    where = "also write the report of --bench to FILE, which is replaced"
+    p.add_argument("--report", type=as_path, metavar="FILE", help=where)
+    p.add_argument("--seconds", type=float, metavar="S", help="for each measurement of --bench (default: 15)")
 
 
 def _auto_or_path(text: str) -> Path | Literal["auto"]:
@@ -213,9 +217,9 @@ COMMANDS = {
     ),
     "doctor": Command(
         "Report what this machine has, test it for a few seconds, and say what to fix.\n\n"
-        "Status 1: something is broken.",
-        "",
+        "With --bench: measure it for five minutes. Status 1: something is broken.",
+        "--bench -c picodet_s_320_coco_lcnet --report bench.txt",
         "ppdet.commands.doctor",
-        _no_options,
+        _doctor_options,
     ),
 }

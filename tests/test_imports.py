@@ -23,6 +23,7 @@ FLOORS = [
     {"export"},
     {"evaluation"},
     {"training", "quantization"},
+    {"doctor_bench"},
     {"commands", "api"},
     {"cli"},
     {"__main__"},

@@ -31,9 +31,9 @@ class Parser(argparse.ArgumentParser):
 CONFIG_HELP = "config file (YAML), or the name of one that comes with ppdet: see ppdet config --list"
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
+def add_run_options(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add what every command that runs a config's model takes: `-c/--config`, `-o/--opt`, `--device`, `--debug`."""
-    parser.add_argument("-c", "--config", required=True, metavar="FILE", help=CONFIG_HELP)
+    parser.add_argument("-c", "--config", required=required, metavar="FILE", help=CONFIG_HELP)
     add_override_option(parser)
     parser.add_argument("--device", metavar="KIND", help="auto, cpu, gpu, gpu:1, iluvatar_gpu, …: the config's device")
     parser.add_argument("--debug", action="store_true", help="show the full trace of an error")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ppdet.deploy.errors import UserError
 
-__all__ = ["Interrupted", "UserError", "nearest", "out_of_memory"]
+__all__ = ["Interrupted", "UserError", "nearest", "out_of_memory", "telling_line"]
 
 
 # words of libraries in exceptions of many types, on the CPU and on cards
@@ -16,6 +16,8 @@ _NO_MEMORY = re.compile(
     r"ResourceExhausted|[Oo]ut of memory|Unable to allocate|[Ff]ail(ed)? to alloc|Cannot allocate memory|bad_alloc"
     r"|bad allocation|Insufficient memory|ALLOC_FAILED"
 )
+
+_ERROR_NAME = re.compile(r"[\w.]*(Error|Exception): *\S")
 
 
 def out_of_memory(error: BaseException) -> UserError | None:
@@ -26,6 +28,16 @@ def out_of_memory(error: BaseException) -> UserError | None:
     lines = [line for line in text.splitlines() if _NO_MEMORY.search(line)]
     line = lines[-1] if lines else type(error).__name__  # the last: Paddle's headings come first
     return UserError(f"batch_size: memory ran out ({line.strip()}); lower it, the size of the images, or worker_num")
+
+
+def telling_line(text: str) -> str:
+    """Returns the line of a library's message, or of a trace, that says what is wrong.
+
+    It is the last one that begins with the name of an error: Paddle adds hints and places below it. Else the last one.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if _ERROR_NAME.match(line)]
+    return (named or lines or ["no message"])[-1]
 
 
 class Interrupted(KeyboardInterrupt):

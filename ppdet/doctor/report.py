@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppdet.core.errors import telling_line
 from ppdet.deploy.cpus import allowed_cores
 from ppdet.deploy.errors import printable
 from ppdet.deploy.libraries import prepare_libraries
@@ -166,7 +167,7 @@ def _examine() -> list[Finding]:
     findings += [_guarded("Memory", _memory), _guarded("Threads", lambda: _threads(environ))]
     if "paddle" not in errors:
         self_tests: Any = optional_module("ppdet.doctor.self_tests")
-        findings.append(_guarded("Devices", _devices))
+        findings.append(find_devices())
         findings.append(_self_test("Self-test: matmul", self_tests.matmul))
         findings.append(_self_test("Self-test: all-reduce", self_tests.all_reduce))
     return findings
@@ -181,8 +182,18 @@ def _guarded(title: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        message = (str(error).strip() or "no message").splitlines()[-1]
+        message = telling_line(str(error))
         return Finding(title, [f"failed: {type(error).__name__}: {message}"], [f"{title}: {message}"], broken=True)
+
+
+def find_software() -> Finding:
+    """Import what ppdet needs, and report it."""
+    return check_packages(*_import_packages())
+
+
+def find_devices() -> Finding:
+    """Report the devices of this machine; a broken finding if Paddle cannot tell."""
+    return _guarded("Devices", _devices)
 
 
 def _import_packages() -> tuple[dict[str, str], dict[str, str]]:

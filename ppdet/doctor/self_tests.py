@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from concurrent.futures import TimeoutError as FuturesTimeout  # Python 3.10: not the builtin one
 
 import numpy as np
 import paddle
 
 from ppdet.core.settings import Settings
 from ppdet.runtime.device import available_devices, launcher_environment, select_device
+from ppdet.runtime.local_processes import run_processes
 from ppdet.utils.streams import Stream, generator
 
 _SIZES = (128, 256, 512, 1024)  # of the matrices
 _GROWTH = 2**3  # of the time of a product from one size to the next
+_HINT = "NCCL_DEBUG=INFO logs what cards do; see docs/distributed.md"
 _RANK = """
 import paddle, paddle.distributed as dist
 dist.init_parallel_env()
@@ -78,66 +75,19 @@ def all_reduce(timeout: float = 60.0, program: str = _RANK) -> list[str]:
     Raises:
         RuntimeError: a process failed, or they did not finish in `timeout` seconds.
     """
-    devices = _two_devices(available_devices())
-    environments = [launcher_environment(device) for device in devices]
+    devices = two_devices(available_devices())
+    environments = [{"OMP_NUM_THREADS": "1", **launcher_environment(device)} for device in devices]
     what = f"{environments[0]['PADDLE_DISTRI_BACKEND']} on {' and '.join(dict.fromkeys(devices))}"
     start = time.perf_counter()
-    ends = [f"127.0.0.1:{port}" for port in _free_ports(len(devices))]
-    ranks = [_start_rank(rank, ends, program, environment) for rank, environment in enumerate(environments)]
     try:
-        _wait_for_both(ranks, timeout)
+        run_processes([sys.executable, "-c", program], environments, timeout)
     except RuntimeError as error:
-        raise RuntimeError(f"{what}: {error}") from None
+        raise RuntimeError(f"{what}: {error}; {_HINT}") from None
     return [f"2 processes through {what}: {time.perf_counter() - start:.1f} s with their start"]
 
 
-def _two_devices(devices: Sequence[str]) -> list[str]:
+def two_devices(devices: Sequence[str]) -> list[str]:
     """The two devices for `all_reduce`, of all `devices`, best first."""
     kind = devices[0].split(":")[0]
     cards = [device for device in devices if device.startswith(f"{kind}:")]
     return cards[:2] if len(cards) > 1 else ["cpu", "cpu"]
-
-
-def _wait_for_both(ranks: Sequence[subprocess.Popen[str]], timeout: float) -> None:
-    """Wait for both processes, and end those that are left. Raises RuntimeError about the first one that fails."""
-    with ThreadPoolExecutor(len(ranks)) as pool:
-        outputs = {pool.submit(process.communicate): rank for rank, process in enumerate(ranks)}
-        try:
-            for output in as_completed(outputs, timeout):
-                rank, (_, errors) = outputs[output], output.result()
-                if status := ranks[rank].returncode:
-                    last = (errors.strip() or "no message").splitlines()[-1]
-                    raise RuntimeError(f"process {rank} of 2 ended with status {status}: {last}")
-        except FuturesTimeout:
-            remedy = "is 127.0.0.1 blocked? NCCL_DEBUG=INFO logs what cards do"
-            raise RuntimeError(f"2 processes did not finish in {timeout:g} s; {remedy}") from None
-        finally:
-            for process in ranks:
-                process.kill()
-
-
-def _start_rank(rank: int, ends: list[str], program: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start `program` as Paddle's launcher starts one of the processes at `ends`, with the device's `environment`."""
-    environ = {key: value for key, value in os.environ.items() if key not in ("MASTER_ADDR", "MASTER_PORT")}
-    environ |= {
-        "PADDLE_TRAINERS_NUM": str(len(ends)),
-        "PADDLE_TRAINER_ENDPOINTS": ",".join(ends),
-        "PADDLE_MASTER": ends[0],
-        "OMP_NUM_THREADS": "1",
-        "PADDLE_TRAINER_ID": str(rank),
-        "PADDLE_CURRENT_ENDPOINT": ends[rank],
-    }
-    command = [sys.executable, "-c", program]
-    environ |= environment
-    return subprocess.Popen(command, env=environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Returns ports of 127.0.0.1 that are free."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

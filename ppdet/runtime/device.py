@@ -199,6 +199,12 @@ def peak_memory_mb(kind: str) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def synchronize(kind: str) -> None:
+    """Wait until the device has done all that it was given. On a CPU nothing is left to wait for."""
+    if kind != "cpu":
+        paddle.device.synchronize()
+
+
 def describe_device(device: str) -> str:
     """Returns a description as in `gpu:0: NVIDIA H200, 140 GB`, as far as Paddle knows."""
     kind, _, card = device.partition(":")

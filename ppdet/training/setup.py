@@ -100,7 +100,7 @@ def build_trainer(
     evaluator = build_evaluator(session, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
-    model = _build_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
+    model = build_training_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
     layout = (reader.batch_size, distributed.world_size(), settings.accumulate_steps)
     learning_rate = builder.build("LearningRate").for_run(*layout, session.rate_places)
     amp = _amp_dtype(session)
@@ -108,7 +108,7 @@ def build_trainer(
         model=model,
         optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model),
         learning_rate=learning_rate,
-        ema=_build_ema(model, settings),
+        ema=build_ema(model, settings),
         loader=loader,
         settings=settings,
         scaler=paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024),
@@ -134,7 +134,7 @@ def _load_dataset(session: Session, checkpoint: Path | None) -> Dataset:
     return dataset
 
 
-def _build_model(session: Session, pretrain_weights: str | None, categories: Sequence[Category]) -> PicoDet:
+def build_training_model(session: Session, pretrain_weights: str | None, categories: Sequence[Category]) -> PicoDet:
     """The model as it is trained on this device. Raises UserError if its losses do not fit accumulate_steps."""
     settings, model = session.settings, session.build_model()
     if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
@@ -151,7 +151,7 @@ def _build_model(session: Session, pretrain_weights: str | None, categories: Seq
     return model
 
 
-def _build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
+def build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
     """The averaged weights, if the run has them."""
     if not settings.use_ema:
         return None

@@ -17,6 +17,7 @@ class Stream(IntEnum):
     CALIBRATION = 5  # which images show the ranges of values: seed
     EXPORT_CHECK = 6  # noise in place of images
     DOCTOR = 7  # matrices to multiply
+    BENCH = 8  # images and boxes of a train step that is measured
 
 
 def generator(use: Stream, *numbers: int) -> np.random.Generator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppdet.core.errors import out_of_memory
+from ppdet.core.errors import out_of_memory, telling_line
 
 PADDLE = """
 
@@ -46,3 +46,24 @@ def test_memory_that_ran_out_is_known(error: Exception, said: str) -> None:
 @pytest.mark.parametrize("error", [ValueError("shape mismatch"), OSError(28, "No space left on device"), KeyError("x")])
 def test_other_errors_are_not_about_memory(error: Exception) -> None:
     assert out_of_memory(error) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", "no message"),
+        ("no route\n", "no route"),
+        (
+            "In user code:\n\n    PreconditionNotMetError: no memory.\n      [Hint: null.] (at x.cc:38)\n",
+            "PreconditionNotMetError: no memory.",
+        ),
+        (
+            "Error Message Summary:\nFatalError: `Segmentation fault` is detected.\n  [TimeInfo: 1]",
+            "FatalError: `Segmentation fault` is detected.",
+        ),
+        ("Traceback:\n  File x\nValueError: a\nDuring that:\nmy.OtherException: b", "my.OtherException: b"),
+        ("Traceback:\n  assert x\nAssertionError\n", "AssertionError"),
+    ],
+)
+def test_the_line_of_a_message_that_says_what_is_wrong(text: str, line: str) -> None:
+    assert telling_line(text) == line

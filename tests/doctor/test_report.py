@@ -109,7 +109,7 @@ def test_the_first_process_that_fails_is_named_at_once() -> None:
     ],
 )
 def test_collectives_are_tested_on_two_cards_if_there_are_two(devices: list[str], chosen: list[str]) -> None:
-    assert doctor_tests._two_devices(devices) == chosen
+    assert doctor_tests.two_devices(devices) == chosen
 
 
 def test_two_cards_get_the_environment_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,11 @@ def test_two_cards_get_the_environment_of_the_launcher(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor_tests, "available_devices", lambda: ["npu:0", "npu:1", "cpu"])
     with pytest.raises(RuntimeError) as raised:
         doctor_tests.all_reduce(program=program)
-    assert str(raised.value) == "xccl on npu:0 and npu:1: process 1 of 2 ended with status 1: ['1', 'xccl', 'npu', '1']"
+    assert (
+        str(raised.value)
+        == "xccl on npu:0 and npu:1: process 1 of 2 ended with status 1: ['1', 'xccl', 'npu', '1']; "
+        + doctor_tests._HINT
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""The synthetic step: its batch, its size by time and memory, and the speeds it gives."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from ppdet.doctor_bench import train_speed
+from ppdet.doctor_bench.task import NotMeasured, Task
+from ppdet.doctor_bench.timing import Speed
+from ppdet.doctor_bench.train_speed import affordable_batch, measure_train_step, synthetic_batch, with_enough_memory
+
+
+def task(config: Path, mode: str, batch: int = 0) -> Task:
+    return Task("step", "train_step", str(config), ["device=cpu"], 0.01, mode, batch)
+
+
+@pytest.mark.parametrize(("mode", "batch", "said"), [("float32", 2, ""), ("to_static", 0, r" \(published: 2\)")])
+def test_speed_of_a_step(tiny: Path, mode: str, batch: int, said: str) -> None:
+    result = measure_train_step(task(tiny, mode, batch))
+    [(title, text)] = result.lines
+    size = batch or 1
+    assert title == "step"
+    assert re.fullmatch(rf"[\d.]+ images/s \(\S+ to \S+ in 3 x 1 step\), batch {size}{said}, peak memory \d+ MB", text)
+    assert (result.numbers["batch"], result.numbers["steps"]) == (size, 1)
+    assert result.numbers["speed"] > 0
+
+
+def test_a_cpu_has_no_mixed_precision(tiny: Path) -> None:
+    with pytest.raises(NotMeasured, match="cpu has no mixed precision"):
+        measure_train_step(task(tiny, "amp"))
+
+
+def test_a_step_whose_loss_is_not_finite_has_no_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = {"loss": paddle.to_tensor(float("nan"))}
+    monkeypatch.setattr(train_speed, "train_step", lambda *parts: broken)
+    with pytest.raises(RuntimeError, match="the loss became nan"):
+        measure_train_step(task(tiny, "float32", 1))
+
+
+def test_the_batch_is_the_same_each_time_and_its_boxes_lie_in_the_images() -> None:
+    batch, again = (synthetic_batch(3, (64, 96), 5) for _ in range(2))
+    for name in ("image", "gt_bbox", "gt_class"):
+        np.testing.assert_array_equal(getattr(batch, name).numpy(), getattr(again, name).numpy())
+    assert batch.image.shape == [3, 3, 64, 96]
+    assert batch.image.dtype == batch.gt_bbox.dtype == paddle.float32
+    boxes = batch.gt_bbox.numpy().reshape(-1, 4)
+    assert (boxes >= 0).all()
+    assert (boxes <= [96, 64, 96, 64]).all()
+    assert (boxes[:, 2:] - boxes[:, :2] >= 0.05 * np.array([96, 64]) - 1e-3).all()
+    assert set(batch.gt_class.numpy().ravel()) <= set(range(5))
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_image", "most", "batch"),
+    [(0.001, 64, 64), (0.02, 64, 64), (0.1, 64, 16), (1, 64, 4), (60, 64, 4), (60, 12, 1), (60, 1, 1)],
+)
+def test_a_slow_device_gets_a_smaller_batch(
+    monkeypatch: pytest.MonkeyPatch, seconds_per_image: float, most: int, batch: int
+) -> None:
+    """A block may take 2 s; the first step of a size is slow, and does not count."""
+    now, tried = 0.0, list[int]()
+
+    def step(count: int) -> int:
+        nonlocal now
+        now += count * seconds_per_image * (1 if count in tried else 100)
+        tried.append(count)
+        return count
+
+    monkeypatch.setattr(train_speed.time, "perf_counter", lambda: now)
+    assert affordable_batch(lambda count: partial(step, count), most, 2.0, lambda: None) == batch
+
+
+@pytest.mark.parametrize(("fits", "batch"), [(64, 64), (40, 32), (5, 4), (1, 1)])
+def test_a_batch_without_enough_memory_is_halved(fits: int, batch: int) -> None:
+    def measure(count: int) -> Speed:
+        if count > fits:
+            raise RuntimeError("ResourceExhaustedError: Out of memory error on GPU 0.")
+        return Speed([float(count)], 1)
+
+    assert with_enough_memory(measure, 64) == (batch, Speed([float(batch)], 1))
+
+
+@pytest.mark.parametrize("message", ["Out of memory", "no kernel"])
+def test_other_errors_and_a_single_image_that_does_not_fit_stay_errors(message: str) -> None:
+    tried = []
+
+    def measure(count: int) -> Speed:
+        tried.append(count)
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match=message):
+        with_enough_memory(measure, 4)
+    assert tried == ([4, 2, 1] if message == "Out of memory" else [4])
