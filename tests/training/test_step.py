@@ -126,6 +126,26 @@ def test_several_batches_train_like_one(epoch):
     assert all(p.grad is None or not p.grad.numpy().any() for p in model.parameters())  # cleared for the next update
 
 
+def test_gradients_on_a_device_that_cannot_multiply_in_place(monkeypatch):
+    """Paddle then gives the product new memory; see tests/optim/test_flat_tensors.py."""
+    model = make_model("PicoHeadV2", num_classes=3)
+    model.eval()
+    keep, parts = Keep(model), parts_of(make_batch(1), 4)
+    accumulated_train_step(model, model.criterion, parts, 0, keep, keep)
+    expected, multiplied = keep.gradients, []
+
+    def multiply_elsewhere(tensor: paddle.Tensor, factor: paddle.Tensor) -> paddle.Tensor:
+        multiplied.append(tensor)
+        (tensor * factor)._share_buffer_to(tensor)
+        return tensor
+
+    monkeypatch.setattr(paddle.Tensor, "multiply_", multiply_elsewhere)
+    accumulated_train_step(model, model.criterion, parts, 0, keep, keep)
+    assert len(multiplied) == len(expected) == len(keep.gradients)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(keep.gradients[name], value, err_msg=name)
+
+
 def test_each_batch_passes_the_network_once():
     """Batches count once in the running statistics, in their order."""
     model, twin = (make_model("PicoHeadV2", num_classes=3) for _ in range(2))
