@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.device.build import build, missing_tool
-from tests.device.machine import Machine
+from tests.device.machine import TWO_EPOCHS, Machine
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +17,20 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plugin")
     build(folder)
     return folder
+
+
+class Trained(NamedTuple):
+    """Two epochs of the same training: the machine, and the folders of the results on the device and on the CPU."""
+
+    machine: Machine
+    device: Path
+    cpu: Path
+
+
+@pytest.fixture(scope="session")
+def trained(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    machine = Machine(plugin, tmp_path_factory.mktemp("trained")).prepare()
+    return Trained(machine, machine.train("device", *TWO_EPOCHS), machine.train_on_cpu("cpu", *TWO_EPOCHS))
 
 
 @pytest.fixture

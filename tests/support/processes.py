@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.support.workspaces import ROOT, Workspace
 
 TRAIN = str(ROOT / "tools" / "train.py")
+PATCHED = "patched.py"
 LAUNCH = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node"]
 
 _PATCHED = """
@@ -35,7 +36,7 @@ def command(coco: Workspace, *argv: str, ranks: int = 1) -> list[str]:
 
 def command_with(coco: Workspace, patch: str, *argv: str) -> list[str]:
     """As `command` on two processes, of which each first runs the Python code `patch`."""
-    script = coco.root / "patched.py"
+    script = coco.root / PATCHED
     script.write_text(_PATCHED.format(root=str(ROOT), patch=patch))
     return [*LAUNCH, "2", str(script), "-c", str(coco.config), *argv]
 
@@ -84,6 +85,6 @@ def trainers(pid: int) -> dict[int, int]:
         except OSError:
             continue
         rank = re.search(rb"PADDLE_TRAINER_ID=(\d+)", environment)
-        if TRAIN.encode() in line and b"paddle.distributed.launch" not in line:
+        if (TRAIN.encode() in line or PATCHED.encode() in line) and b"paddle.distributed.launch" not in line:
             found[int(rank[1]) if rank else 0] = child
     return found
