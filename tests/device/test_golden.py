@@ -15,6 +15,7 @@ from tests.device.machine import KIND, Machine
 
 _PYTEST = """
 import json, sys
+import zlib  # before Paddle, see ppdet/__init__.py
 import paddle, pytest
 from tests.device.traffic import traffic_of
 status = []
