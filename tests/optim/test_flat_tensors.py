@@ -28,6 +28,7 @@ def test_values_and_shapes_stay():
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name])
         np.testing.assert_array_equal(flat.split(flat.vector())[name], before[name])
+        assert (value.data_ptr() - flat.vector().data_ptr()) % 256 == 0
     np.testing.assert_array_equal(flat.join(before).numpy(), flat.vector().numpy())
 
 
