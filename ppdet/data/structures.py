@@ -88,7 +88,7 @@ class Batch:
         image: [B, 3, H, W] float32, normalized RGB.
         im_shape: [B, 2] float32, (height, width) in pixels.
         scale_factor: [B, 2] float32, (y, x).
-        im_id: [B] int64.
+        im_id: [B] int64, on the host.
         gt_bbox: [B, N, 4] float32, xyxy, pixels of `image`; zeros for padding.
         gt_class: [B, N, 1] int32; zeros for padding.
         pad_gt_mask: [B, N, 1] float32, 1 for a box and 0 for padding.
@@ -97,7 +97,7 @@ class Batch:
     image: Tensor
     im_shape: Tensor
     scale_factor: Tensor
-    im_id: Tensor
+    im_id: np.ndarray
     gt_bbox: Tensor
     gt_class: Tensor
     pad_gt_mask: Tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.data.datasets import Dataset
 from ppdet.data.loading.loader import Loader
-from ppdet.evaluation.predictor import Graphs, make_predictor
+from ppdet.evaluation.predictor import Graphs, Inputs, predict_all
 from ppdet.metrics import CocoMetric, Metric, build_metric, format_summary, format_table
 from ppdet.metrics.inputs import Category
 from ppdet.metrics.results import ImageDetections, load_results, save_results
@@ -49,12 +50,16 @@ def detect(
     Yields:
         The im_id and the detections [n, 6] float32 (class, score, x1, y1, x2, y2 in original pixels) of each image.
     """
-    predict = make_predictor(model, num_images, graphs)
-    for batch in batches:
-        im_ids = batch.im_id.numpy().tolist()
-        bbox, bbox_num = predict(_padded(batch.image, batch_size), _padded(batch.scale_factor, batch_size))
-        parts = np.split(bbox, np.cumsum(bbox_num)[:-1])
-        yield from zip(im_ids, parts[: len(im_ids)], strict=True)
+    im_ids: deque[list[int]] = deque()  # of the batches that the model is working on
+
+    def inputs() -> Iterator[Inputs]:
+        for batch in batches:
+            im_ids.append(batch.im_id.tolist())
+            yield _padded(batch.image, batch_size), _padded(batch.scale_factor, batch_size)
+
+    for bbox, bbox_num in predict_all(model, inputs(), num_images, graphs):
+        own = im_ids.popleft()
+        yield from zip(own, np.split(bbox, np.cumsum(bbox_num)[:-1])[: len(own)], strict=True)
 
 
 def _padded(values: paddle.Tensor, count: int) -> paddle.Tensor:

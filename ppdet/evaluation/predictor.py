@@ -1,10 +1,11 @@
-"""Runs a model for evaluation: on CPUs as a graph that Paddle Inference optimizes."""
+"""Runs a model for evaluation: on CPUs as a graph that Paddle Inference optimizes, else one batch ahead of the host."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import paddle
@@ -16,32 +17,79 @@ from ppdet.deploy.backends.runtimes import PaddleInference
 from ppdet.export.graph import ExportModel, fuse_conv_norm
 from ppdet.export.paddle_format import program_file, recorded, write_graph
 from ppdet.modeling import PicoDet
+from ppdet.modeling.nms import where_nms_runs
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.utils.files import temporary_folder
 
 logger = logging.getLogger(__name__)
 
-# image [B, 3, H, W], scale_factor [B, 2] -> bbox [M, 6], bbox_num [B], as those of PicoDet.predict
-Predictor = Callable[[paddle.Tensor, paddle.Tensor], tuple[np.ndarray, np.ndarray]]
+Inputs = tuple[paddle.Tensor, paddle.Tensor]  # image [B, 3, H, W], scale_factor [B, 2]
+Outputs = tuple[np.ndarray, np.ndarray]  # bbox [M, 6], bbox_num [B], as those of PicoDet.predict
+Predictor = Callable[[paddle.Tensor, paddle.Tensor], Outputs]
 
 _WORTH_A_GRAPH = 12  # images; making the graph takes as long as running about 12 images without it
 
 
-def make_predictor(model: PicoDet, num_images: int, graphs: Graphs | None = None) -> Predictor:
-    """Returns the fastest predictor for about `num_images` images on the current device.
+def predict_all(
+    model: PicoDet, inputs: Iterable[Inputs], num_images: int, graphs: Graphs | None = None
+) -> Iterator[Outputs]:
+    """Runs the model on all inputs, in the fastest way that the current device has.
 
-    Puts `model` in evaluation mode. `graphs` are those that earlier evaluations of such a model used.
+    Args:
+        model: the detector, which is put in evaluation mode.
+        inputs: batches.
+        num_images: about how many images they are.
+        graphs: those that earlier evaluations of such a model used.
     """
     model.eval()
-    if num_images >= _WORTH_A_GRAPH and paddle.device.get_device() == "cpu":
-        return GraphPredictor(model, graphs)
-    return lambda image, scale_factor: predict(model, image, scale_factor)
+    if paddle.device.get_device() != "cpu":
+        return _overlapped(model, inputs)
+    predictor = make_predictor(model, num_images, graphs)
+    return (predictor(*batch) for batch in inputs)
 
 
-def predict(model: PicoDet, image: paddle.Tensor, scale_factor: paddle.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def make_predictor(model: PicoDet, num_images: int, graphs: Graphs | None = None) -> Predictor:
+    """Returns the fastest predictor for about `num_images` images on the CPU; the arguments are `predict_all`'s."""
+    model.eval()
+    return GraphPredictor(model, graphs) if num_images >= _WORTH_A_GRAPH else partial(predict, model)
+
+
+def _overlapped(model: PicoDet, inputs: Iterable[Inputs]) -> Iterator[Outputs]:
+    """The device works on a batch while the host finishes the one before it."""
+    running: Inputs | None = None
+    for image, scale_factor in inputs:
+        finish = _fetch(model, *running) if running else None
+        running = _launch(model, image, scale_factor)
+        if finish:
+            yield finish()
+    if running:
+        yield _fetch(model, *running)()
+
+
+@paddle.no_grad()
+def _launch(model: PicoDet, image: paddle.Tensor, scale_factor: paddle.Tensor) -> Inputs:
+    """Boxes and scores, which the device is asked for."""
+    return model.decode(model(image), scale_factor)
+
+
+@paddle.no_grad()
+def _fetch(model: PicoDet, boxes: paddle.Tensor, scores: paddle.Tensor) -> Callable[[], Outputs]:
+    """Waits for the device. Returns what is left to do on the host: NMS, if the device has none."""
+    boxes, scores = where_nms_runs(boxes, scores)
+    nms = model.head.nms
+    if boxes.place.is_cpu_place():
+        return lambda: _arrays(*nms(boxes, scores))
+    found = _arrays(*nms(boxes, scores))
+    return lambda: found
+
+
+def predict(model: PicoDet, image: paddle.Tensor, scale_factor: paddle.Tensor) -> Outputs:
     """Run the model as it is: a Predictor if `model` is bound."""
     with paddle.no_grad():
-        bbox, bbox_num = model.predict(model(image), scale_factor)
+        return _arrays(*model.predict(model(image), scale_factor))
+
+
+def _arrays(bbox: paddle.Tensor, bbox_num: paddle.Tensor) -> Outputs:
     return bbox.numpy().reshape(-1, 6), bbox_num.numpy()
 
 
@@ -97,7 +145,7 @@ class GraphPredictor:
         self._size: tuple[int, int] | None = None
         self._graph: PaddleInference | None = None
 
-    def __call__(self, image: paddle.Tensor, scale_factor: paddle.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, image: paddle.Tensor, scale_factor: paddle.Tensor) -> Outputs:
         size = tuple(image.shape[2:])
         if self._size is None:
             self._graph, self._size = self._graphs.make(self._model, size), size

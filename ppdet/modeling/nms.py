@@ -64,8 +64,8 @@ class MultiClassNMS:
             bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B] int32. The M rows are grouped by image in batch
             order; M may be 0. Both are on the CPU if the boxes' device has no such operator.
         """
-        if in_dygraph_mode() and _runs_on_cpu(place_kind(str(boxes.place))):
-            boxes, scores = boxes.cpu(), scores.cpu()
+        if in_dygraph_mode():
+            boxes, scores = where_nms_runs(boxes, scores)
         if in_dynamic_or_pir_mode():
             a = self.attrs
             bbox, _, bbox_num = _C_ops.multiclass_nms3(
@@ -98,6 +98,11 @@ class MultiClassNMS:
         for output in (bbox, index, bbox_num):
             output.stop_gradient = True
         return bbox, bbox_num
+
+
+def where_nms_runs(boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Returns both tensors, on the CPU if their device has no NMS."""
+    return (boxes.cpu(), scores.cpu()) if _runs_on_cpu(place_kind(str(boxes.place))) else (boxes, scores)
 
 
 @functools.cache  # also: one notice per process

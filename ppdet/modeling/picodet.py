@@ -43,10 +43,17 @@ class PicoDet(nn.Layer):
         """The losses of the head's config: `criterion(outputs, targets, epoch)`."""
         return self.head.criterion
 
-    def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
-        """Decodes `outputs` and runs NMS. `scale_factor` [B, 2] float32 (y, x): network input size / original size."""
+    def decode(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Returns boxes [B, L, 4] xyxy in original-image pixels, and scores [B, C, L], of all grid points.
+
+        `scale_factor` [B, 2] float32 (y, x): network input size / original size.
+        """
         scores, boxes = self.head.decode(outputs)
-        return Detections(*self.head.nms(to_original_pixels(boxes, scale_factor), scores))
+        return to_original_pixels(boxes, scale_factor), scores
+
+    def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
+        """Decodes `outputs` and runs NMS; the arguments are those of `decode`."""
+        return Detections(*self.head.nms(*self.decode(outputs, scale_factor)))
 
 
 def to_original_pixels(boxes: paddle.Tensor, scale_factor: paddle.Tensor) -> paddle.Tensor:

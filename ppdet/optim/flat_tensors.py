@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import paddle
 
+from ppdet.utils.tensor_parts import part_of
+
 _ALIGNMENT = 64  # elements; kernels load vectors from aligned addresses
 
 
@@ -69,9 +71,7 @@ class FlatTensors:
     def _share(self) -> None:
         """Make all tensors views of the vector, which has their values."""
         for tensor, start in zip(self._tensors.values(), self._starts, strict=True):
-            view = self._vector._slice(start, start + tensor.size)
-            view.get_tensor()._set_dims(tensor.shape)
-            view._share_buffer_to(tensor)
+            part_of(self._vector, start, tensor.shape)._share_buffer_to(tensor)
 
 
 def _gap(size: int) -> int:

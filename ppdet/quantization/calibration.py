@@ -48,7 +48,7 @@ class FeedBuilder:
             UserError: images have another size than the model takes.
         """
         for batch in batches:
-            image, scale_factor, im_ids = batch.image.numpy(), batch.scale_factor.numpy(), batch.im_id.numpy().tolist()
+            image, scale_factor, im_ids = batch.image.numpy(), batch.scale_factor.numpy(), batch.im_id.tolist()
             self._check_size(image.shape[2:])
             image = self.image.from_reader(image)
             for start in range(0, len(im_ids), self.batch_size):

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 from statistics import fmean
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddle.utils import unique_name
@@ -105,7 +106,7 @@ def _train_epoch(
         if trainer.ema:
             trainer.ema.update()
         progress = replace(progress, step=progress.step + 1, updates=progress.updates + 1)
-        meter.add(losses, paddle.concat([batch.im_id for batch in batches]), data_seconds)
+        meter.add(losses, np.concatenate([batch.im_id for batch in batches]), data_seconds)
         if progress.step % trainer.settings.log_iter == 0 or progress.step == steps:
             _log(trainer, meter, progress, lr)
             meter = Meter()

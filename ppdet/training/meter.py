@@ -36,17 +36,17 @@ class Meter:
     """
 
     losses: list[dict[str, paddle.Tensor]] = field(default_factory=list)
-    image_ids: list[paddle.Tensor] = field(default_factory=list)
+    image_ids: list[np.ndarray] = field(default_factory=list)
     data_seconds: float = 0.0
     images: int = 0
     start: float = field(default_factory=time.perf_counter)
 
-    def add(self, losses: dict[str, paddle.Tensor], im_id: paddle.Tensor, data_seconds: float) -> None:
+    def add(self, losses: dict[str, paddle.Tensor], im_id: np.ndarray, data_seconds: float) -> None:
         """Adds one step: its losses (scalars), the ids [B] of its images, and how long it waited for data."""
         self.losses.append({name: loss.detach() for name, loss in losses.items()})
         self.image_ids.append(im_id)
         self.data_seconds += data_seconds
-        self.images += im_id.shape[0]
+        self.images += len(im_id)
 
     def read(self, last_update: int, name: Callable[[int], str] = str) -> dict[str, float]:
         """Mean losses and times. The losses are read at once; only here the host waits for the device.
@@ -64,7 +64,7 @@ class Meter:
         bad = np.flatnonzero(~np.isfinite(table["loss"]))
         if bad.size:
             first = int(bad[0])
-            images = ", ".join(map(name, self.image_ids[first].numpy().tolist()))
+            images = ", ".join(map(name, self.image_ids[first].tolist()))
             update = last_update - (steps - 1 - first)
             raise LossError(
                 f"loss: became {table['loss'][first]} at step {update}, images {images}; lower LearningRate.base_lr, "

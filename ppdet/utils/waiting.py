@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from typing import Generic, TypeVar, cast
 
 from ppdet.core.errors import UserError
 
@@ -56,10 +56,39 @@ def wait_for(done: Callable[[float], bool], name: Callable[[], str], limit: floa
             logger.warning("%s: reading it has taken %.0f s so far", name(), slices * _SLICE)
 
 
-def call_within(limit: float, name: Callable[[], str], call: Callable[[], T]) -> T:
-    """Returns the result of `call()`, which runs on a thread: only a thread can be left if a system call never ends.
+class Background(Generic[T]):
+    """A call on a thread of its own: only a thread can be left if a system call never ends."""
 
-    Signals are handled meanwhile.
+    def __init__(self, call: Callable[[], T]) -> None:
+        """Begins the call."""
+        self._call = call
+        self._results: list[T] = []
+        self._errors: list[Exception] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._call())
+        except Exception as error:
+            self._errors.append(error)
+
+    def ended(self, seconds: float) -> bool:
+        """Wait at most `seconds` for the end of the call, and return whether it has come."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> T:
+        """Wait for the result and return it, or raise the call's error. Signals are handled meanwhile."""
+        while not self.ended(_SLICE):
+            pass
+        if self._errors:
+            raise self._errors[0]
+        return self._results[0]
+
+
+def call_within(limit: float, name: Callable[[], str], call: Callable[[], T]) -> T:
+    """Returns the result of `call()`, which runs on a thread. Signals are handled meanwhile.
 
     Args:
         limit: seconds.
@@ -69,26 +98,30 @@ def call_within(limit: float, name: Callable[[], str], call: Callable[[], T]) ->
     Raises:
         UserError: `call` has not ended within the limit.
     """
-    results: list[T] = []
-    errors: list[Exception] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except Exception as error:
-            errors.append(error)
-
-    def ended(seconds: float) -> bool:
-        thread.join(seconds)
-        return not thread.is_alive()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    running = Background(call)
     try:
-        wait_for(ended, name, limit)
+        wait_for(running.ended, name, limit)
     except BaseException:
-        thread.join(_GRACE)  # a thread that is in compiled code when the process ends can crash it
+        running.ended(_GRACE)  # a thread that is in compiled code when the process ends can crash it
         raise
-    if errors:
-        raise errors[0]
-    return results[0]
+    return running.result()
+
+
+def one_ahead(items: Generator[T, None, None], interrupt: Callable[[], object]) -> Generator[T, None, None]:
+    """Yields the items of a generator that runs on a thread, one item ahead of the caller.
+
+    Args:
+        items: the generator; it is closed at the end.
+        interrupt: makes a running step of the generator end soon; called if the caller leaves early.
+    """
+    end: list[T] = []
+    running = Background(lambda: next(items, end))
+    try:
+        while (item := running.result()) is not end:
+            running = Background(lambda: next(items, end))
+            yield cast("T", item)
+    finally:
+        if not running.ended(0):
+            interrupt()
+        if running.ended(_GRACE):  # otherwise the file system does not answer, and the thread is left to itself
+            items.close()

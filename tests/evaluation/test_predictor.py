@@ -14,7 +14,7 @@ import pytest
 
 from ppdet.evaluation import predictor as module
 from ppdet.evaluation.evaluator import Evaluator, build_evaluator
-from ppdet.evaluation.predictor import GraphPredictor, Graphs, make_predictor, predict
+from ppdet.evaluation.predictor import GraphPredictor, Graphs, make_predictor, predict, predict_all
 from ppdet.modeling.cpu_training.layers import use_cpu_kernels
 from ppdet.runtime.device import peak_memory_mb
 from tests.golden import CONFIGS, LCNET
@@ -51,12 +51,30 @@ def test_no_detections(tiny):
     assert bbox_num.tolist() == [0, 0]
 
 
-def test_few_images_need_no_graph(tiny, monkeypatch):
+def test_few_images_need_no_graph(tiny):
     model = make_run(tiny).build_model()
     assert not isinstance(make_predictor(model, 1), GraphPredictor)
     assert isinstance(make_predictor(model, 1000), GraphPredictor)
+
+
+def test_a_device_works_on_a_batch_while_the_host_finishes_the_one_before(tiny, monkeypatch):
+    """The CPU stands for a device: the order of the calls, and the same detections as one by one."""
     monkeypatch.setattr(module.paddle.device, "get_device", lambda: "gpu:0")
-    assert not isinstance(make_predictor(model, 1000), GraphPredictor)
+    model = make_run(tiny).build_model()
+    model.eval()
+    batches = [random_inputs(count) for count in (2, 1, 3)]
+    expected = [predict(model, *batch) for batch in batches]
+    calls = []
+    decode, nms = model.decode, model.head.nms
+    monkeypatch.setattr(model, "decode", lambda *inputs: (calls.append("launch"), decode(*inputs))[1])
+    monkeypatch.setattr(model.head, "nms", lambda *inputs: (calls.append("finish"), nms(*inputs))[1])
+    found = list(predict_all(model, batches, 1000))
+    assert calls == ["launch", "launch", "finish", "launch", "finish", "finish"]
+    for ours, theirs in zip(found, expected, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert sum(len(bbox) for bbox, _ in found) > 0
+    assert list(predict_all(model, [], 1000)) == []
 
 
 def test_nothing_is_left_behind(tiny, tmp_path, monkeypatch):

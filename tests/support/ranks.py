@@ -126,7 +126,7 @@ def make_batch(seed: int, count: int = 8, size: int = 64):
     }
     names = [f.name for f in dataclasses.fields(Batch)]
     arrays = {name: arrays.get(name, np.ones((count, 2), np.float32)) for name in names}
-    return Batch(**{name: paddle.to_tensor(value) for name, value in arrays.items()})
+    return Batch(**{name: value if name == "im_id" else paddle.to_tensor(value) for name, value in arrays.items()})
 
 
 def weights(config: str, *overrides: str) -> dict[str, np.ndarray]:

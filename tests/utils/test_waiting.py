@@ -6,13 +6,15 @@ import logging
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.utils import waiting
-from ppdet.utils.waiting import call_within, reading_limit, wait_for
+from ppdet.utils.waiting import call_within, one_ahead, reading_limit, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +54,96 @@ def test_a_call_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"^x\.jpg: reading it has taken 1 s"):
         call_within(1.0, lambda: "x.jpg", never_set.wait)
     never_set.set()
+
+
+# ---- one item ahead ----
+
+
+class Numbers:
+    """A generator of numbers that tells how far it is."""
+
+    def __init__(self, count: int, fault: Exception | None = None) -> None:
+        self.count, self.fault = count, fault
+        self.made = 0
+        self.closed = False
+        self.threads: set[int] = set()
+
+    def items(self) -> Iterator[int]:
+        try:
+            for number in range(self.count):
+                self.threads.add(threading.get_ident())
+                self.made = number + 1
+                yield number
+            if self.fault:
+                raise self.fault
+        finally:
+            self.closed = True
+
+
+def no_interrupt() -> None:
+    raise AssertionError("nothing has to be interrupted")
+
+
+def test_items_are_made_one_ahead_on_another_thread() -> None:
+    numbers = Numbers(5)
+    found = []
+    for item in one_ahead(numbers.items(), no_interrupt):
+        found.append(item)
+        wait_for(lambda seconds: numbers.made == min(len(found) + 1, 5), lambda: "an item", 50.0)
+    assert found == [0, 1, 2, 3, 4]
+    assert numbers.closed
+    assert threading.get_ident() not in numbers.threads
+
+
+def test_never_more_than_one_ahead() -> None:
+    numbers = Numbers(5)
+    items = one_ahead(numbers.items(), no_interrupt)
+    next(items)
+    time.sleep(0.2)  # time for mistakes: the result is the same without it
+    assert numbers.made == 2
+    items.close()
+    assert numbers.closed
+    assert numbers.made == 2
+
+
+def test_an_error_comes_where_the_item_would() -> None:
+    items = one_ahead(Numbers(2, UserError("a fault")).items(), no_interrupt)
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(UserError, match="a fault"):
+        next(items)
+
+
+def test_leaving_early_interrupts_a_running_step_and_closes_the_items() -> None:
+    released, closed = threading.Event(), []
+
+    def items() -> Iterator[int]:
+        try:
+            yield 0
+            released.wait()
+            yield 1
+        finally:
+            closed.append(True)
+
+    ahead = one_ahead(items(), released.set)
+    assert next(ahead) == 0
+    ahead.close()
+    assert released.is_set()
+    assert closed == [True]
+
+
+def test_a_step_that_never_ends_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_GRACE", 0.1)
+    released, interrupts = threading.Event(), []
+
+    def items() -> Iterator[int]:
+        yield 0
+        released.wait()
+
+    ahead = one_ahead(items(), lambda: interrupts.append(True))
+    assert next(ahead) == 0
+    ahead.close()
+    assert interrupts == [True]
+    released.set()
 
 
 STOPPED = """

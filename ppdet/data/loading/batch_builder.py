@@ -36,6 +36,7 @@ class BatchBuilder:
         seed: the run's.
         rank: this process's.
         exact: pending resizes and color changes are applied after each transform, in float32.
+        device_normalize: see collate.collate.
     """
 
     records: Sequence[Record]
@@ -45,6 +46,7 @@ class BatchBuilder:
     seed: int
     rank: int
     exact: bool = False
+    device_normalize: bool = False
 
     def __call__(
         self, indices: Sequence[SampleIndex], buffer: np.ndarray | None = None, progress: np.ndarray | None = None
@@ -53,12 +55,12 @@ class BatchBuilder:
 
         Args:
             indices: the images of one batch.
-            buffer: [bytes] uint8 memory for the images, see collate.collate.
+            buffer: [bytes] uint8 memory for the batch, see collate.collate.
             progress: [1] int64; the position of the record that is being read is written here.
 
         Returns:
-            The tensors of Batch as arrays, with two lists: `failures`, [position, message] of each image that was
-            skipped, and `other_sizes`, a message for each image that does not have its annotated size. If building
+            `memory` and `layout` of the PackedArrays, and two lists: `failures`, [position, message] of each image that
+            was skipped, and `other_sizes`, a message for each image that does not have its annotated size. If building
             fails, {"error": exception} for the main process to raise.
         """
         try:
@@ -75,7 +77,13 @@ class BatchBuilder:
         rng = generator(Stream.BATCH, self.seed, indices[0].epoch, indices[0].step)
         other_sizes = [message for sample in samples if (message := _size_difference(sample))]
         samples = apply_batch_transforms(samples, self.batch_transforms, rng, self.exact)
-        return {**collate(samples, buffer), "failures": failures, "other_sizes": other_sizes}
+        arrays = collate(samples, buffer, self.device_normalize)
+        return {
+            "memory": arrays.memory,
+            "layout": arrays.layout,
+            "failures": failures,
+            "other_sizes": other_sizes,
+        }
 
     def _load(self, wanted: SampleIndex, failures: list[list[int | str]], progress: np.ndarray) -> Sample:
         for attempt in range(tolerated_failures(len(self.records)) + 1):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ppdet.core.errors import UserError
-from ppdet.data.ops.deferred_resize import write_resized
+from ppdet.data.loading.packing import PackedArrays, allocate
+from ppdet.data.ops import color
+from ppdet.data.ops.deferred_resize import apply_resize, overshoots, write_resized
 from ppdet.data.structures import Sample
 from ppdet.data.transforms.batch_transforms import BatchTransform, pad_ground_truth
 from ppdet.data.transforms.sample_transforms import Transform, apply_pending
+
+_STACKED = ("im_shape", "scale_factor", "gt_bbox", "gt_class", "pad_gt_mask")
 
 
 def apply_batch_transforms(
@@ -34,47 +39,65 @@ def apply_batch_transforms(
     return samples
 
 
-def collate(samples: list[Sample], buffer: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """The tensors of structures.Batch as stacked arrays.
+def collate(samples: list[Sample], buffer: np.ndarray | None = None, device_normalize: bool = False) -> PackedArrays:
+    """The tensors of structures.Batch as arrays.
 
     Args:
         samples: the samples of one batch, B > 0.
-        buffer: [bytes] uint8 memory; the images are written into it if it is large enough.
+        buffer: [bytes] uint8 memory; the arrays are written into it if it is large enough.
+        device_normalize: if no value is lost by it, `image` is uint8 [B, 3, H, W], and `color_map` [B, 3, 4] float32
+            is what the device still has to apply to it.
 
     Raises:
         UserError: the images differ in size.
     """
     samples = pad_ground_truth(samples)
-    names = ("im_shape", "scale_factor", "gt_bbox", "gt_class", "pad_gt_mask")
-    arrays = {name: np.stack([getattr(sample, name) for sample in samples]) for name in names}
-    return arrays | {
-        "image": _images(samples, buffer),
-        "im_id": np.array([sample.im_id for sample in samples], np.int64),
+    small = {name: np.stack([getattr(sample, name) for sample in samples]) for name in _STACKED}
+    small["im_id"] = np.array([sample.im_id for sample in samples], np.int64)
+    raw = device_normalize and all(map(_stays_raw, samples))
+    if raw:
+        small["color_map"] = np.stack([color.or_identity(sample.color_map) for sample in samples]).astype(np.float32)
+    fields: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {
+        "image": (np.uint8 if raw else np.float32, (len(samples), 3, *_common_size(samples)))
     }
+    arrays = allocate(fields | {name: (array.dtype, array.shape) for name, array in small.items()}, buffer)
+    for name, array in small.items():
+        arrays[name][...] = array
+    for sample, planes in zip(samples, arrays["image"], strict=True):
+        if raw:
+            cv2.split(apply_resize(sample.image, sample.pending_resize), list(planes))
+        else:
+            write_resized(sample.image, sample.pending_resize, sample.color_map, planes)
+    return arrays
 
 
-def _images(samples: Sequence[Sample], buffer: np.ndarray | None) -> np.ndarray:
-    """The images [B, 3, H, W] float32, with their pending resizes and color maps applied on the way."""
+def _common_size(samples: Sequence[Sample]) -> tuple[int, int]:
+    """(height, width) of all images in the batch."""
     sizes = {_final_size(sample) for sample in samples}
     if len(sizes) > 1:
         raise UserError(
             f"batch_transforms: the images of a batch differ in size ({', '.join(map(str, sorted(sizes)[:3]))}); "
             "add PadBatch, or Resize with keep_ratio: false, or set batch_size: 1"
         )
-    shape = (len(samples), 3, *sizes.pop())
-    length = math.prod(shape) * np.dtype(np.float32).itemsize
-    if buffer is not None and length <= len(buffer):
-        batch = buffer[:length].view(np.float32).reshape(shape)
-    else:
-        batch = np.empty(shape, np.float32)
-    for sample, planes in zip(samples, batch, strict=True):
-        write_resized(sample.image, sample.pending_resize, sample.color_map, planes)
-    return batch
+    return sizes.pop()
 
 
 def _final_size(sample: Sample) -> tuple[int, int]:
     """(height, width) in the batch, with padding."""
-    if sample.padded_size:
-        return sample.padded_size
+    return sample.padded_size or _resized_size(sample)
+
+
+def _resized_size(sample: Sample) -> tuple[int, int]:
+    """(height, width) in the batch, without padding."""
     height, width = sample.pending_resize.target if sample.pending_resize else sample.image.shape[:2]
     return height, width
+
+
+def _stays_raw(sample: Sample) -> bool:
+    """Whether the image in the batch has uint8 values.
+
+    It has others if an interpolation overshoots, and padding, which is zero after the color map, would have them.
+    """
+    resize = sample.pending_resize
+    is_padded = _final_size(sample) != _resized_size(sample)
+    return sample.image.dtype == np.uint8 and not is_padded and not (resize and overshoots(resize))

@@ -1,6 +1,6 @@
 """Loader: batches of a dataset, built by worker processes.
 
-    EpochSampler -> SampleIndex -> BatchBuilder (in a worker process) -> arrays -> Loader.epoch -> Batch of tensors
+    EpochSampler -> SampleIndex -> BatchBuilder (in a worker process) -> PackedArrays -> Loader.epoch -> Batch
 
 A batch depends on (seed, epoch, step, rank) alone, so an epoch is the same with any number of workers.
 """
@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
 
 from ppdet.core.errors import UserError
 from ppdet.data.loading.batch_builder import BatchBuilder, tolerated_failures
+from ppdet.data.loading.batches import Sent, current_place, on_cpu, send
+from ppdet.data.loading.packing import PackedArrays
 from ppdet.data.loading.sampler import EpochSampler, SampleIndex
 from ppdet.data.loading.workers import NO_IMAGE, SPARE_BUFFERS, Buffers, WorkerPool
 from ppdet.data.structures import Batch
-from ppdet.utils.waiting import call_within, reading_limit
+from ppdet.runtime.operator_support import place_kind
+from ppdet.utils.waiting import call_within, one_ahead, reading_limit
 
 logger = logging.getLogger(__name__)
-
-_FIELDS = tuple(field.name for field in fields(Batch))
 
 
 class Loader:
@@ -72,15 +72,17 @@ class Loader:
     def epoch(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
         """The batches of an epoch from `start_step` on, the same at every call. Workers begin at once.
 
+        For a device other than the CPU the next batch is fetched and sent on a thread while the caller uses this one.
+
         Raises:
             UserError: an image is unreadable (in training: more than 1 % are), a worker died, or the file system does
                 not answer.
         """
         orders = self._sampler.batches(epoch, start_step)
         if not self.worker_num:
-            return self._batches(self._build_on_thread(orders), None)
+            return _tensors(self._arrays(self._build_on_thread(orders), None), lambda: None)
         pool, self._idle = self._idle or self._new_pool(), None
-        return self._batches(pool.results(orders), pool)
+        return _tensors(self._arrays(pool.results(orders), pool), pool.kill)
 
     def close(self) -> None:
         """Ends the workers."""
@@ -89,7 +91,9 @@ class Loader:
             pool.close()
         self._pools.clear()
 
-    def _batches(self, results: Iterator[dict[str, Any]], pool: WorkerPool | None) -> Generator[Batch, None, None]:
+    def _arrays(
+        self, results: Iterator[dict[str, Any]], pool: WorkerPool | None
+    ) -> Generator[PackedArrays, None, None]:
         finished = False
         try:
             for parts in results:
@@ -97,7 +101,7 @@ class Loader:
                     raise parts["error"]
                 self._report_failures(parts["failures"])
                 self._report_sizes(parts["other_sizes"])
-                yield Batch(**{name: _tensor(parts.pop(name)) for name in _FIELDS})
+                yield PackedArrays(parts.pop("memory"), parts["layout"])
             finished = True
         finally:
             if finished and self._idle is None and pool in self._pools:
@@ -146,10 +150,20 @@ class Loader:
         self._reported_sizes |= bool(messages)
 
 
-def _tensor(array: np.ndarray) -> paddle.Tensor:
-    """The array as a tensor. On the CPU it shares the array's memory, which paddle.to_tensor would copy."""
-    if paddle.get_device() != "cpu":
-        return paddle.to_tensor(array)
-    return paddle.base.core.eager.Tensor(
-        value=array, place=paddle.CPUPlace(), persistable=False, zero_copy=True, name=None, stop_gradient=True
-    )
+def _tensors(
+    batches: Generator[PackedArrays, None, None], interrupt: Callable[[], object]
+) -> Generator[Batch, None, None]:
+    """The batches on Paddle's current device. `interrupt` makes a running step of `batches` end soon."""
+    place = current_place()
+    if place_kind(str(place)) == "cpu":
+        with closing(batches):
+            yield from map(on_cpu, batches)
+    else:
+        with closing(one_ahead(_sent(batches, place), interrupt)) as sent:
+            yield from map(Sent.batch, sent)
+
+
+def _sent(batches: Generator[PackedArrays, None, None], place: Any) -> Generator[Sent, None, None]:
+    with closing(batches):
+        for arrays in batches:
+            yield send(arrays, place)

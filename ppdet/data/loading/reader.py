@@ -16,6 +16,7 @@ from ppdet.data.datasets.file_names import describe_missing, missing_files
 from ppdet.data.loading.batch_builder import BatchBuilder, tolerated_failures
 from ppdet.data.loading.image_cache import CachedDecode, ImageCache, disk_cache, ram_cache
 from ppdet.data.loading.loader import Loader
+from ppdet.data.loading.packing import ALIGNMENT
 from ppdet.data.loading.sampler import EpochSampler
 from ppdet.data.ops import functional as F
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, BatchTransform
@@ -26,6 +27,8 @@ from ppdet.data.transforms.sample_transforms import AnyTransform, Decode, Random
 logger = logging.getLogger(__name__)
 
 _FLOAT_BYTES = 4
+_BOX_BYTES, _OTHER_BYTES = 24, 80  # of a batch's arrays besides the images, per box and per image
+_GAPS = 8 * ALIGNMENT  # between the arrays
 _ASSUMED_SIZE = (640, 640)  # of images that no transform resizes
 
 
@@ -56,6 +59,9 @@ class Reader:
         cache: where decoded images are kept; by default they are not. In training they are shrunk until their short
             side is that of the largest batch, unless `exact`.
         cache_dir: the folder for `cache: disk`; by default `cache` in dataset_dir.
+        device_normalize: images go to the device as uint8, which is a quarter of the bytes, and colors are changed and
+            normalized there. Batches with padding, or resized by an interpolation that overshoots (cubic, Lanczos),
+            still go as float32, so that their values stay the same.
     """
 
     training: ClassVar[bool] = False
@@ -82,6 +88,7 @@ class Reader:
         reduced_decode: bool = True,
         cache: Literal["ram", "disk"] | None = None,
         cache_dir: str | None = None,
+        device_normalize: bool = False,
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
         self.batch_transforms = cast("list[Transform | BatchTransform]", list(batch_transforms))
@@ -91,10 +98,13 @@ class Reader:
         self.worker_num, self.use_shared_memory = worker_num, use_shared_memory
         self.inputs_def = dict(inputs_def or {})
         self.exact, self.cache, self.cache_dir = exact, cache, cache_dir
+        self.device_normalize = device_normalize
         self.may_reduce = reduced_decode and self.training and not exact
         name = type(self).__name__
         if cache_dir is not None and cache != "disk":
             raise UserError(f"{name}.cache_dir: only means something with {name}.cache: disk")
+        if exact and device_normalize:
+            raise UserError(f"{name}.device_normalize: found true with {name}.exact: true, which needs float32 images")
         if not sample_transforms or not isinstance(sample_transforms[0], Decode):
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
         if not self.training:
@@ -139,9 +149,17 @@ class Reader:
             ops.load_numba_kernels()  # compiled once here, instead of in every worker
         transforms = self._with_fastest_decode(dataset, world_size)
         batch_builder = BatchBuilder(
-            dataset.records, transforms, self.batch_transforms, self.training, seed, rank, self.exact
+            dataset.records,
+            transforms,
+            self.batch_transforms,
+            self.training,
+            seed,
+            rank,
+            self.exact,
+            self.device_normalize,
         )
-        return Loader(batch_builder, sampler, self.worker_num, self.use_shared_memory, self._batch_bytes(), missing)
+        batch_bytes = self._batch_bytes(max(len(record.gt_bbox) for record in dataset.records))
+        return Loader(batch_builder, sampler, self.worker_num, self.use_shared_memory, batch_bytes, missing)
 
     def _check_length(self, length: int, world_size: int) -> None:
         name = type(self).__name__
@@ -201,10 +219,11 @@ class Reader:
         resizes = [transform for transform in transforms if isinstance(transform, (Resize, BatchRandomResize))]
         return [size for resize in resizes for size in resize.sizes]
 
-    def _batch_bytes(self) -> int:
-        """Bytes of the largest batch of images, for the memory that is shared with the workers."""
+    def _batch_bytes(self, most_boxes: int) -> int:
+        """Bytes of the largest batch, for the memory that is shared with the workers."""
         sizes = self._sizes() or [_ASSUMED_SIZE]
-        return self.batch_size * 3 * _FLOAT_BYTES * max(height * width for height, width in sizes)
+        pixels = max(height * width for height, width in sizes)
+        return self.batch_size * (3 * _FLOAT_BYTES * pixels + _BOX_BYTES * most_boxes + _OTHER_BYTES) + _GAPS
 
 
 @register

@@ -64,7 +64,7 @@ class Buffers:
 class WorkerPool:
     """Forked processes that call `work(order, buffer, progress)`. Orders and results are pickled.
 
-    If the result's "image" lies in the buffer, only its shape is sent.
+    If the result's "memory" [bytes] uint8 is the beginning of the buffer, only its length is sent.
     """
 
     def __init__(
@@ -135,20 +135,26 @@ class WorkerPool:
                 worker, number, order = busy.popleft()
                 parts = self._receive(worker, order)
                 idle.append(worker)
-                image = self._buffers.lend(number)
-                if isinstance(parts.get("image"), tuple):
-                    image = _view(image, parts["image"])
+                memory = self._buffers.lend(number)
+                if isinstance(parts.get("memory"), int):
+                    memory = memory[: parts["memory"]]
                     lent = len(self._buffers.memory) - len(self._buffers.free) - len(busy)
-                    parts["image"] = image if lent <= SPARE_BUFFERS else image.copy()  # keeps buffers for the workers
-                del image
+                    parts["memory"] = (
+                        memory if lent <= SPARE_BUFFERS else memory.copy()
+                    )  # keeps buffers for the workers
+                del memory
                 send()
                 yield parts
 
         send()
         return receive()
 
-    def close(self) -> None:
+    def kill(self) -> None:
+        """End the processes, and thereby a call that waits for them on another thread."""
         _kill(self.processes)
+
+    def close(self) -> None:
+        self.kill()
         for connection in self._connections:
             connection.close()
 
@@ -184,10 +190,6 @@ def _kill(processes: Iterable[Any]) -> None:
         process.join(_HEARTBEAT)  # a process that waits for a dead file system may not end
 
 
-def _view(buffer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return buffer[: int(np.prod(shape)) * 4].view(np.float32).reshape(shape)
-
-
 def _serve(
     work: Work,
     connection: Connection,
@@ -221,8 +223,8 @@ def _serve(
         order, number = orders.get()
         parts = work(order, buffers[number], progress)
         progress[0] = NO_IMAGE
-        if "image" in parts and np.may_share_memory(parts["image"], buffers[number]):
-            parts["image"] = parts["image"].shape
+        if "memory" in parts and np.may_share_memory(parts["memory"], buffers[number]):
+            parts["memory"] = len(parts["memory"])
         connection.send(parts)
 
 

@@ -64,6 +64,11 @@ def compose(first: np.ndarray | None, then: np.ndarray) -> np.ndarray:
     return product
 
 
+def or_identity(color_map: np.ndarray | None) -> np.ndarray:
+    """The map itself, or the one that changes nothing."""
+    return affine(np.eye(3)) if color_map is None else color_map
+
+
 def apply_map(image: np.ndarray, color_map: np.ndarray) -> np.ndarray:
     """Returns the mapped image, [h, w, 3] float32. Values are not clipped."""
     mapped: np.ndarray = cv2.transform(image.astype(np.float32, copy=False), color_map.astype(np.float32))
@@ -79,7 +84,7 @@ def write_mapped(image: np.ndarray, color_map: np.ndarray | None, out: np.ndarra
         out: [3, H, W] float32, channel first, H >= h and W >= w.
     """
     height, width = image.shape[:2]
-    color_map = (affine(np.eye(3)) if color_map is None else color_map).astype(np.float32)
+    color_map = or_identity(color_map).astype(np.float32)
     if is_diagonal(color_map):
         _write_scaled(image, color_map, out)
     elif (kernels := ops.load_numba_kernels()) is None:

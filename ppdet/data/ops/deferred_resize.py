@@ -50,9 +50,14 @@ def apply_resize(image: np.ndarray, resize: PendingResize | None) -> np.ndarray:
     """The image [h, w, 3] resized by OpenCV (None: as it is). Keeps the dtype, unless `in_float32` asks for float32."""
     if resize is None:
         return image
-    if resize.in_float32 and resize.interp in _WEIGHTS:
+    if overshoots(resize):
         image = image.astype(np.float32, copy=False)
     return F.resize(image, resize.size, resize.factors, resize.interp)
+
+
+def overshoots(resize: PendingResize) -> bool:
+    """Whether the resized image has values that uint8 cannot hold."""
+    return resize.in_float32 and resize.interp in _WEIGHTS
 
 
 def write_resized(
@@ -67,7 +72,7 @@ def write_resized(
         out: [3, H, W] float32, channel first.
     """
     kernels = ops.load_numba_kernels()
-    separable = resize and resize.in_float32 and resize.interp in _WEIGHTS and image.dtype == np.uint8
+    separable = resize and overshoots(resize) and image.dtype == np.uint8
     if kernels is None or resize is None or color_map is None or not separable:
         color.write_mapped(apply_resize(image, resize), color_map, out)
         return

@@ -12,6 +12,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
 from ppdet.data.loading.batch_builder import BatchBuilder, tolerated_failures
+from ppdet.data.loading.packing import PackedArrays
 from ppdet.data.loading.sampler import SampleIndex
 from ppdet.data.ops.decode import read_image
 from ppdet.data.transforms.sample_transforms import Decode, RandomFlip
@@ -22,6 +23,10 @@ def builder(dataset: Dataset, *transforms: Any, skip_unreadable: bool = True, **
     return BatchBuilder(dataset.records, [Decode(), *transforms], [], skip_unreadable, **values)
 
 
+def arrays_of(parts: dict[str, Any]) -> PackedArrays:
+    return PackedArrays(parts["memory"], parts["layout"])
+
+
 def indices(*numbers: int, epoch: int = 0) -> list[SampleIndex]:
     return [SampleIndex(epoch, 0, number) for number in numbers]
 
@@ -29,17 +34,18 @@ def indices(*numbers: int, epoch: int = 0) -> list[SampleIndex]:
 def test_images_and_boxes_of_the_indices(small: Dataset) -> None:
     progress = np.zeros(1, np.int64)
     batch = builder(small)(indices(5, 2), progress=progress)
-    assert batch["im_id"].tolist() == [5, 2]
-    for image, number in zip(batch["image"], (5, 2), strict=True):
+    arrays = arrays_of(batch)
+    assert arrays["im_id"].tolist() == [5, 2]
+    for image, number in zip(arrays["image"], (5, 2), strict=True):
         np.testing.assert_array_equal(image, read_image(small.records[number].im_file).transpose(2, 0, 1))
-    assert batch["pad_gt_mask"][..., 0].tolist() == [[1, 1], [1, 1]]
+    assert arrays["pad_gt_mask"][..., 0].tolist() == [[1, 1], [1, 1]]
     assert (batch["failures"], batch["other_sizes"], progress[0]) == ([], [], 2)
 
 
 def test_random_numbers_depend_on_seed_epoch_rank_and_image_alone(small: Dataset) -> None:
     def flips(*numbers: int, epoch: int = 0, **options: Any) -> list[bool]:
-        images = builder(small, RandomFlip(), **options)(indices(*numbers, epoch=epoch))["image"]
-        whole = builder(small)(indices(*numbers))["image"]
+        images = arrays_of(builder(small, RandomFlip(), **options)(indices(*numbers, epoch=epoch)))["image"]
+        whole = arrays_of(builder(small)(indices(*numbers)))["image"]
         return [not np.array_equal(*pair) for pair in zip(images, whole, strict=True)]
 
     first = flips(*range(14))
@@ -52,7 +58,7 @@ def test_the_next_image_takes_the_place_of_an_unreadable_one(small: Dataset) -> 
     for number in (4, 13):
         Path(small.records[number].im_file).write_bytes(b"nothing")
     batch = builder(small)(indices(4, 13))
-    assert batch["im_id"].tolist() == [5, 0]
+    assert arrays_of(batch)["im_id"].tolist() == [5, 0]
     assert [index for index, _ in batch["failures"]] == [4, 13]
     assert batch["failures"][0][1].startswith(f"{small.records[4].im_file}: not an image")
 

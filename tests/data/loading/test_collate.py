@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import paddle
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data import ops
 from ppdet.data.loading.collate import apply_batch_transforms, collate
+from ppdet.data.ops.device_color import map_colors
 from ppdet.data.transforms.batch_transforms import (
     BatchRandomResize,
     PadBatch,
@@ -115,13 +117,15 @@ def test_a_batch_of_training(monkeypatch: pytest.MonkeyPatch, compiled: bool) ->
     assert any(windows)
 
 
-def test_images_are_written_into_the_buffer_if_there_is_room() -> None:
+def test_arrays_are_written_into_the_buffer_if_there_is_room() -> None:
     samples = [plain_sample(1), plain_sample(1)]
-    buffer = np.zeros(2 * 3 * 8 * 8 * 4 + 5, np.uint8)
-    image = collate(samples, buffer)["image"]
-    assert np.shares_memory(image, buffer)
+    needed = len(collate(samples).memory)
+    buffer = np.zeros(needed + 5, np.uint8)
+    arrays = collate(samples, buffer)
+    image = arrays["image"]
+    assert all(np.shares_memory(array, buffer) for array in arrays.values())
     assert (image == 1).all()
-    small = np.zeros(2 * 3 * 8 * 8 * 4 - 1, np.uint8)
+    small = np.zeros(needed - 1, np.uint8)
     image = collate(samples, small)["image"]
     assert not np.shares_memory(image, small)
     assert (image == 1).all()
@@ -136,3 +140,31 @@ def test_pending_resizes_are_applied_by_collation_or_after_each_transform() -> N
     assert pending.image is sample.image
     assert (done.pending_resize, done.color_map, done.image.dtype) == (None, None, np.float32)
     np.testing.assert_allclose(collate([pending])["image"], collate([done])["image"], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("interp", range(5))
+@pytest.mark.parametrize("distorted", [True, False])
+def test_images_that_the_device_normalizes(interp: int, distorted: bool) -> None:
+    """They are uint8 unless the interpolation overshoots, and the device then gets the values of the host."""
+    rng = np.random.default_rng(3)
+    samples = [noise_sample(rng) for _ in range(3)]
+    if distorted:
+        samples = [RandomDistort()(sample, rng) for sample in samples]
+    transforms = [BatchRandomResize(32, interp=interp, random_size=False), NormalizeImage(), Permute()]
+    changed = apply_batch_transforms(samples, transforms, rng)
+    expected, arrays = collate(changed), collate(changed, device_normalize=True)
+    if arrays["image"].dtype == np.float32:
+        assert distorted or interp in (2, 4)
+        assert interp in (2, 4)
+        np.testing.assert_array_equal(arrays["image"], expected["image"])
+        return
+    assert arrays["image"].dtype == np.uint8
+    found = map_colors(*(paddle.to_tensor(arrays[name]) for name in ("image", "color_map"))).numpy()
+    np.testing.assert_allclose(found, expected["image"], rtol=0, atol=1e-6)
+
+
+def test_padded_and_float_images_are_normalized_on_the_host() -> None:
+    samples = [noise_sample(np.random.default_rng(0), (20, 30)), noise_sample(np.random.default_rng(1), (32, 32))]
+    assert collate(PadBatch(32)(samples, RNG), device_normalize=True)["image"].dtype == np.float32
+    assert collate(PadBatch(32)(samples[1:], RNG), device_normalize=True)["image"].dtype == np.uint8
+    assert collate([plain_sample(1)], device_normalize=True)["image"].dtype == np.float32

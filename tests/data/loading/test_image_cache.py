@@ -23,7 +23,7 @@ ReaderFactory = Callable[..., Reader]
 
 def arrays_of(loader: Loader, epoch: int = 0) -> list[dict[str, np.ndarray]]:
     names = ("image", "im_shape", "scale_factor", "im_id", "gt_bbox", "gt_class", "pad_gt_mask")
-    batches = [{name: getattr(batch, name).numpy() for name in names} for batch in loader.epoch(epoch)]
+    batches = [{name: np.array(getattr(batch, name)) for name in names} for batch in loader.epoch(epoch)]
     loader.close()
     return batches
 

@@ -19,6 +19,8 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
+from ppdet.data.loading import loader as loader_module
+from ppdet.data.loading.batches import send
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.reader import Reader
 from ppdet.data.structures import Batch
@@ -42,7 +44,7 @@ def closing() -> Iterator[Callable[[Loader], Loader]]:
 
 def fingerprint(batch: Batch) -> tuple:
     arrays = [getattr(batch, name).numpy() for name in ("image", "gt_bbox", "gt_class", "pad_gt_mask", "scale_factor")]
-    return tuple(batch.im_id.numpy().tolist()), tuple(array.tobytes() for array in arrays)
+    return tuple(batch.im_id.tolist()), tuple(array.tobytes() for array in arrays)
 
 
 def epochs(loader: Loader, numbers: range) -> list[list[tuple]]:
@@ -60,7 +62,15 @@ def test_fields_of_a_batch(small: Dataset, train_reader: ReaderFactory) -> None:
     assert batch.image.shape[:2] == [4, 3]
     assert batch.gt_bbox.shape[2] == 4
     assert batch.image.dtype == batch.gt_bbox.dtype == batch.pad_gt_mask.dtype == paddle.float32
-    assert (batch.gt_class.dtype, batch.im_id.dtype) == (paddle.int32, paddle.int64)
+    assert (batch.gt_class.dtype, batch.im_id.dtype) == (paddle.int32, np.int64)
+
+
+@pytest.fixture(autouse=True, params=["cpu", "device"])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With "device" batches are fetched and sent one ahead, as to a card; tests/device has one."""
+    if request.param == "device":
+        monkeypatch.setattr(loader_module, "current_place", lambda: "Place(card:0)")
+        monkeypatch.setattr(loader_module, "send", lambda arrays, place: send(arrays, paddle.CPUPlace()))
 
 
 def test_an_epoch_is_the_same_whatever_the_workers(
@@ -263,7 +273,7 @@ def test_batches_that_do_not_fit_their_buffers(
 ) -> None:
     expected = epochs(train_reader().bind(small), range(1))
     loader = closing(train_reader(worker_num=2).bind(small))
-    loader._buffer_bytes = 4 * 3 * 32 * 32 * 4  # enough for one of the two sizes
+    loader._buffer_bytes = 4 * 3 * 32 * 32 * 4 + 4096  # enough for one of the two sizes
     assert epochs(loader, range(1)) == expected
 
 

@@ -20,7 +20,7 @@ import paddle
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data.loading.loader import _tensor
+from ppdet.data.loading.batches import shared_tensor
 from ppdet.data.loading.workers import PREFETCH, SPARE_BUFFERS, Buffers, WorkerPool
 
 SHAPE = (2, 3, 16, 16)
@@ -29,10 +29,10 @@ PoolFactory = Callable[..., WorkerPool]
 
 
 def constant(order: int, buffer: np.ndarray, progress: np.ndarray) -> dict[str, Any]:
-    """An image full of the order's number."""
-    image = buffer[:SIZE].view(np.float32).reshape(SHAPE)
-    image[:] = order
-    return {"image": image, "order": order}
+    """Memory full of the order's number."""
+    memory = buffer[:SIZE]
+    memory.view(np.float32)[:] = order
+    return {"memory": memory, "order": order}
 
 
 def named(order: Any, progress: np.ndarray) -> str:
@@ -69,12 +69,12 @@ def test_results_may_be_kept(pool: PoolFactory) -> None:
     kept = [parts for _ in range(2) for parts in ours.results(range(20))]
     assert [parts["order"] for parts in kept] == [*range(20)] * 2
     for parts in kept:
-        assert (parts["image"] == parts["order"]).all()
+        assert (parts["memory"].view(np.float32) == parts["order"]).all()
 
 
 def test_buffers_come_back_and_results_that_are_not_kept_lie_in_them(pool: PoolFactory) -> None:
     ours = pool()
-    copies = sum(parts["image"].base is None for _ in range(3) for parts in ours.results(range(20)))
+    copies = sum(parts["memory"].base is None for _ in range(3) for parts in ours.results(range(20)))
     gc.collect()
     assert copies == 0
     assert len(ours._buffers.free) == 2 * PREFETCH + SPARE_BUFFERS
@@ -85,7 +85,7 @@ def test_a_buffer_is_lent_until_the_last_user_ends(keep: str) -> None:
     buffers = Buffers(2, SIZE)
     array = buffers.lend(buffers.free.pop())[:SIZE].view(np.float32).reshape(SHAPE)
     array[:] = 3
-    user: Any = _tensor(array) if "tensor" in keep else array
+    user: Any = shared_tensor(array) if "tensor" in keep else array
     if "view" in keep:
         user = user.reshape([-1])[5:]
     if keep.startswith("tensor"):
@@ -268,13 +268,13 @@ def test_fork_after_every_thread_pool_was_used(pool: PoolFactory) -> None:
 def test_two_pools_take_turns(pool: PoolFactory) -> None:
     results = [pool().results(range(10)), pool().results(range(10))]
     for number, (one, other) in enumerate(zip(*results, strict=True)):
-        assert (one["image"] == number).all()
-        assert (other["image"] == number).all()
+        assert (one["memory"].view(np.float32) == number).all()
+        assert (other["memory"].view(np.float32) == number).all()
 
 
 def test_an_abandoned_epoch_leaves_nothing(pool: PoolFactory) -> None:
     ours = pool()
-    kept = next(ours.results(range(20)))["image"]
+    kept = next(ours.results(range(20)))["memory"]
     ours.close()
     assert not any(process.is_alive() for process in ours.processes)
     assert not set(ours.processes) & set(multiprocessing.active_children())
