@@ -15,9 +15,9 @@ _ALIGNMENT = 64  # elements; kernels load vectors from aligned addresses
 class FlatTensors:
     """Named float32 tensors that become views of one vector and keep their values.
 
-    In-place updates keep the views. A tensor that gets memory of its own becomes a view again at the next `vector`. A
-    device whose operators write in place by giving a tensor new memory does that at every update; there the tensors are
-    only copied into the vector from the second time on.
+    In-place updates keep the views. A tensor that gets memory of its own becomes a view again at the next `vector`. On
+    a device that cannot update in place, tensors get new memory at every update. There they stay as they are from the
+    second update on, and `vector` copies them.
     """
 
     def __init__(self, tensors: Mapping[str, paddle.Tensor]):

@@ -124,7 +124,9 @@ def launched_backend() -> str:
         return named
     kind = available_devices()[0].split(":")[0]
     backend = collective_backend(kind)
-    return "gloo" if backend == "xccl" and launched_plugin() != kind else backend  # without cards
+    if backend == "xccl" and launched_plugin() != kind:
+        return "gloo"  # the launcher has given out none of these cards; check_backend tells the user
+    return backend
 
 
 def check_backend(device: str, backend: str, plugin: str) -> None:
@@ -170,11 +172,6 @@ def amp_dtype(kind: str) -> Literal["float16", "bfloat16"] | None:
         return "bfloat16" if paddle.amp.is_bfloat16_supported() else None
     except TypeError:  # Paddle 2.6 cannot be asked for plug-ins, and has no bfloat16 for them
         return "float16" if has_kernel("conv2d", kind, "float16") else None
-
-
-def supports_amp(kind: str) -> bool:
-    """Whether mixed precision in float16 runs on this kind of device."""
-    return amp_dtype(kind) == "float16"
 
 
 def supports_sync_bn(kind: str) -> bool:
