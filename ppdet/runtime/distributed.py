@@ -6,6 +6,7 @@ A function is called a collective if every rank has to call it: each one waits f
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -18,6 +19,13 @@ from paddle import nn
 from ppdet.core.errors import UserError, out_of_memory
 from ppdet.runtime.device import launched_backend
 from ppdet.runtime.watchdog import Watch
+
+# Largest all-reduces of gradients in MB: the last one of an update, which begins after the backward pass and is not
+# hidden by it, and the others. The published models (S: 4.5 MB, L: 22 MB) make two: all gradients but 0.3 MB are
+# complete after three quarters of the backward pass, since the first layers have few weights and much work.
+_BUCKETS = {"last_comm_buffer_size": 0.25, "comm_buffer_size": 25}
+
+_LENGTH_BYTES, _FIRST_BYTES = 8, 256  # of an object that is exchanged: most need no second exchange
 
 _watch: Watch | None = None  # set by `init`; one per process, like the rank
 
@@ -86,7 +94,7 @@ def parallel(model: nn.Layer) -> nn.Layer:
 
     All ranks get rank 0's weights.
     """
-    return paddle.DataParallel(model) if world_size() > 1 else model
+    return paddle.DataParallel(model, **_BUCKETS) if world_size() > 1 else model
 
 
 def no_sync(forward: nn.Layer) -> AbstractContextManager[None]:
@@ -130,9 +138,13 @@ def all_gather_object(value: Any) -> list[Any]:
     """Returns the `value` (anything that pickles) of every rank, in rank order. A collective."""
     if world_size() == 1:
         return [value]
-    gathered: list[Any] = []
-    dist.all_gather_object(gathered, value)
-    return gathered
+    content = pickle.dumps(value)
+    message = len(content).to_bytes(_LENGTH_BYTES, "little") + content
+    rows = _all_gather_bytes(message, _FIRST_BYTES)
+    longest = _LENGTH_BYTES + max(int.from_bytes(row[:_LENGTH_BYTES], "little") for row in rows)
+    if longest > _FIRST_BYTES:
+        rows = _all_gather_bytes(message, longest)
+    return [pickle.loads(row[_LENGTH_BYTES:]) for row in rows]
 
 
 def gather_rows(rows: np.ndarray) -> list[np.ndarray]:
@@ -142,9 +154,24 @@ def gather_rows(rows: np.ndarray) -> list[np.ndarray]:
     lengths = all_gather_object(len(rows))
     padded = np.zeros((max(*lengths, 1), *rows.shape[1:]), rows.dtype)  # a collective takes equal shapes
     padded[: len(rows)] = rows
-    gathered: list[paddle.Tensor] = []
-    dist.all_gather(gathered, paddle.to_tensor(padded))
-    return [part.numpy()[:length] for part, length in zip(gathered, lengths, strict=True)]
+    return [part[:length] for part, length in zip(_all_gather(padded), lengths, strict=True)]
+
+
+def _all_gather_bytes(message: bytes, size: int) -> list[bytes]:
+    """Returns the first `size` bytes of every rank's message; a shorter one ends in zeros. A collective."""
+    row = np.frombuffer(message[:size].ljust(size, b"\0"), np.uint8)
+    return [part.tobytes() for part in _all_gather(row)]
+
+
+def _all_gather(array: np.ndarray) -> np.ndarray:
+    """Returns the arrays of all ranks along a new first axis; their shapes are equal. A collective.
+
+    Takes one copy to the device and one back; Paddle's functions for lists copy for each rank.
+    """
+    gathered = paddle.empty([world_size() * len(array), *array.shape[1:]], array.dtype.name)
+    dist.stream.all_gather(gathered, paddle.to_tensor(array))
+    rows: np.ndarray = gathered.numpy().reshape(world_size(), *array.shape)
+    return rows
 
 
 def raise_on_all_ranks(error: UserError | None, update: int = 0) -> None:

@@ -35,6 +35,12 @@ def test_spread_images_train_like_one_batch(tmp_path: Path, layouts: list[tuple[
             assert max(worst.values()) < 1e-5, (folder.name, max(worst, key=worst.get), max(worst.values()))
 
 
+def test_objects_and_rows_of_every_length_are_exchanged(tmp_path: Path) -> None:
+    for found in run_ranks("exchange", 3, tmp_path, 0, *range(220, 260), 5000):  # about 256 bytes are sent at first
+        assert found["objects"]
+        assert found["rows"].all()
+
+
 @pytest.mark.parametrize("late", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_rank_may_end_long_after_another(tmp_path: Path, late: int) -> None:
     write_dataset(tmp_path)

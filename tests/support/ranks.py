@@ -178,6 +178,19 @@ def gradients_of_configs(*configs: str) -> dict[str, np.ndarray]:
     return result
 
 
+def exchange(*lengths: str) -> dict[str, np.ndarray]:
+    """Whether objects of all lengths, and rows of different counts, come back in rank order."""
+    from ppdet.runtime import distributed
+
+    ranks = range(distributed.world_size())
+    own = [(distributed.rank(), "x" * (int(length) + distributed.rank())) for length in lengths]
+    objects = [distributed.all_gather_object(value) for value in own]
+    expected = [[(rank, "x" * (int(length) + rank)) for rank in ranks] for length in lengths]
+    rows = distributed.gather_rows(np.full((distributed.rank(), 2), distributed.rank(), np.int64))
+    same = [np.array_equal(found, np.full((rank, 2), rank)) for rank, found in zip(ranks, rows, strict=True)]
+    return {"objects": np.array(objects == expected), "rows": np.array(same)}
+
+
 def training_speed(config: str, batch: str, size: str, steps: str) -> dict[str, np.ndarray]:
     """This rank's images per second over all but the first three updates."""
     import paddle
