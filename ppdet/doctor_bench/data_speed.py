@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from functools import partial
 from itertools import count
@@ -15,10 +15,9 @@ from ppdet.doctor_bench.task import Result, Task, open_task
 from ppdet.doctor_bench.timing import MIN_BLOCKS, Clock, describe_rates, measure_speed
 from ppdet.doctor_bench.traffic import TrafficRecorder, device_profiler_works
 from ppdet.runtime.device import synchronize
-from ppdet.training.callbacks import Numbers
+from ppdet.training.callbacks import Callback, Numbers
 from ppdet.training.train import train
 
-TRAFFIC = "copies and waits per update"
 _NEVER = 10**6  # epochs
 
 
@@ -40,28 +39,34 @@ def _endless(loader: Loader) -> Iterator[Batch]:
 
 
 def measure_training(task: Task) -> Result:
-    """Train as `ppdet train` does, from random weights, and take the images per second from its log lines.
+    """Train as `ppdet train` does, and take the images per second from its log lines."""
+    watch = Stopwatch(task.seconds)
+    _train(task, watch)
+    speed = describe_rates(watch.rates, f"{len(watch.rates)} log lines")
+    return Result([(task.title, f"{speed}, {watch.data_share:.0%} of it waiting for data")])
 
-    A log line comes after one update on a CPU, after ten elsewhere: it makes the host wait for the device.
-    """
-    interval = 1 if open_task(task).device == "cpu" else 10
-    recorder = partial(TrafficRecorder, device_profiler_works())
+
+def measure_traffic(task: Task) -> Result:
+    """Count copies, waits and operators of such a training between two of its log lines."""
+    watch = TrafficWatch(TrafficRecorder(device_profiler_works()))
+    _train(task, watch)
+    return Result([(task.title, watch.traffic)])
+
+
+def _train(task: Task, callback: Callback) -> None:
+    """Train from random weights until the callback raises Enough, with a log line every `task.steps` updates."""
     with TemporaryDirectory(prefix="ppdet-") as folder:
         options = {
             "save_dir": folder,
             "epoch": _NEVER,
             "snapshot_epoch": _NEVER,
-            "log_iter": interval,
+            "log_iter": task.steps or 1,
             "pretrain_weights": "null",
             "seed": 0,
         }
         session = open_task(task, *(f"{key}={value}" for key, value in options.items()))
-        watch = Stopwatch(task.seconds, recorder)
         with suppress(Enough):
-            train(session, callbacks=[watch])
-    speed = describe_rates(watch.rates, f"{len(watch.rates)} log lines")
-    text = f"{speed}, {watch.data_share:.0%} of it waiting for data"
-    return Result([(task.title, text), (TRAFFIC, watch.traffic)])
+            train(session, callbacks=[callback])
 
 
 class Enough(Exception):
@@ -69,36 +74,53 @@ class Enough(Exception):
 
 
 class Stopwatch:
-    """A Callback that collects the speed of a training, and then its traffic between two log lines.
+    """A Callback that collects the speed of a training.
 
     Attributes:
         rates: images per second of each log line but the first, which begins with the start of the workers.
         data_share: the part of the time in which updates waited for data.
-        traffic: the text about copies and waits.
     """
 
-    def __init__(self, seconds: float, recorder: Callable[[], TrafficRecorder], clock: Clock = perf_counter) -> None:
-        """seconds: the time for the speed, from the first log line on; there are at least MIN_BLOCKS more."""
+    def __init__(self, seconds: float, clock: Clock = perf_counter) -> None:
+        """seconds: the time from the first log line on; there are at least MIN_BLOCKS more."""
         self.rates: list[float] = []
-        self.data_share, self.traffic = 0.0, ""
-        self._data, self._total = 0.0, 0.0
-        self._seconds, self._clock, self._make_recorder = seconds, clock, recorder
+        self._waited, self._total = 0.0, 0.0
+        self._seconds, self._clock = seconds, clock
         self._start: float | None = None
-        self._recorder: TrafficRecorder | None = None
-        self._updates = 0
+
+    @property
+    def data_share(self) -> float:
+        return self._waited / self._total
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         """Receive a log line. Raises Enough after the last one that is needed."""
-        if self._recorder:
-            self.traffic = self._recorder.describe(updates - self._updates)
-            raise Enough
         if self._start is None:
             self._start = self._clock()
             return
         self.rates.append(float(numbers["images_per_second"]))
-        self._data += float(numbers["data_seconds"])
+        self._waited += float(numbers["data_seconds"])
         self._total += float(numbers["step_seconds"])
-        self.data_share = self._data / self._total
         if len(self.rates) >= MIN_BLOCKS and self._clock() - self._start >= self._seconds:
-            self._updates, self._recorder = updates, self._make_recorder()
-            self._recorder.start()
+            raise Enough
+
+
+class TrafficWatch:
+    """A Callback that records the traffic between the first two log lines.
+
+    Attributes:
+        traffic: the text about it.
+    """
+
+    def __init__(self, recorder: TrafficRecorder) -> None:
+        self.traffic = ""
+        self._recorder = recorder
+        self._start: int | None = None
+
+    def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
+        """Receive a log line. Raises Enough after the second one."""
+        if self._start is not None:
+            count = updates - self._start
+            self.traffic = f"per update, of {count} with one log line: {self._recorder.describe(count)}"
+            raise Enough
+        self._start = updates
+        self._recorder.start()

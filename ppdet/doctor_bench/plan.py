@@ -12,6 +12,7 @@ from ppdet.runtime.device import launcher_environment
 
 MODELS = {"S-320": "picodet_s_320_coco_lcnet", "L-640": "picodet_l_640_coco_lcnet"}
 MODES = ("float32", "amp", "to_static")
+_LONG_INTERVAL = 20  # updates between log lines, at which the host waits for the device
 RunTask = Callable[..., Result]
 
 
@@ -39,32 +40,34 @@ class Plan:
 
     def results(self) -> Iterator[Result]:
         """Measure, and yield each result as soon as it is there."""
-        first: Result | None = None  # of the first model in float32
+        first = Result([])  # of the first model in float32
         for model in self.models:
             batch = 0
             for mode in MODES:
                 result = self.run(self._train_step(model, mode, batch))
                 if mode == "float32":
-                    batch, first = result.numbers.get("batch", 0), first or result
+                    batch, first = result.numbers.get("batch", 0), first if first.lines else result
                 yield result
         yield self.run(self._of_config("reader alone", "reader"))
-        yield self.run(self._of_config("training, end to end", "training"))
+        interval = min(first.numbers.get("steps", 1), _LONG_INTERVAL)
+        yield self.run(self._of_config("training, end to end", "training", interval))
+        yield self.run(self._of_config("copies and waits", "traffic", interval))
         yield self.run(self._of_config("score", "accuracy"))
-        if first:
-            yield self._two_cards(first)
+        yield self._two_cards(first)
 
     def _train_step(self, model: str, mode: str, batch: int = 0, steps: int = 0, title: str = "") -> Task:
         overrides = [f"device={self.device.split(':')[0] if steps else self.device}"]
         name = title or f"train step {model}, {mode}"
         return Task(name, "train_step", self.models[model], overrides, self.seconds, mode, batch, steps)
 
-    def _of_config(self, title: str, kind: str) -> Task:
-        return Task(title, kind, self.config, [*self.overrides, f"device={self.device}"], self.seconds)
+    def _of_config(self, title: str, kind: str, steps: int = 0) -> Task:
+        overrides = [*self.overrides, f"device={self.device}"]
+        return Task(title, kind, self.config, overrides, self.seconds, steps=steps)
 
     def _two_cards(self, single: Result) -> Result:
         """Measure the first model on two cards, with the batch and the steps of the `single` one's result."""
         kind, title = self.device.split(":")[0], "two cards"
-        cards = two_devices([device for device in self.devices if device.startswith(kind)])
+        cards = two_devices([device for device in self.devices if device.split(":")[0] == kind])
         if kind == "cpu" or cards[0] == "cpu":
             return Result([(title, f"not measured: there are no two devices of the kind {kind}")])
         if not single.numbers:

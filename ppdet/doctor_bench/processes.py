@@ -29,7 +29,8 @@ def run_task(task: Task, environments: Sequence[Mapping[str, str]] = ({},), star
         paths = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [sys.executable, "-m", _WORKER, str(task_file), str(result_file)]
         try:
-            run_processes(command, [{"PYTHONPATH": paths, **each} for each in environments], start + 4 * task.seconds)
+            common = {"PYTHONPATH": paths, "TMPDIR": name}  # what a process that is killed leaves behind goes with it
+            run_processes(command, [{**common, **each} for each in environments], start + 4 * task.seconds)
         except RuntimeError as error:
             return Result([(task.title, f"failed: {error}")], failed=True)
         found = json.loads(result_file.read_text(encoding="utf-8"))

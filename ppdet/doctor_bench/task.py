@@ -27,7 +27,7 @@ class Task:
         seconds: the time for the measurement itself, without the start of the process and the warm-up.
         mode: of a train step: "float32", "amp" or "to_static".
         batch: images of a train step; 0: as many as the config trains with, or fewer on a slow device.
-        steps: of a train step, how many make a block; 0: as many as fit.
+        steps: how many make a block of train steps, 0: as many as fit; of a training, the updates of a log line.
     """
 
     title: str

@@ -49,7 +49,8 @@ def measure_train_step(task: Task) -> Result:
         step.check()
         return speed
 
-    batch, speed = with_enough_memory(measure, batch)
+    # a rank that halved its batch alone would leave the other one waiting
+    batch, speed = (batch, measure(batch)) if task.steps else with_enough_memory(measure, batch)
     memory = f"peak memory {peak_memory_mb(session.device):.0f} MB"
     fewer = f" (published: {published})" if batch < published else ""
     kind = f" {amp}" if amp else ""
@@ -60,19 +61,29 @@ def measure_train_step(task: Task) -> Result:
 def affordable_batch(make_step: Callable[[int], Step], most: int, seconds: float, wait: Callable[[], None]) -> int:
     """Returns the largest of 1/16, 1/4 and all of `most` images whose step is expected to take less than `seconds`.
 
-    A step of four times the images takes up to four times as long. The smallest batch is never refused.
+    A step of four times the images takes up to four times as long. The smallest batch is never refused, and the
+    largest one that is tried is returned if memory runs out for it.
     """
     candidates = sorted({max(1, most // 16), max(1, most // 4), most})
     for batch, larger in zip(candidates, candidates[1:], strict=False):
-        step = make_step(batch)
-        step()
-        wait()
-        start = time.perf_counter()
-        step()
-        wait()
-        if (time.perf_counter() - start) * larger / batch > seconds:
+        try:
+            if _seconds_of_second(make_step(batch), wait) * larger / batch > seconds:
+                return batch
+        except Exception as error:
+            if out_of_memory(error) is None:
+                raise
             return batch
     return most
+
+
+def _seconds_of_second(step: Step, wait: Callable[[], None]) -> float:
+    """Seconds of the second step; the first one warms up."""
+    step()
+    wait()
+    start = time.perf_counter()
+    step()
+    wait()
+    return time.perf_counter() - start
 
 
 def with_enough_memory(measure: Callable[[int], Speed], batch: int) -> tuple[int, Speed]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ppdet.core.errors import UserError, out_of_memory, telling_line
 from ppdet.deploy.files import write_bytes
 from ppdet.doctor_bench.accuracy import measure_accuracy
-from ppdet.doctor_bench.data_speed import measure_reader, measure_training
+from ppdet.doctor_bench.data_speed import measure_reader, measure_traffic, measure_training
 from ppdet.doctor_bench.task import Result, Task
 from ppdet.doctor_bench.train_speed import measure_train_step
 from ppdet.runtime import distributed
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[[Task], Result]] = {
     "train_step": measure_train_step,
     "reader": measure_reader,
     "training": measure_training,
+    "traffic": measure_traffic,
     "accuracy": measure_accuracy,
 }
 

@@ -98,6 +98,6 @@ def test_a_whole_run(tiny: Path) -> None:
     for title in ("train step S-320, float32", "train step L-640, to_static", "reader alone", "training, end to end"):
         assert float(lines[title].split(" images/s (")[0]) > 0
     assert lines["train step S-320, amp"] == "not measured: cpu has no mixed precision"
-    assert " operators; copies and waits: not reported" in lines["copies and waits per update"]
+    assert " operators; copies and waits: not reported" in lines["copies and waits"]
     assert lines["score"].startswith("not measured: tiny has no published weights")
     assert lines["two cards"] == "not measured: there are no two devices of the kind cpu"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.doctor_bench import data_speed
-from ppdet.doctor_bench.data_speed import TRAFFIC, Enough, Stopwatch, measure_reader, measure_training
+from ppdet.doctor_bench.data_speed import (
+    Enough,
+    Stopwatch,
+    TrafficWatch,
+    measure_reader,
+    measure_traffic,
+    measure_training,
+)
 from ppdet.doctor_bench.task import Task
 
 
@@ -35,41 +43,50 @@ def task(config: Path, kind: str, *overrides: str) -> Task:
     return Task("title", kind, str(config), ["device=cpu", *overrides], 0.01)
 
 
-def watched(seconds: float, lines: list[tuple[int, float, float]], interval: float) -> Stopwatch:
-    """A stopwatch that saw log lines (updates, images per second, seconds of waiting) every `interval` seconds."""
+def watched(seconds: float, lines: list[tuple[float, float]], interval: float) -> Stopwatch:
+    """A stopwatch that saw log lines (images per second, seconds of waiting) every `interval` seconds."""
     now = 0.0
-    watch = Stopwatch(seconds, Recorder, lambda: now)  # type: ignore[arg-type]  # a stand-in
-    for updates, rate, data in lines[:-1]:
-        watch.on_record("train", updates, numbers(rate, data, step=2.0))
+    watch = Stopwatch(seconds, lambda: now)
+    for number, (rate, data) in enumerate(lines[:-1]):
+        watch.on_record("train", number, numbers(rate, data, step=2.0))
         now += interval
-    updates, rate, data = lines[-1]
     with pytest.raises(Enough):
-        watch.on_record("train", updates, numbers(rate, data))
+        watch.on_record("train", len(lines), numbers(*lines[-1], step=2.0))
     return watch
 
 
-def test_the_stopwatch_leaves_out_the_start_and_records_an_interval_at_the_end() -> None:
-    lines = [(10, 1.0, 5.0), (20, 8.0, 0.2), (30, 9.0, 0.2), (40, 7.0, 0.2), (50, 8.0, 0.6), (60, 3.0, 1.0)]
-    watch = watched(25, lines, interval=8)
-    assert watch.rates == [8.0, 9.0, 7.0, 8.0]  # the first one began with the workers, the last one was recorded
+def test_the_stopwatch_leaves_out_the_start() -> None:
+    watch = watched(25, [(1.0, 5.0), (8.0, 0.2), (9.0, 0.2), (7.0, 0.2), (8.0, 0.6)], interval=8)
+    assert watch.rates == [8.0, 9.0, 7.0, 8.0]
     assert watch.data_share == pytest.approx(1.2 / 8)
-    assert watch.traffic == "recorded 10 updates"
 
 
 def test_slow_log_lines_are_waited_for() -> None:
-    watch = watched(1, [(updates, 1.0, 0.0) for updates in range(1, 6)], interval=100)
-    assert watch.rates == [1.0] * 3
+    assert watched(1, [(1.0, 0.0)] * 4, interval=100).rates == [1.0] * 3
 
 
-def test_training(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_speed, "device_profiler_works", lambda: False)
-    speed, traffic = measure_training(task(tiny, "training")).lines
-    assert speed[0] == "title"
-    rate = r"[\d.]+ images/s \(\S+ to \S+ in 3 log lines\)"
-    assert re.fullmatch(rf"{rate}, \d+% of it waiting for data", speed[1])
-    assert traffic[0] == TRAFFIC
-    assert float(traffic[1].split(" operators; ")[0]) > 100
+def test_traffic_is_recorded_between_two_log_lines() -> None:
+    watch = TrafficWatch(Recorder())  # type: ignore[arg-type]  # a stand-in
+    watch.on_record("train", 10, numbers(1.0))
+    with pytest.raises(Enough):
+        watch.on_record("train", 30, numbers(1.0))
+    assert watch.traffic == "per update, of 20 with one log line: recorded 20 updates"
+
+
+def test_training(tiny: Path) -> None:
+    [(title, text)] = measure_training(task(tiny, "training")).lines
+    assert title == "title"
+    assert re.fullmatch(r"[\d.]+ images/s \(\S+ to \S+ in 3 log lines\), \d+% of it waiting for data", text)
     assert not (tiny.parent / "output").exists()  # nothing is kept
+
+
+def test_traffic(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_speed, "device_profiler_works", lambda: False)
+    [(_, text)] = measure_traffic(replace(task(tiny, "traffic"), steps=2)).lines
+    found = re.match(r"per update, of (\d) with one log line: (\d+)(\.\d+)? operators; copies and waits: not rep", text)
+    assert found
+    assert found[1] in "12"  # an epoch has three updates, and ends with a log line
+    assert int(found[2]) > 100
 
 
 def test_reader(tiny: Path) -> None:

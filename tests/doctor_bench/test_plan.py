@@ -41,13 +41,14 @@ def test_all_measurements() -> None:
     machine = Machine()
     found = measured(machine)
     steps = [f"train step {model}, {mode}" for model in ("S-320", "L-640") for mode in ("float32", "amp", "to_static")]
-    assert list(found) == [*steps, "reader alone", "training, end to end", "score", "two cards"]
+    assert list(found) == [*steps, "reader alone", "training, end to end", "copies and waits", "score", "two cards"]
     assert all(task.seconds == 5 for task, _ in machine.tasks)
     first, amp, *_ = (task for task, _ in machine.tasks)
     assert (first.config, first.mode, first.batch) == ("picodet_s_320_coco_lcnet", "float32", 0)
     assert (amp.mode, amp.batch) == ("amp", 16)  # the batch that float32 could afford
     own = [task for task, _ in machine.tasks if task.config == "my.yml"]
-    assert [task.kind for task in own] == ["reader", "training", "accuracy"]
+    assert [task.kind for task in own] == ["reader", "training", "traffic", "accuracy"]
+    assert [task.steps for task in own] == [0, 3, 3, 0]
     assert {tuple(task.overrides) for task in own} == {("epoch=3", "device=iluvatar_gpu")}
 
 
@@ -88,7 +89,7 @@ def test_two_cards_of_the_device_that_is_measured(device: str, devices: list[str
 )
 def test_a_failure_is_not_the_end(broken: str, last: str) -> None:
     found = measured(Machine(broken))
-    assert len(found) == 10
+    assert len(found) == 11
     assert found[broken] == "failed: it broke"
     assert found["two cards"].startswith(last)
 

@@ -49,6 +49,18 @@ def test_a_process_that_dies_or_hangs_is_a_line(
     assert run_task(TASK, start=2) == Result([("reader", text)], failed=True)
 
 
+def test_a_process_that_is_killed_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = f"""
+import pathlib, tempfile
+left = tempfile.mkdtemp()
+pathlib.Path({str(tmp_path / "left")!r}).write_text(left)
+os.kill(os.getpid(), 9)
+"""
+    worker(tmp_path, monkeypatch, program)
+    assert run_task(TASK).failed
+    assert not Path((tmp_path / "left").read_text()).exists()
+
+
 def test_the_real_worker() -> None:
     found = run_task(Task("reader", "reader", "none.yml", [], 1.0))
     [(_, text)] = found.lines

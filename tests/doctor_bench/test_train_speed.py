@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from ppdet.doctor_bench import train_speed
 from ppdet.doctor_bench.task import NotMeasured, Task
-from ppdet.doctor_bench.timing import Speed
+from ppdet.doctor_bench.timing import Speed, Step
 from ppdet.doctor_bench.train_speed import affordable_batch, measure_train_step, synthetic_batch, with_enough_memory
 
 
@@ -74,6 +75,27 @@ def test_a_slow_device_gets_a_smaller_batch(
 
     monkeypatch.setattr(train_speed.time, "perf_counter", lambda: now)
     assert affordable_batch(lambda count: partial(step, count), most, 2.0, lambda: None) == batch
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_the_last_that_is_tried() -> None:
+    def make_step(count: int) -> Step:
+        if count == 16:
+            raise RuntimeError("Out of memory")
+        return lambda: count
+
+    assert affordable_batch(make_step, 64, 2.0, lambda: None) == 16  # `with_enough_memory` halves it
+
+
+def test_a_rank_does_not_halve_its_batch_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(*parts: object) -> None:
+        raise RuntimeError("Out of memory error on GPU 0.")
+
+    monkeypatch.setattr(train_speed, "train_step", without_memory)
+    made = []
+    monkeypatch.setattr(train_speed, "synthetic_batch", lambda count, *_: made.append(count))
+    with pytest.raises(RuntimeError, match="Out of memory"):
+        measure_train_step(replace(task(tiny, "float32", 2), steps=3))
+    assert made == [2]
 
 
 @pytest.mark.parametrize(("fits", "batch"), [(64, 64), (40, 32), (5, 4), (1, 1)])
