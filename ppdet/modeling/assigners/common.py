@@ -8,9 +8,11 @@ import paddle
 import paddle.nn.functional as F
 
 from ppdet.modeling.structures import Assignment, Targets
+from ppdet.runtime.operator_support import place_kind
 
-# Elements of the [B, N, L] tensors that are worked on at a time: 2 MB each, which stay in the CPU's cache.
-_CHUNK = 2**19
+# Elements of the [B, N, L] tensors that are worked on at a time. 2 MB each stay in a CPU's cache. A device needs no small
+# parts, and each costs it about 100 launches; there 64 MB each bound the memory.
+_CPU_CHUNK, _DEVICE_CHUNK = 2**19, 2**24
 
 
 def assign_in_chunks(
@@ -26,7 +28,7 @@ def assign_in_chunks(
         targets: ground truths.
     """
     batch, points = predictions[0].shape[:2]
-    images = max(1, _CHUNK // (targets.gt_bbox.shape[1] * points))
+    images = images_at_once(targets.gt_bbox.shape[1], points, place_kind(str(predictions[0].place)))
     with paddle.no_grad():
         if images >= batch:
             return assign(*predictions, targets)
@@ -36,6 +38,11 @@ def assign_in_chunks(
             some_targets = Targets(*(tensor[part] for tensor in targets))
             parts.append(assign(*(tensor[part] for tensor in predictions), some_targets))
         return Assignment(*(paddle.concat(fields) for fields in zip(*parts, strict=True)))
+
+
+def images_at_once(boxes: int, points: int, kind: str) -> int:
+    """Returns how many images with [boxes, points] pairs are worked on at a time on this kind of device."""
+    return max(1, (_CPU_CHUNK if kind == "cpu" else _DEVICE_CHUNK) // (boxes * points))
 
 
 def mask_at(index: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:

@@ -48,7 +48,16 @@ def test_a_batch_in_chunks(monkeypatch, elements):
         yield SimOTAAssigner()(scores, boxes, grid, targets)
 
     whole = list(assign())
-    monkeypatch.setattr(common, "_CHUNK", elements)
+    monkeypatch.setattr(common, "_CPU_CHUNK", elements)
     for found, expected in zip(assign(), whole, strict=True):
         for field, value in zip(found, expected, strict=True):
             np.testing.assert_array_equal(field.numpy(), value.numpy())
+
+
+@pytest.mark.parametrize(
+    ("kind", "images"),
+    [("cpu", 4), ("gpu", 131), ("iluvatar_gpu", 131)],  # 2^19 and 2^24 elements
+)
+def test_a_device_works_on_more_images_at_a_time(kind: str, images: int) -> None:
+    assert common.images_at_once(60, 2125, kind) == images
+    assert common.images_at_once(10**6, 10**6, kind) == 1
