@@ -10,8 +10,8 @@ import paddle.nn.functional as F
 from ppdet.modeling.structures import Assignment, Targets
 from ppdet.runtime.operator_support import place_kind
 
-# Elements of the [B, N, L] tensors that are worked on at a time. 2 MB each stay in a CPU's cache. A device needs no small
-# parts, and each costs it about 100 launches; there 64 MB each bound the memory.
+# Elements of the [B, N, L] tensors that are worked on at a time. 2 MB each stay in a CPU's cache. To a device each part
+# costs about 100 launches; there 64 MB each bound the memory.
 _CPU_CHUNK, _DEVICE_CHUNK = 2**19, 2**24
 
 
