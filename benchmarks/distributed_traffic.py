@@ -69,7 +69,6 @@ class Assumptions:
 
     step_ms: float
     launch_us: float
-    copy_us: float
     bandwidth: float
     latency_us: float
     beside: float
@@ -85,9 +84,8 @@ class Assumptions:
         last = LAST_MB * 1e6
         first = update.bytes["all_reduce"] - last
         waits = self.ring_ms(cards, last) + max(0.0, self.ring_ms(cards, first) - self.beside * self.step_ms)
-        copies, collectives = update.count("device_to_device"), update.count("all_reduce")
-        host = (sum(update.launches.values()) + copies + collectives) * self.launch_us / 1e3
-        return max(host, self.step_ms + copies * self.copy_us / 1e3 + waits), waits
+        host = (sum(update.launches.values()) + update.count("all_reduce")) * self.launch_us / 1e3
+        return max(host, self.step_ms + waits), waits
 
 
 def counted_table(found: dict[int, dict[str, list[Traffic]]]) -> list[str]:
@@ -135,8 +133,7 @@ def parse() -> Any:
     parser.add_argument("--updates", type=int, default=8)
     assumed = parser.add_argument_group("assumptions of the computed table")
     assumed.add_argument("--step-ms", type=float, nargs="+", default=[20, 100], help="step of one card")
-    assumed.add_argument("--launch-us", type=float, default=5, help="time of the host for a launch or a copy")
-    assumed.add_argument("--copy-us", type=float, default=5, help="time of the device for the copy of one gradient")
+    assumed.add_argument("--launch-us", type=float, default=5, help="time of the host for a launch")
     assumed.add_argument("--bandwidth", type=float, default=10, help="GB/s of a link between cards, each way")
     assumed.add_argument("--latency-us", type=float, default=10, help="time of a message")
     assumed.add_argument("--beside", type=float, default=0.15, help="part of a step after the first bucket is complete")
@@ -149,7 +146,7 @@ def main() -> None:
     print(f"COUNTED on each rank, {args.config}:", *counted_table(found), sep="\n")
     several = [ranks for ranks in found if ranks > 1]
     if 1 in found and several:
-        names = ("launch_us", "copy_us", "bandwidth", "latency_us", "beside")
+        names = ("launch_us", "bandwidth", "latency_us", "beside")
         figures = {name: getattr(args, name) for name in names}
         print(f"\nCOMPUTED, not measured, for {figures}:")
         update, alone = found[several[-1]]["update"][-1], found[1]["update"][-1]

@@ -17,13 +17,14 @@ import paddle.distributed as dist
 from paddle import nn
 
 from ppdet.core.errors import UserError, out_of_memory
-from ppdet.runtime.device import launched_backend
+from ppdet.runtime.device import collective_backend, launched_backend
+from ppdet.runtime.gradient_buckets import BucketParallel
 from ppdet.runtime.watchdog import Watch
 
 # Largest all-reduces of gradients in MB: the last one of an update, which begins after the backward pass and is not
 # hidden by it, and the others. The published models (S: 4.5 MB, L: 22 MB) make two: all gradients but 0.3 MB are
 # complete after three quarters of the backward pass, since the first layers have few weights and much work.
-_BUCKETS = {"last_comm_buffer_size": 0.25, "comm_buffer_size": 25}
+_LAST_BUCKET_MB, _BUCKET_MB = 0.25, 25
 
 _LENGTH_BYTES, _FIRST_BYTES = 8, 256  # of an object that is exchanged: most need no second exchange
 
@@ -94,12 +95,17 @@ def parallel(model: nn.Layer) -> nn.Layer:
 
     All ranks get rank 0's weights.
     """
-    return paddle.DataParallel(model, **_BUCKETS) if world_size() > 1 else model
+    if world_size() == 1:
+        return model
+    if collective_backend(paddle.device.get_device().split(":")[0]) == "xccl":
+        broadcast_state(model)
+        return BucketParallel(model, (int(_LAST_BUCKET_MB * 2**20), _BUCKET_MB * 2**20))
+    return paddle.DataParallel(model, last_comm_buffer_size=_LAST_BUCKET_MB, comm_buffer_size=_BUCKET_MB)
 
 
 def no_sync(forward: nn.Layer) -> AbstractContextManager[None]:
     """Context in which gradients of `forward`, a result of `parallel`, add up on each rank without being averaged."""
-    return forward.no_sync() if isinstance(forward, paddle.DataParallel) else nullcontext()
+    return forward.no_sync() if isinstance(forward, paddle.DataParallel | BucketParallel) else nullcontext()
 
 
 @paddle.no_grad()

@@ -56,8 +56,8 @@ def assert_traffic_of_update(update: Traffic, gradients: list[int]) -> None:
     assert [update.count(kind) for kind in ("device_to_host", "wait_for_event", "wait_for_device")] == [0, 0, 0]
     # all waits of the host are those of the batch's copies, before and after each of them
     assert update.count("wait_for_stream") <= 2 * update.count("host_to_device")
-    # Paddle's DataParallel copies each gradient of a plug-in into a bucket and back
-    assert update.count("device_to_device") == 2 * len(gradients)
+    # Paddle's DataParallel would copy each gradient of a plug-in into a bucket and back
+    assert update.count("device_to_device") == 0
 
 
 @pytest.fixture(scope="module")
