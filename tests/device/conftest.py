@@ -9,14 +9,17 @@ from tests.device.build import build, missing_tool
 from tests.device.machine import TWO_EPOCHS, Machine
 
 
+def build_or_skip(folder: Path) -> Path:
+    if reason := missing_tool():
+        pytest.skip(reason)
+    build(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the compiled plug-in."""
-    if reason := missing_tool():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("plugin")
-    build(folder)
-    return folder
+    return build_or_skip(tmp_path_factory.mktemp("plugin"))
 
 
 class Trained(NamedTuple):

@@ -29,7 +29,8 @@ def test_accumulated_updates_are_as_on_the_cpu(trained: Trained) -> None:
 
 def test_the_legacy_head_is_as_on_the_cpu(plugin: Path, tmp_path: Path) -> None:
     machine = Machine(plugin, tmp_path).prepare(base="legacy_model/picodet_s_320_coco.yml")
-    assert_alike(machine.train("device", *TWO_EPOCHS), machine.train_on_cpu("cpu", *TWO_EPOCHS))
+    settings = (*TWO_EPOCHS, "TrainReader.batch_size=8")  # four images are too few for this network
+    assert_alike(machine.train("device", *settings), machine.train_on_cpu("cpu", *settings))
 
 
 def test_a_static_graph_is_as_on_the_cpu(trained: Trained) -> None:
