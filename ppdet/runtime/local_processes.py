@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -35,8 +36,7 @@ def run_processes(command: Sequence[str], environments: Sequence[Mapping[str, st
             for output in as_completed(outputs, timeout):
                 rank, (_, errors) = outputs[output], output.result()
                 if status := processes[rank].returncode:
-                    message = f"process {rank} of {len(ends)} ended with status {status}: {telling_line(errors)}"
-                    raise RuntimeError(message)
+                    raise RuntimeError(f"process {rank} of {len(ends)} {_describe_end(status, errors)}")
         except FuturesTimeout:
             count = f"{len(ends)} processes" if len(ends) > 1 else "the process"
             raise RuntimeError(f"{count} did not finish in {timeout:g} s") from None
@@ -60,6 +60,13 @@ def _start(
     }
     # libraries and plug-ins write to stdout whatever they like
     return subprocess.Popen(command, env=environ, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def _describe_end(status: int, errors: str) -> str:
+    """How a process ended. Its stderr says nothing about a signal that killed it."""
+    if status < 0:
+        return f"was ended by signal {-status} ({signal.strsignal(-status)})"
+    return f"ended with status {status}: {telling_line(errors)}"
 
 
 def _free_ports(count: int) -> list[int]:

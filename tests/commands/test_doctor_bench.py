@@ -94,7 +94,7 @@ def test_a_whole_run(tiny: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert report.read_text(encoding="utf-8") == done.stdout
     assert str(tiny.parent) not in done.stdout
-    lines = dict(re.findall(r"^([^:`]+): +(.*)$", done.stdout, re.MULTILINE))
+    lines = dict(re.findall(r"^([^:`\n]+): +(.*)$", done.stdout, re.MULTILINE))
     for title in ("train step S-320, float32", "train step L-640, to_static", "reader alone", "training, end to end"):
         assert float(lines[title].split(" images/s (")[0]) > 0
     assert lines["train step S-320, amp"] == "not measured: cpu has no mixed precision"

