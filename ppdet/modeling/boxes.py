@@ -87,7 +87,7 @@ def coordinates_first(x: paddle.Tensor) -> paddle.Tensor:
 
 
 def _area(low: paddle.Tensor, high: paddle.Tensor) -> paddle.Tensor:
-    width, height = (high - low).clip(min=0)
+    width, height = (high - low).clip(min=0).unbind(axis=0)
     return width * height
 
 
@@ -95,7 +95,7 @@ def points_in_boxes(points: paddle.Tensor, boxes: paddle.Tensor, eps: float = 1e
     """Mask [B, N, L] bool: point l of `points` [L, 2] lies more than `eps` inside box n of `boxes` [B, N, 4]."""
     at = coordinates_first(points).unsqueeze([1, 2]).expand([2, *boxes.shape[:2], -1])
     box = Corners.of(boxes.unsqueeze(2))
-    inside_x, inside_y = (at - box.low > eps) & (at - box.high < -eps)
+    inside_x, inside_y = ((at - box.low > eps) & (at - box.high < -eps)).unbind(axis=0)
     return inside_x & inside_y
 
 

@@ -64,19 +64,21 @@ class Background(Generic[T]):
         self._call = call
         self._results: list[T] = []
         self._errors: list[Exception] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        # Not Thread.is_alive: a signal during Thread.join makes Python 3.12 and older take a running one for ended
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         try:
             self._results.append(self._call())
         except Exception as error:
             self._errors.append(error)
+        finally:
+            self._ended.set()
 
     def ended(self, seconds: float) -> bool:
         """Wait at most `seconds` for the end of the call, and return whether it has come."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        return self._ended.wait(seconds)
 
     def result(self) -> T:
         """Wait for the result and return it, or raise the call's error. Signals are handled meanwhile."""

@@ -67,7 +67,7 @@ def keep_best_gt(positive: paddle.Tensor, merit: paddle.Tensor) -> paddle.Tensor
     """
     contested = positive.sum(axis=1, keepdim=True) > 1
     best = F.one_hot(merit.argmax(axis=1), merit.shape[1]).transpose([0, 2, 1])
-    return paddle.where(contested, best, positive)
+    return paddle.where(contested.expand_as(positive), best, positive)
 
 
 def gather_assignment(
