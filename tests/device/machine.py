@@ -56,7 +56,7 @@ class Machine:
         """Returns the environment of a process that has the devices."""
         return {**os.environ, "CUSTOM_DEVICE_ROOT": str(self.plugin), "GLOG_minloglevel": "2"} | more
 
-    def run(self, *command: str | Path, status: int = 0, **environment: str) -> str:
+    def run(self, *command: str | Path, status: int = 0, seconds: int = 300, **environment: str) -> str:
         """Runs Python with `command` and returns its output. An empty CUSTOM_DEVICE_ROOT hides the devices."""
         done = subprocess.run(
             [sys.executable, *command],
@@ -64,7 +64,7 @@ class Machine:
             env=self.environment(**environment),
             text=True,
             capture_output=True,
-            timeout=300,
+            timeout=seconds,
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr

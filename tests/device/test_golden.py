@@ -1,6 +1,6 @@
 """The measured numbers of the networks, with a plug-in device as Paddle's default device.
 
-Run the slow one with `pytest -m slow tests/device/test_golden.py`; it takes three minutes.
+Run the slow one with `pytest -m slow tests/device/test_golden.py`; it takes two to five minutes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ sys.exit(status[0])
 """
 
 
-def run_on_the_device(machine: Machine, *tests: str) -> tuple[str, dict[str, int]]:
+def run_on_the_device(machine: Machine, test: str, **environment: str) -> tuple[str, dict[str, int]]:
     """Returns pytest's output, and the kernels that the device ran."""
-    output = machine.run("-c", _PYTEST, "-q", "-rs", *tests)
+    output = machine.run("-c", _PYTEST, "-q", "-rs", test, seconds=1500, **environment)
     device, launches = json.loads(next(line for line in output.splitlines() if line.startswith(f'["{KIND}')))
     assert device == f"{KIND}:0"
     return output, launches
@@ -44,7 +44,8 @@ def test_small_networks(machine: Machine) -> None:
 
 @pytest.mark.slow
 def test_published_networks(machine: Machine, shared: Path) -> None:
-    output, launches = run_on_the_device(machine, "tests/modeling/test_golden.py")
+    """With Paddle's batch norm: these networks magnify the rounding of another one to 2e-3 in gradients."""
+    output, launches = run_on_the_device(machine, "tests/modeling/test_golden.py", GUARDED_IN_PLACE="0")
     assert re.search(r"^\d+ passed", output, re.M), output
     assert "skipped" not in output
-    assert launches["conv2d_grad"] > 10000
+    assert launches["conv2d_grad"] > 1000
