@@ -60,12 +60,14 @@ class Background(Generic[T]):
     """A call on a thread of its own: only a thread can be left if a system call never ends."""
 
     def __init__(self, call: Callable[[], T]) -> None:
-        """Begins the call."""
         self._call = call
         self._results: list[T] = []
         self._errors: list[Exception] = []
         # Not Thread.is_alive: a signal during Thread.join makes Python 3.12 and older take a running one for ended
         self._ended = threading.Event()
+
+    def begin(self) -> None:
+        """Starts the thread. A signal's exception can come out of this although the thread runs."""
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
@@ -102,6 +104,7 @@ def call_within(limit: float, name: Callable[[], str], call: Callable[[], T]) ->
     """
     running = Background(call)
     try:
+        running.begin()
         wait_for(running.ended, name, limit)
     except BaseException:
         running.ended(_GRACE)  # a thread that is in compiled code when the process ends can crash it
@@ -119,8 +122,10 @@ def one_ahead(items: Generator[T, None, None], interrupt: Callable[[], object]) 
     end: list[T] = []
     running = Background(lambda: next(items, end))
     try:
+        running.begin()
         while (item := running.result()) is not end:
             running = Background(lambda: next(items, end))
+            running.begin()
             yield cast("T", item)
     finally:
         if not running.ended(0):

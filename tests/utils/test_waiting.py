@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ppdet.core.errors import UserError
+from ppdet.core.errors import Interrupted, UserError
 from ppdet.utils import waiting
 from ppdet.utils.waiting import call_within, one_ahead, reading_limit, wait_for
 
@@ -127,6 +128,34 @@ def test_leaving_early_interrupts_a_running_step_and_closes_the_items() -> None:
     ahead = one_ahead(items(), released.set)
     assert next(ahead) == 0
     ahead.close()
+    assert released.is_set()
+    assert closed == [True]
+
+
+def test_a_signal_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step that has begun is interrupted, and the caller sees the signal's exception."""
+    released, closed = threading.Event(), []
+
+    def items() -> Iterator[int]:
+        try:
+            yield 0
+            released.wait()
+            yield 1
+        finally:
+            closed.append(True)
+
+    start = threading.Thread.start
+
+    def start_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        threads.append(thread)
+        if len(threads) == 2:
+            raise Interrupted(signal.SIGINT)
+
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", start_interrupted)
+    with pytest.raises(Interrupted):
+        next(one_ahead(items(), released.set))
     assert released.is_set()
     assert closed == [True]
 
