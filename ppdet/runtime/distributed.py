@@ -181,18 +181,25 @@ def _all_gather(array: np.ndarray) -> np.ndarray:
 
 
 def raise_on_all_ranks(error: UserError | None, update: int = 0) -> None:
-    """Raise the error of any rank on every rank, with the number of its rank. A collective.
+    """Raise the error of any rank on every rank, see `all_gather_or_raise`. A collective."""
+    all_gather_or_raise(None, error, update)
+
+
+def all_gather_or_raise(value: Any, error: UserError | None, update: int = 0) -> list[Any]:
+    """Returns the `value` of every rank, or raises an error that a rank has on every rank. A collective.
 
     Args:
-        error: the error of this rank, if there is one.
+        value: anything that pickles.
+        error: the error of this rank, if there is one. It is raised with the number of its rank.
         update: the update in which it happened. Only the earliest error is raised: later ones follow from it.
     """
     if world_size() == 1:
         if error:
             raise error
-        return
-    reports = enumerate(all_gather_object((update, error and str(error))))
-    errors = [(when, at, text) for at, (when, text) in reports if text]
+        return [value]
+    reports = all_gather_object((update, error and str(error), value))
+    errors = [(when, at, text) for at, (when, text, _) in enumerate(reports) if text]
     if errors:
         _, at, text = min(errors)
         raise SharedError(f"{text} (rank {at})") from error
+    return [each for _, _, each in reports]

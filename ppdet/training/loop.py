@@ -162,8 +162,8 @@ def _log(trainer: TrainerParts, meter: Meter, progress: TrainingPosition, lr: fl
         measured = meter.read(progress.updates, trainer.loader.file_name)
     except LossError as e:
         error = e
-    distributed.raise_on_all_ranks(error, error.update if error else 0)
-    numbers = {"epoch": progress.epoch + 1, "step": progress.step} | over_ranks(distributed.all_gather_object(measured))
+    by_rank = distributed.all_gather_or_raise(measured, error, error.update if error else 0)
+    numbers = {"epoch": progress.epoch + 1, "step": progress.step} | over_ranks(by_rank)
     remaining = settings.epoch * steps - (progress.epoch * steps + progress.step)
     numbers |= {"lr": lr, "memory_mb": peak_memory_mb(trainer.device)}
     numbers["eta_seconds"] = remaining * numbers["step_seconds"]
