@@ -51,17 +51,29 @@ def measure_speed(
         step()
     if steps:
         return Speed([_block(step, steps, wait, clock) for _ in range(MIN_BLOCKS)], steps)
-    wait()
-    start = clock()
-    step()
-    wait()
-    once = clock() - start
-    steps = max(1, int(seconds / MAX_BLOCKS / max(once, 1e-6)))
+    steps = _steps_of_a_block(step, seconds / MAX_BLOCKS, wait, clock)
     blocks: list[float] = []
     start = clock()
     while len(blocks) < MIN_BLOCKS or (len(blocks) < MAX_BLOCKS and clock() - start < seconds):
         blocks.append(_block(step, steps, wait, clock))
     return Speed(blocks, steps)
+
+
+def _steps_of_a_block(step: Step, seconds: float, wait: Callable[[], None], clock: Clock) -> int:
+    """Returns 1, 2, 4, …: the first number of steps that takes half of `seconds`.
+
+    The time of a single step would not do: a reader has some batches ready, which take no time.
+    """
+    steps = 1
+    while True:
+        wait()
+        start = clock()
+        for _ in range(steps):
+            step()
+        wait()
+        if clock() - start >= seconds / 2:
+            return steps
+        steps *= 2
 
 
 def _block(step: Step, steps: int, wait: Callable[[], None], clock: Clock) -> float:

@@ -139,9 +139,8 @@ def synthetic_batch(count: int, size: tuple[int, int], num_classes: int) -> Batc
         "image": rng.standard_normal((count, 3, height, width), np.float32),
         "im_shape": np.tile(np.array([height, width], np.float32), (count, 1)),
         "scale_factor": np.ones((count, 2), np.float32),
-        "im_id": np.arange(count),
         "gt_bbox": boxes.astype(np.float32),
         "gt_class": rng.integers(0, num_classes, (count, _BOXES, 1), np.int32),
         "pad_gt_mask": np.ones((count, _BOXES, 1), np.float32),
     }
-    return Batch(**{name: paddle.to_tensor(value) for name, value in parts.items()})
+    return Batch(im_id=np.arange(count), **{name: paddle.to_tensor(value) for name, value in parts.items()})

@@ -34,15 +34,23 @@ def measure(device: Device, seconds: float, steps: int = 0) -> Speed:
 def test_the_device_is_waited_for_at_both_ends_of_a_block_only() -> None:
     device = Device(0.5)
     speed = measure(device, seconds=35)
-    assert speed.steps == 10  # 35 s / 7 blocks / 0.5 s
+    assert speed.steps == 8  # 4 s, of 35 s / 7 blocks
     assert list(speed.blocks) == [pytest.approx(16)] * MAX_BLOCKS
-    assert device.steps == 2 + 1 + 70
-    assert device.waits == 2 + 2 * MAX_BLOCKS
+    assert device.steps == 2 + (1 + 2 + 4 + 8) + 8 * MAX_BLOCKS
+    assert device.waits == 2 * 4 + 2 * MAX_BLOCKS
 
 
 def test_the_warm_up_does_not_count() -> None:
-    speed = measure(Device(100, 100, 1), seconds=14)
+    speed = measure(Device(100, 100, 1), seconds=28)
     assert (speed.steps, set(speed.blocks)) == (2, {8.0})
+
+
+def test_batches_that_a_reader_has_ready_do_not_make_long_blocks() -> None:
+    device = Device(*[1e-5] * 12, 1)
+    speed = measure(device, seconds=28)
+    assert speed.steps == 8  # 1, 2 and 4 steps took what was ready, with the warm-up
+    assert list(speed.blocks) == [pytest.approx(8)] * 4
+    assert device.now - 50 < 2 * 28
 
 
 def test_slow_steps_are_measured_a_few_times() -> None:
