@@ -113,6 +113,7 @@ def measure_training(config: Path, overrides: list[str]) -> dict[str, Any]:
         "step with a log line": logged[0],
         "evaluation": evaluations[-1],
         "checkpoint": checkpoints[-1],
+        "check for finite weights": traffic_of(lambda: loop._check_finite(trainer.model)),
         **parts_of_update(trainer),
     }
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from ppdet.catalog import load_classes
@@ -158,7 +159,7 @@ def _run(config: Path, overrides: list[str]) -> None:
     optimizer.step()
     ema = ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
     ema.update()
-    assert all(value.isfinite().all() for value in ema.averaged().values())
+    assert all(np.isfinite(value).all() for value in ema.averaged().values())
     model.eval()
     with paddle.no_grad():
         model.predict(model(batches["Eval"].image), batches["Eval"].scale_factor)

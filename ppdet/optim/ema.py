@@ -48,12 +48,16 @@ class ModelEMA:
         self.step += 1
 
     @paddle.no_grad()
-    def averaged(self) -> dict[str, paddle.Tensor]:
+    def averaged(self) -> dict[str, np.ndarray]:
         """Returns the average by name, for evaluation and saving. Call `update` at least once before."""
         average = self._average
         if self.decay_type != "exponential":
             average = average * (1 / (1 - self._decay_at(self.step - 1) ** self.step))
-        return {name: paddle.to_tensor(value) for name, value in self._model.split(average).items()}
+        return self._model.split(average)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Returns the model's own entries by name, which take one copy from the device."""
+        return self._model.split(self._model.vector())
 
     def start_epoch(self, epoch: int) -> None:
         """Restart the average if a cycle begins with `epoch` (counted from 0)."""

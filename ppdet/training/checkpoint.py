@@ -74,7 +74,7 @@ class TrainingPosition:
 def save_weights(path: Path, model: PicoDet, state: Mapping[str, paddle.Tensor]) -> None:
     """Write `state` (a state dict of `model`) as `<path>.pdparams` under its published names."""
     with atomic_path(with_suffix(path, ".pdparams")) as temp:
-        paddle.save(_published(model, state), str(temp))
+        paddle.save(to_published(model, _arrays(state)), str(temp))
 
 
 def save_checkpoint(
@@ -87,8 +87,8 @@ def save_checkpoint(
     categories: Sequence[Category] = (),
 ) -> None:
     """Write all files of the checkpoint `path` (without extension), or none of them."""
-    raw = _published(model, model.state_dict())
-    contents = {".pdparams": _published(model, ema.averaged()) if ema and ema.step else raw}
+    raw = to_published(model, ema.weights() if ema else _arrays(model.state_dict()))
+    contents = {".pdparams": to_published(model, ema.averaged()) if ema and ema.step else raw}
     if ema:
         contents[".pdema"] = raw
     contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}
@@ -165,9 +165,9 @@ def _set_slots(optimizer: paddle.optimizer.Optimizer, file: Path) -> None:
         raise UserError(f"{file}: not the state of this optimizer ({words}); resume from another checkpoint") from error
 
 
-def _published(model: PicoDet, state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:
+def _arrays(state: Mapping[str, paddle.Tensor]) -> dict[str, np.ndarray]:
     # without assign, numpy() of a view (flat_tensors.py) would copy the whole vector
-    return to_published(model, {name: paddle.assign(value).numpy() for name, value in state.items()})
+    return {name: paddle.assign(value).numpy() for name, value in state.items()}
 
 
 def _write(content: Any, file: Path) -> None:

@@ -51,6 +51,17 @@ def test_a_log_line_takes_one_copy(counted: dict[str, Any]) -> None:
     assert counts["main_thread_waits"] == 3  # the copy, and Paddle's waits before and after it
 
 
+def test_a_checkpoint_copies_vectors(counted: dict[str, Any]) -> None:
+    """The velocities of 278 parameters one by one, but weights, average and divided average as one vector each."""
+    counts = counted["checkpoint"]["counts"]
+    assert counts["device_to_host"] == 278 + 3
+    assert counts.get("host_to_device", 0) == 0
+
+
+def test_all_weights_are_checked_with_one_copy(counted: dict[str, Any]) -> None:
+    assert counted["check for finite weights"]["counts"]["device_to_host"] == 1
+
+
 def test_an_evaluation_copies_scores_and_boxes(counted: dict[str, Any]) -> None:
     """NMS runs on the CPU, since the plug-in has no operator for it."""
     counts = counted["evaluation"]["counts"]
