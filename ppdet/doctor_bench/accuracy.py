@@ -1,4 +1,4 @@
-"""Scores of trained weights on the first images of the config's EvalDataset."""
+"""Scores of trained weights on images of the config's EvalDataset."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ def measure_accuracy(task: Task) -> Result:
     model = session.load_model()
     with closing(reader.bind(dataset)) as loader, closing(loader.epoch(0)) as batches:
         found = until(task.seconds, detect(model, batches, total, reader.batch_size))
-    dataset.records = dataset.records[: len(found)]
+    reached = {im_id for im_id, _ in found}
+    dataset.records = [record for record in dataset.records if record.im_id in reached]
     metric = build_metric(settings.metric, dataset, settings.map_type)
     for im_id, rows in found:
         metric.update(im_id, rows)
     score = metric.compute()[metric.primary]
-    images = f"all {total} images" if len(found) == total else f"the first {len(found)} of {total} images"
+    images = f"all {total} images" if len(found) == total else f"{len(found)} of {total} images"
     truth = "" if metric.has_truth() else ", which have no objects: the score means nothing"
-    text = f"{metric.primary} {score:.4f}, weights {Path(weights).name}, {images} of EvalDataset{truth}"
+    text = f"{metric.primary} {score:.4f}, weights {resolve_weights(weights).name}, {images} of EvalDataset{truth}"
     return Result([(task.title, text)], {"score": score, "images": len(found)})
 
 
@@ -51,22 +52,24 @@ def choose_weights(task: Task, configured: str | None) -> str:
     Raises:
         NotMeasured: says how to give weights.
     """
-    if any(override.startswith("weights=") for override in task.overrides) and configured:
+    given = any(override.startswith("weights=") for override in task.overrides)
+    if configured and (given or not _why_missing(configured)):  # published configs name a file that training writes
         return configured
     published = Path(task.config).stem
-    for weights in [configured] if configured else []:
-        try:
-            resolve_weights(weights)
-            return weights
-        except UserError:  # published configs name a file that training writes
-            pass
     if published not in PUBLISHED_WEIGHTS:
         raise NotMeasured(f"{published} has no published weights; give -o weights=<file, name or URL>")
-    try:
-        resolve_weights(published)
-    except UserError as error:
-        raise NotMeasured(f"{error}; or give -o weights=<file>") from error
+    if reason := _why_missing(published):
+        raise NotMeasured(f"{reason}; or give -o weights=<file>")
     return published
+
+
+def _why_missing(weights: str) -> str:
+    """Returns why the weights cannot be had, or an empty string."""
+    try:
+        resolve_weights(weights)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def until(

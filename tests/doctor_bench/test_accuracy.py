@@ -52,13 +52,13 @@ def test_only_the_images_that_were_reached_are_scored(tiny: Path, monkeypatch: p
     weights = random_weights(tiny, tiny.with_name("random"))
     dataset = open_session(tiny, ["device=cpu"]).load_annotated("EvalDataset")
     found = []
-    for record in dataset.records[:2]:
+    for record in (dataset.records[1], dataset.records[0]):  # in any order
         ones = np.ones((len(record.gt_bbox), 1), np.float32)
         found.append((record.im_id, np.hstack([record.gt_class, ones, record.gt_bbox])))
     monkeypatch.setattr(accuracy, "until", lambda seconds, detections: found)
     result = measure_accuracy(task(str(tiny), f"weights={weights}"))
     [(_, text)] = result.lines
-    assert text == "AP 1.0000, weights random.pdparams, the first 2 of 6 images of EvalDataset"
+    assert text == "AP 1.0000, weights random.pdparams, 2 of 6 images of EvalDataset"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -119,3 +120,20 @@ def test_other_errors_and_a_single_image_that_does_not_fit_stay_errors(message: 
     with pytest.raises(RuntimeError, match=message):
         with_enough_memory(measure, 4)
     assert tried == ([4, 2, 1] if message == "Out of memory" else [4])
+
+
+def test_a_step_in_mixed_precision(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands for a device with mixed precision; what the step hands on is seen, the CPU computes in float32."""
+    types = []
+    monkeypatch.setattr(train_speed, "amp_dtype", lambda kind: "float16")
+    step = train_speed.train_step
+
+    def seen(*parts: Any) -> dict[str, paddle.Tensor]:
+        *others, _, amp = parts  # Paddle switches scalers off on CPUs
+        types.append(amp)
+        return step(*others, paddle.amp.GradScaler(enable=False), None)
+
+    monkeypatch.setattr(train_speed, "train_step", seen)
+    [(_, text)] = measure_train_step(task(tiny, "amp", 2)).lines
+    assert ", batch 2 float16, peak memory " in text
+    assert set(types) == {"float16"}
