@@ -1,13 +1,14 @@
 """Averages gradients over the ranks on plug-in devices, in a few all-reduces that begin during the backward pass.
 
 Does what paddle.DataParallel does on other devices. On plug-ins DataParallel copies each gradient into a bucket and
-back, one at a time: 556 copies per update of S-320. Here one operator fills a bucket, and its gradients become views.
+back, one at a time: 556 copies per update of S-320. Here one operator fills a bucket and one takes it apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import paddle
@@ -22,6 +23,7 @@ class Bucket:
     def __init__(self, parameters: Sequence[paddle.Tensor]) -> None:
         self._parameters = parameters
         self._missing = 0  # gradients; 0 or less: none is waited for
+        self._gradients: list[paddle.Tensor] = []
         self._mean: paddle.Tensor = None
         self._task: Any = None
         for parameter in parameters:
@@ -31,19 +33,19 @@ class Bucket:
         """Begins the all-reduce in the next backward pass."""
         self._missing = len(self._parameters)
 
+    @paddle.no_grad()
     def end(self) -> None:
         """Replaces the gradients by their means. The device waits for the all-reduce, the host does not."""
         if self._missing > 0:  # parameters without a gradient, which are the same on all ranks
             self._missing = 0
             self._begin()
-        self._task.wait()
-        start = 0
-        for parameter in self._with_gradient():
-            gradient, end = parameter.grad, start + parameter.size
-            gradient.get_tensor()._set_dims(parameter.shape)  # as its part of the mean lies in memory
-            self._mean._slice(start, end)._share_buffer_to(gradient)
-            start = end
-        self._mean = self._task = None
+        if self._gradients:
+            self._task.wait()
+            sizes = [prod(gradient.shape) for gradient in self._gradients]
+            for gradient, part in zip(self._gradients, self._mean.split(sizes), strict=True):
+                gradient.get_tensor()._set_dims(gradient.shape)  # as its part of the mean lies in memory
+                part._share_buffer_to(gradient)
+        self._gradients, self._mean, self._task = [], None, None
 
     def _arrived(self) -> None:
         self._missing -= 1
@@ -52,12 +54,11 @@ class Bucket:
 
     @paddle.no_grad()
     def _begin(self) -> None:
-        gradients = [parameter.grad.reshape([-1]) for parameter in self._with_gradient()]
-        self._mean = paddle.concat(gradients) * (1 / dist.get_world_size())
-        self._task = dist.all_reduce(self._mean, sync_op=False)
-
-    def _with_gradient(self) -> list[paddle.Tensor]:
-        return [parameter for parameter in self._parameters if parameter.grad is not None]
+        self._gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        if self._gradients:
+            flat = [gradient.reshape([-1]) for gradient in self._gradients]
+            self._mean = paddle.concat(flat) * (1 / dist.get_world_size())
+            self._task = dist.all_reduce(self._mean, sync_op=False)
 
 
 class BucketParallel(nn.Layer):
