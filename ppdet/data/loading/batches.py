@@ -58,6 +58,7 @@ def send(arrays: PackedArrays, place: Any) -> Sent:
     """
     host = shared_tensor(arrays.memory.view(np.float32))
     if place_kind(str(place)) == "gpu":
+        framework._set_expected_place(place)  # a new thread uses card 0; page-locking would take memory there
         host = host.pin_memory()
     return Sent(host._copy_to(place, True), arrays.layout, arrays[_STAYS_ON_HOST].copy())
 

@@ -81,8 +81,9 @@ class Loader:
         orders = self._sampler.batches(epoch, start_step)
         if not self.worker_num:
             return _tensors(self._arrays(self._build_on_thread(orders), None), lambda: None)
-        pool, self._idle = self._idle or self._new_pool(), None
-        return _tensors(self._arrays(pool.results(orders), pool), pool.kill)
+        idle, self._idle = self._idle, None
+        pool = idle if idle and idle in self._pools else self._new_pool()
+        return _tensors(self._arrays(pool.results(orders), pool), partial(self._abandon, pool))
 
     def close(self) -> None:
         """Ends the workers."""
@@ -90,6 +91,11 @@ class Loader:
         for pool in list(self._pools):
             pool.close()
         self._pools.clear()
+
+    def _abandon(self, pool: WorkerPool) -> None:
+        """Ends the workers of an epoch that was left early. Its thread may still make them the idle ones."""
+        self._pools.discard(pool)
+        pool.kill()
 
     def _arrays(
         self, results: Iterator[dict[str, Any]], pool: WorkerPool | None
@@ -104,7 +110,7 @@ class Loader:
                 yield PackedArrays(parts.pop("memory"), parts["layout"])
             finished = True
         finally:
-            if finished and self._idle is None and pool in self._pools:
+            if finished and self._idle is None:
                 self._idle = pool
             elif pool is not None:
                 pool.close()

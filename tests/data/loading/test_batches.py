@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import paddle
 import pytest
 
+from ppdet.data.loading import batches
 from ppdet.data.loading.batches import on_cpu, send
 from ppdet.data.loading.collate import collate
 from ppdet.data.loading.packing import PackedArrays
@@ -47,3 +49,14 @@ def test_what_is_sent_is_a_copy_of_the_same_values(raw: bool) -> None:
         found = np.array(getattr(batch, name))
         assert found.dtype == (np.float32 if name == "image" else expected[name].dtype)
         np.testing.assert_array_equal(found, expected[name])  # the color map of noise changes nothing
+
+
+def test_memory_is_page_locked_for_the_card_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for Paddle's CUDA build: whatever a thread asks of CUDA before it chooses a card goes to card 0."""
+    calls: list[Any] = []
+    monkeypatch.setattr(batches, "place_kind", lambda place: "gpu")
+    monkeypatch.setattr(batches.framework, "_set_expected_place", calls.append)
+    monkeypatch.setattr(paddle.Tensor, "pin_memory", lambda tensor: calls.append("lock") or tensor, raising=False)
+    place = paddle.CPUPlace()
+    send(packed(raw=False), place)
+    assert calls == [place, "lock"]

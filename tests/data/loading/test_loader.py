@@ -9,7 +9,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ppdet.data.loading import loader as loader_module
 from ppdet.data.loading.batches import send
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.reader import Reader
+from ppdet.data.loading.workers import WorkerPool
 from ppdet.data.structures import Batch
 
 ReaderFactory = Callable[..., Reader]
@@ -93,6 +94,35 @@ def test_an_epoch_can_be_left_resumed_and_repeated(
         break
     assert [fingerprint(batch) for batch in loader.epoch(0, start_step=1)] == whole[1:]
     assert epochs(loader, range(1)) == [whole]
+
+
+def test_an_epoch_can_be_left_while_its_thread_reaches_the_end(
+    small: Dataset,
+    train_reader: ReaderFactory,
+    closing: Callable[[Loader], Loader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its workers, which were ended, are not used again."""
+    killed, results, kill = threading.Event(), WorkerPool.results, WorkerPool.kill
+
+    def results_that_end_late(pool: WorkerPool, orders: Iterable) -> Iterator[dict]:
+        yield from results(pool, orders)
+        killed.wait(10)
+
+    def kill_and_tell(pool: WorkerPool) -> None:
+        kill(pool)
+        killed.set()
+
+    loader = closing(train_reader(worker_num=1).bind(small))
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkerPool, "results", results_that_end_late)
+        patch.setattr(WorkerPool, "kill", kill_and_tell)
+        batches = loader.epoch(0)
+        for _ in range(len(loader)):
+            next(batches)
+        batches.close()
+    assert killed.is_set()
+    assert len(list(loader.epoch(1))) == len(loader)
 
 
 def test_all_ranks_draw_the_same_size_and_different_images(small: Dataset, train_reader: ReaderFactory) -> None:
