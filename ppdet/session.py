@@ -78,7 +78,7 @@ class Session:
     def load_annotated(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
         """Load a dataset as `load_dataset` does; its images need boxes."""
         if not isinstance(dataset := self.build_dataset(slot), AnnotatedDataset):
-            raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give a COCODataSet or a VOCDataSet")
+            raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give an AutoDataset")
         return self.load_dataset(slot, trained)
 
     def trained_classes(self) -> TrainedClasses | None:

@@ -17,12 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from ppdet.data.datasets.coco import COCODataSet
 from tests.support import parse_commands
 
 if sys.version_info >= (3, 11):
@@ -214,23 +211,3 @@ def test_the_cheap_command_runs(block: Block, command: list[str], clone: Path) -
     done = run_python(["-m", *command], clone)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
-
-
-def test_the_script_for_yolo_labels_writes_a_coco_file(tmp_path: Path) -> None:
-    script = next(block.text for block in BLOCKS if block.text.startswith("# yolo_to_coco.py"))
-    (tmp_path / "yolo_to_coco.py").write_text(script, encoding="utf-8")
-    for folder in ("images", "labels"):
-        (tmp_path / folder).mkdir()
-    for name in ("a.png", "b.png"):
-        cv2.imwrite(str(tmp_path / "images" / name), np.zeros((100, 200, 3), np.uint8))
-    (tmp_path / "labels" / "b.txt").write_text("1 0.5 0.25 0.1 0.3\n")
-    (tmp_path / "classes.txt").write_text("cat\ndog\n")
-    command = ["yolo_to_coco.py", "images", "labels", "classes.txt", "out.json"]
-    subprocess.run([sys.executable, *command], cwd=tmp_path, check=True)
-
-    dataset = COCODataSet(dataset_dir=str(tmp_path), image_dir="images", anno_path="out.json", allow_empty=True).load()
-    assert [category.name for category in dataset.categories] == ["cat", "dog"]
-    record, empty = dataset.records
-    assert (Path(record.im_file).name, record.gt_class.tolist()) == ("b.png", [[1]])
-    np.testing.assert_allclose(record.gt_bbox, [[90, 10, 110, 40]], atol=1e-3)
-    assert (Path(empty.im_file).name, len(empty.gt_bbox)) == ("a.png", 0)

@@ -172,7 +172,7 @@ def load_truth(session: Session, trained: TrainedClasses | None = None) -> tuple
     if not metric.has_truth():
         logger.warning(
             "%s: no image has an object to be found (crowds and difficult ones do not count); the scores mean nothing",
-            dataset.anno_file,
+            dataset.anno_file or dataset.root,
         )
     return dataset, metric
 

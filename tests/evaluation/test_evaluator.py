@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from ppdet.evaluation.evaluator import build_evaluator, evaluate_to_console
 from ppdet.metrics.results import load_results, save_results
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.training.checkpoint import save_weights
+from tests.support.datasets import noise_scenes
 from tests.support.tiny import CLASSES, make_run
+from tests.support.yolo_files import write_yolo
 
 
 def truth(run) -> list[tuple[int, np.ndarray]]:
@@ -120,3 +123,26 @@ def test_what_is_missing_is_named(tiny, tmp_path):
         evaluate_to_console(make_run(tiny, "weights=null"), classwise=False, output_dir=None, from_json=False)
     with pytest.raises(UserError, match=r"bbox\.json: there is no such file"):
         evaluate_to_console(make_run(tiny), classwise=False, output_dir=tmp_path / "none", from_json=True)
+
+
+def test_a_yolo_folder_scores_as_coco(tiny, tmp_path):
+    write_yolo(tmp_path / "set", noise_scenes(6), "val")
+    found = f"EvalDataset=!AutoDataset {{dataset_dir: {tmp_path}/set, split: val, allow_empty: true}}"
+    runs = make_run(tiny), make_run(tiny, found)
+    coco, yolo = map(build_evaluator, runs)
+    model = runs[0].build_model()
+    assert yolo(model) == pytest.approx(coco(model), abs=1e-6)
+
+    for evaluator in (coco, yolo):
+        evaluator.metric.reset()
+    rng = np.random.default_rng(0)
+    records, others = (run.load_dataset("EvalDataset").records for run in runs)
+    assert [Path(record.im_file).name for record in others] == [Path(record.im_file).name for record in records]
+    for record in records:
+        shifted = record.gt_bbox + rng.normal(0, 2, record.gt_bbox.shape)
+        rows = np.hstack([record.gt_class, rng.random(record.gt_class.shape), shifted])
+        for evaluator in (coco, yolo):
+            evaluator.metric.update(record.im_id, rows)
+    scores = coco.metric.compute()
+    assert 0.2 < scores["AP"] < 0.9
+    assert yolo.metric.compute() == pytest.approx(scores, abs=1e-6)

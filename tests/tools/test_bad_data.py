@@ -42,7 +42,7 @@ def test_a_missing_evaluation_image_is_found_before_training(tools: Tools, coco:
 
 def test_a_folder_of_images_has_no_boxes(tools: Tools, coco: Workspace, weights: Path) -> None:
     folder = f"!ImageFolder {{dataset_dir: {coco.data}, image_dir: train, anno_path: train.json}}"
-    expected = "ImageFolder has no boxes; give a COCODataSet or a VOCDataSet"
+    expected = "ImageFolder has no boxes; give an AutoDataset"
     assert tools.fail("train", "-c", coco.config, "-o", f"TrainDataset={folder}") == f"TrainDataset: {expected}"
     assert tools.fail("train", "-c", coco.config, "--eval", "-o", f"EvalDataset={folder}") == f"EvalDataset: {expected}"
     error = tools.fail("eval", "-c", coco.config, "-o", f"weights={weights}", f"EvalDataset={folder}")

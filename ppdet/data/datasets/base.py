@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import zipfile
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -115,6 +116,18 @@ class Dataset(ABC):
         """Fills `records` and `categories`. Raises UserError, which names the file and the remedy."""
 
 
+class Part(NamedTuple):
+    """A split that a folder of some format holds, as `parts` finds it.
+
+    Attributes:
+        name: the file, folder or key that names the split.
+        options: the options of the dataset that read it.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+
 @dataclass(eq=False)
 class AnnotatedDataset(Dataset):
     """A dataset with boxes. Images without boxes are left out, unless `allow_empty`.
@@ -127,30 +140,39 @@ class AnnotatedDataset(Dataset):
 
     annotations: ClassVar[str]  # description of anno_path, for messages
     remedy: ClassVar[str]
+    signs: ClassVar[str]  # the files by which AutoDataset knows a folder of the format
 
     allow_empty: bool = False
     empty_ratio: NotNegative = 1.0
 
+    @classmethod
+    def parts(cls, root: Path) -> list[Part]:
+        """The splits that the folder `root` holds in this format; empty if it is not of this format."""
+        return []
+
     def load(self) -> Dataset:
-        if self.anno_file is None:
-            raise UserError(f"{type(self).__name__}.anno_path: not set ({self.annotations}); {self.remedy}")
-        require_file(self.anno_file, self.annotations, self.remedy)
-        folder = self.root / self.image_dir
-        if not folder.is_dir():
-            raise UserError(f"{folder}: there is no such folder (the images); {self.remedy}")
-        box_filter = BoxFilter(self.anno_file)
-        self.categories, records = self._read(self.anno_file, box_filter)
+        source = self._source()
+        box_filter = BoxFilter(source)
+        self.categories, records = self._read(source, box_filter)
         box_filter.report()
         if not records:
-            raise UserError(f"{self.anno_file}: lists no images; {self.remedy}")
+            raise UserError(f"{source}: lists no images; {self.remedy}")
         self.records = self._chosen(records)
         if not self.records:
             found = box_filter.summary() or "check the annotations"
-            raise UserError(f"{self.anno_file}: no image has a box ({found}); correct it, or set allow_empty: true")
+            raise UserError(f"{source}: no image has a box ({found}); correct it, or set allow_empty: true")
         return self
 
+    def _source(self) -> Path:
+        """The file or folder of annotations. Raises UserError if it, or the folder of images, does not exist."""
+        if self.anno_file is None:
+            raise UserError(f"{type(self).__name__}.anno_path: not set ({self.annotations}); {self.remedy}")
+        require_file(self.anno_file, self.annotations, self.remedy)
+        require_folder(self.root / self.image_dir, "the images", self.remedy)
+        return self.anno_file
+
     @abstractmethod
-    def _read(self, anno_file: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
+    def _read(self, source: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         """Reads the categories, and every image with the boxes that pass the filter."""
 
     def _chosen(self, records: list[Record]) -> list[Record]:
@@ -168,6 +190,13 @@ def require_file(path: Path, what: str, remedy: str) -> None:
         raise UserError(f"{path}: there is no such file ({what}); {remedy}")
 
 
+def require_folder(path: Path, what: str, remedy: str) -> None:
+    if path.is_file() and zipfile.is_zipfile(path):
+        raise UserError(f"{path}: is a ZIP file; expected a folder; unpack it and give the folder")
+    if not path.is_dir():
+        raise UserError(f"{path}: there is no such folder ({what}); {remedy}")
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that are not blank, without the space around them."""
     # not splitlines: it also splits at characters that names may contain
@@ -176,7 +205,12 @@ def read_lines(path: Path) -> list[str]:
 
 def read_names(path: Path) -> list[str]:
     """The class names of a label list, one per line. Accents are composed: both forms look the same."""
-    names = [unicodedata.normalize("NFC", line) for line in read_lines(path)]
+    return checked_names(path, read_lines(path))
+
+
+def checked_names(path: Path, texts: Sequence[str]) -> list[str]:
+    """Class names with composed accents. Raises UserError if one is given twice or cannot be printed."""
+    names = [unicodedata.normalize("NFC", text) for text in texts]
     for name, count in Counter(names).items():
         if count > 1:
             raise UserError(f"{path}: lists the class {name!r} twice; remove one of the lines")

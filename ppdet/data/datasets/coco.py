@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from ppdet.core.registry import register
-from ppdet.data.datasets.base import AnnotatedDataset, Category, GroundTruth
+from ppdet.data.datasets.base import AnnotatedDataset, Category, GroundTruth, Part
 from ppdet.data.datasets.box_filter import BoxFilter, Object
-from ppdet.data.datasets.coco_json import Annotation, CocoFile, Image, read_categories, read_coco
+from ppdet.data.datasets.coco_json import SECTIONS, Annotation, CocoFile, Image, read_categories, read_coco
 from ppdet.data.datasets.file_names import FileNames
+from ppdet.data.datasets.layout import annotation_files, image_folder, matches
 from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 
+_FILE_NAME = rb'"file_name"\s*:\s*"((?:[^"\\]|\\.)*)"'
+_OTHER_TASKS = ("captions_", "person_keypoints_", "stuff_", "panoptic_", "image_info_")  # COCO's files beside the boxes
 _QUICKLY_READ = 2**25  # bytes: half a second
 
 
@@ -32,6 +37,19 @@ class COCODataSet(AnnotatedDataset):
 
     annotations = "the COCO annotations"
     remedy = "check dataset_dir, image_dir and anno_path; COCO 2017 comes with `python3 dataset/coco/download_coco.py`"
+    signs = "a JSON with images, annotations and categories (COCO)"
+
+    @classmethod
+    def parts(cls, root: Path) -> list[Part]:
+        found = []
+        for path in annotation_files(root, ".json"):
+            *keys, name = matches(path, rb"^\W*{", *(b'"%s"' % key.encode() for key in SECTIONS), _FILE_NAME)
+            if all(keys) and not path.name.startswith(_OTHER_TASKS):
+                names = [json.loads(b'"%s"' % name)] if name else []
+                images = image_folder(root, path, names)
+                options = {"anno_path": os.path.relpath(path, root), "image_dir": images or ""}
+                found.append(Part(options["anno_path"], options))
+        return found
 
     def peek_categories(self) -> list[Category]:
         path = self.anno_file

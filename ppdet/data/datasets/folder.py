@@ -11,6 +11,7 @@ from ppdet.core.registry import register
 from ppdet.data.datasets.base import Category, Dataset, read_names
 from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.datasets.coco_json import read_categories
+from ppdet.data.datasets.yolo_yaml import read_yolo
 from ppdet.deploy.images import list_images
 
 
@@ -19,7 +20,8 @@ from ppdet.deploy.images import list_images
 class ImageFolder(Dataset):
     """The images in `dataset_dir`/`image_dir`, or those given to `with_images`.
 
-    `anno_path` only gives the class names, if that file exists: a COCO JSON, or a text file with one name per line.
+    `anno_path` only gives the class names, if that file exists: a COCO JSON, a data.yaml of YOLO, or a text file with
+    one name per line.
     """
 
     images: Sequence[Path] = field(default=(), init=False)
@@ -49,4 +51,6 @@ class ImageFolder(Dataset):
             return []
         if path.suffix.lower() == ".json":
             return read_categories(path)
+        if path.suffix.lower() in (".yaml", ".yml"):
+            return [Category(index, name) for index, name in enumerate(read_yolo(path).names)]
         return [Category(index, name) for index, name in enumerate(read_names(path))]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.deploy.image_files import Header, ImageProblem, decode, read_file
+from ppdet.deploy.image_files import Header, ImageProblem, decode, read_file, read_header
 from ppdet.utils.waiting import call_within, reading_limit
 
 _MODES = {
@@ -18,6 +18,7 @@ _MODES = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
+_HEAD = 2**16  # bytes, which hold the header of most JPEGs
 _STRAIGHT_TO_RGB = getattr(cv2, "IMREAD_COLOR_RGB", 0)  # OpenCV 4.11 and later; used for JPEGs, known to work
 
 
@@ -51,9 +52,19 @@ def read_in_time(path: str, annotated_size: tuple[int, int] | None = None) -> np
 def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:
     """(height, width) of the image that `read_image` returns, from the file's header; None if it is not an image."""
     try:
-        return _read(path, annotated_size)[1].upright_size
-    except ImageProblem:
+        return _jpeg_size(path) if annotated_size is None else _read(path, annotated_size)[1].upright_size
+    except (ImageProblem, OSError):
         return None
+
+
+def _jpeg_size(path: Path) -> tuple[int, int]:
+    """The upright size; of most JPEGs without reading all of the file."""
+    if path.is_file():  # not a pipe, which may never end
+        with path.open("rb") as file:
+            header = read_header(file.read(_HEAD))
+        if header is not None and header.kind == "JPEG":
+            return header.upright_size
+    return _read(path, None)[1].upright_size
 
 
 def _read(path: str | Path, annotated_size: tuple[int, int] | None) -> tuple[bytes, Header]:
