@@ -68,7 +68,7 @@ def _overlapped(model: PicoDet, inputs: Iterable[Inputs]) -> Iterator[Outputs]:
 
 @paddle.no_grad()
 def _launch(model: PicoDet, image: paddle.Tensor, scale_factor: paddle.Tensor) -> Inputs:
-    """Boxes and scores, which the device is asked for."""
+    """Returns what PicoDet.decode does; the device may still be computing it."""
     return model.decode(model(image), scale_factor)
 
 

@@ -52,8 +52,8 @@ class Loader:
             batch_builder: called in the workers.
             sampler: the order of the images.
             worker_num: worker processes; 0 builds the batches on a thread of this process.
-            use_shared_memory: workers write images into memory that they share with this process.
-            batch_bytes: size of the largest batch of images.
+            use_shared_memory: workers write batches into memory that they share with this process.
+            batch_bytes: size of the largest batch, whose arrays lie one after the other.
             unreadable: positions of images that are known to be unreadable and have been reported.
         """
         self.worker_num = worker_num

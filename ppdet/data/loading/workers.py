@@ -139,9 +139,8 @@ class WorkerPool:
                 if isinstance(parts.get("memory"), int):
                     memory = memory[: parts["memory"]]
                     lent = len(self._buffers.memory) - len(self._buffers.free) - len(busy)
-                    parts["memory"] = (
-                        memory if lent <= SPARE_BUFFERS else memory.copy()
-                    )  # keeps buffers for the workers
+                    # a copy keeps buffers for the workers
+                    parts["memory"] = memory if lent <= SPARE_BUFFERS else memory.copy()
                 del memory
                 send()
                 yield parts

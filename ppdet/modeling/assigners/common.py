@@ -11,7 +11,7 @@ from ppdet.modeling.structures import Assignment, Targets
 from ppdet.runtime.operator_support import place_kind
 
 # Elements of the [B, N, L] tensors that are worked on at a time. 2 MB each stay in a CPU's cache. To a device each part
-# costs about 100 launches; there 64 MB each bound the memory.
+# costs about 100 launches; there 64 MB each (128 MB with both coordinates) bound the memory.
 _CPU_CHUNK, _DEVICE_CHUNK = 2**19, 2**24
 
 
