@@ -2,7 +2,7 @@
 
 Copies, waits, allocations, launches and collectives, counted by a plug-in device (tests/device/plugin), which is
 compiled for this. Operators without a kernel there run on the CPU; the copies that only this needs are not counted. The
-images are noise, and small, because the numbers do not depend on the size, except for the bytes.
+images are rectangles, and small, because the numbers do not depend on the size, except for the bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-c", "--config", default="picodet_s_320_coco_lcnet.yml", help="of configs/picodet")
     parser.add_argument("--batch", type=int, default=8, help="images per step")
-    parser.add_argument("--images", type=int, default=136, help="images per epoch, of which there are two")
+    parser.add_argument("--images", type=int, default=56, help="images per epoch, of which there are two")
     parser.add_argument("-o", "--opt", nargs="*", default=[], help="overrides of the config")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     args = parser.parse_args()
@@ -57,9 +57,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def write_inputs(folder: Path, base: str, count: int) -> None:
     from tests.support.configs import write_small_config
-    from tests.support.datasets import noise_scenes, write_coco
+    from tests.support.datasets import draw_scene, write_coco
 
-    write_coco(folder / "boxes.json", folder / "images", noise_scenes(count), first_category=1)
+    write_coco(folder / "boxes.json", folder / "images", map(draw_scene, range(count)), first_category=1)
     dataset = f"!COCODataSet {{dataset_dir: {folder}, image_dir: images, anno_path: boxes.json}}"
     write_small_config(
         folder / "counted.yml",

@@ -31,7 +31,7 @@ def build(folder: Path) -> None:
     paddle = Path(spec.submodule_search_locations[0])
     options = ["-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
     options += [f"-isystem{paddle}/include", f"-DPADDLE_MAJOR={version('paddlepaddle').split('.')[0]}"]
-    libraries = [f"-L{paddle}/base", "-l:libpaddle.so", "-ldl", "-lrt"]
+    libraries = [f"-L{paddle}/base", "-l:libpaddle.so", "-ldl"]
     subprocess.run(["g++", *options, SOURCE, "-o", folder / LIBRARY, *libraries], check=True)
 
 

@@ -77,10 +77,10 @@ def test_batches_are_those_of_the_cpu_and_take_one_copy_each(machine: Machine, w
 
 
 def test_ctrl_c_then_resume_gives_the_same_bits(job: Workspace, machine: Machine) -> None:
-    settings = (*SHORT, "epoch=5", "snapshot_epoch=5", "worker_num=2")
+    settings = (*SHORT, "epoch=3", "snapshot_epoch=3", "worker_num=2")
     whole = machine.train("whole", *settings)
     with started(job, command(job, "-o", *settings)) as process:
-        read_until(process, "epoch 1/5 step 2/2")
+        read_until(process, "epoch 1/3 step 2/2")
         os.kill(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130, out

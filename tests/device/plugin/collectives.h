@@ -44,25 +44,23 @@ struct C_CCLComm_st {
   }
 };
 
+// The group's name is a file in memory of the process that names it; it is gone with the last process that has it open.
 inline C_Status NameGroup(C_CCLRootId* id) {
-  static std::atomic<int> groups{0};
-  auto name = static_cast<char*>(id->data);
-  std::snprintf(name, kNameSize, "/guarded-device-%d-%d", getpid(), groups++);
-  shm_unlink(name);  // of a dead process with the same number
+  const int file = memfd_create("guarded-device", 0);
+  if (file < 0) return Refuse("no shared memory for a group");
+  std::snprintf(static_cast<char*>(id->data), kNameSize, "/proc/%d/fd/%d", getpid(), file);
   return C_SUCCESS;
 }
 
 inline C_Status JoinGroup(size_t ranks, C_CCLRootId* id, size_t rank, C_CCLComm* comm) {
-  auto name = static_cast<const char*>(id->data);
   const size_t size = sizeof(Shared) + ranks * kSlot;
-  const int file = shm_open(name, O_CREAT | O_RDWR, 0600);
+  const int file = open(static_cast<const char*>(id->data), O_RDWR);
   void* memory = MAP_FAILED;
   if (file >= 0 && !ftruncate(file, size)) memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   close(file);
   if (memory == MAP_FAILED) return Refuse("no shared memory for a group");
   *comm = new C_CCLComm_st{static_cast<Shared*>(memory), rank, ranks};
   (*comm)->Wait();
-  shm_unlink(name);
   return C_SUCCESS;
 }
 
