@@ -17,8 +17,7 @@ import paddle.distributed as dist
 from paddle import nn
 
 from ppdet.core.errors import UserError, out_of_memory
-from ppdet.runtime.device import collective_backend, launched_backend
-from ppdet.runtime.gradient_buckets import BucketParallel
+from ppdet.runtime.device import launched_backend
 from ppdet.runtime.watchdog import Watch
 
 # Largest all-reduces of gradients in MB: the last one of an update, which begins after the backward pass and is not
@@ -97,15 +96,12 @@ def parallel(model: nn.Layer) -> nn.Layer:
     """
     if world_size() == 1:
         return model
-    if collective_backend(paddle.device.get_device().split(":")[0]) == "xccl":
-        broadcast_state(model)
-        return BucketParallel(model, (int(_LAST_BUCKET_MB * 2**20), _BUCKET_MB * 2**20))
     return paddle.DataParallel(model, last_comm_buffer_size=_LAST_BUCKET_MB, comm_buffer_size=_BUCKET_MB)
 
 
 def no_sync(forward: nn.Layer) -> AbstractContextManager[None]:
     """Context in which gradients of `forward`, a result of `parallel`, add up on each rank without being averaged."""
-    return forward.no_sync() if isinstance(forward, paddle.DataParallel | BucketParallel) else nullcontext()
+    return forward.no_sync() if isinstance(forward, paddle.DataParallel) else nullcontext()
 
 
 @paddle.no_grad()

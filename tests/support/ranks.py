@@ -178,60 +178,6 @@ def gradients_of_configs(*configs: str) -> dict[str, np.ndarray]:
     return result
 
 
-def mean_gradients(updates: str) -> dict[str, np.ndarray]:
-    """Gradients of two batches that BucketParallel averages, and the means of a model that is not parallel.
-
-    The parameters of one layer never get a gradient. `complete`: how many gradients of the second batch were complete
-    when each all-reduce began.
-    """
-    import copy
-
-    import paddle
-
-    from ppdet.runtime import distributed, gradient_buckets
-
-    class Net(paddle.nn.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.used = paddle.nn.Sequential(*(paddle.nn.Linear(4, 4) for _ in range(6)))
-            self.unused = paddle.nn.Linear(2, 2)
-
-        def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-            return self.used(x)
-
-    paddle.seed(0)
-    net, arrived, complete, all_reduce = Net(), [], [], gradient_buckets.dist.all_reduce
-    alone = copy.deepcopy(net)
-    for parameter in net.parameters():
-        parameter._register_backward_hook(lambda: arrived.append(1))
-    parallel = gradient_buckets.BucketParallel(net, (80, 160))
-    gradient_buckets.dist.all_reduce = lambda *values, **options: (
-        complete.append(len(arrived)),
-        all_reduce(*values, **options),
-    )[1]
-    found, expected = [], []
-    for update in range(int(updates)):
-        rng = np.random.default_rng([distributed.rank(), update])
-        first, second = (paddle.to_tensor(rng.normal(size=(3, 4)).astype(np.float32)) for _ in range(2))
-        with parallel.no_sync():
-            parallel(first).square().sum().backward()
-        parallel(second)  # without a backward pass it changes nothing
-        arrived.clear()
-        parallel(second).square().sum().backward()
-        for batch in (first, second):
-            alone(batch).square().sum().backward()
-        own = [parameter.grad.numpy() for parameter in alone.parameters() if parameter.grad is not None]
-        expected += [sum(ranks) / len(ranks) for ranks in zip(*distributed.all_gather_object(own), strict=True)]
-        found += [parameter.grad.numpy() for parameter in net.parameters() if parameter.grad is not None]
-        for parameter in (*net.parameters(), *alone.parameters()):
-            parameter.clear_gradient(set_to_zero=False)
-
-    def flat(gradients: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([gradient.reshape(-1) for gradient in gradients])
-
-    return {"found": flat(found), "expected": flat(expected), "complete": np.array(complete)}
-
-
 def exchange(*lengths: str) -> dict[str, np.ndarray]:
     """Whether objects of all lengths, and rows of different counts, come back in rank order."""
     from ppdet.runtime import distributed
