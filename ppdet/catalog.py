@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from ppdet.core.registry import load_all
 
+_OF_READERS = [
+    "ppdet.data.loading.reader",
+    "ppdet.data.transforms.batch_transforms",
+    "ppdet.data.transforms.random_crop",
+    "ppdet.data.transforms.sample_transforms",
+]
+
 
 def load_classes() -> None:
     """Fill the class table: import every module that registers classes. This imports Paddle."""
-    load_all("ppdet.modeling", "ppdet.data", "ppdet.optim.schedule", "ppdet.optim.optimizer")
+    load_dataset_classes()
+    load_all("ppdet.modeling", *_OF_READERS, "ppdet.optim.schedule", "ppdet.optim.optimizer")
+
+
+def load_dataset_classes() -> None:
+    """Fill the class table with the datasets alone. This does not import Paddle."""
+    load_all("ppdet.data.datasets")

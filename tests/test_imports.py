@@ -19,7 +19,7 @@ FLOORS = [
     {"data", "modeling", "metrics", "doctor"},
     {"weights"},
     {"catalog"},
-    {"session"},
+    {"session", "data_check"},
     {"export"},
     {"evaluation"},
     {"training", "quantization"},

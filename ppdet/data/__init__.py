@@ -1,8 +1,5 @@
-"""Datasets, transforms and readers. Importing the package registers every class that a config can name."""
+"""Datasets, transforms and readers. The package itself imports no Paddle: `data/datasets` works without it."""
 
-from ppdet.data import datasets
-from ppdet.data.loading import reader
 from ppdet.data.structures import Batch, Record, Sample
-from ppdet.data.transforms import batch_transforms, random_crop, sample_transforms
 
-__all__ = ["Batch", "Record", "Sample", "batch_transforms", "datasets", "random_crop", "reader", "sample_transforms"]
+__all__ = ["Batch", "Record", "Sample"]

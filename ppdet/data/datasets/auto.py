@@ -43,6 +43,10 @@ class AutoDataset(AnnotatedDataset):
     def class_file(self) -> Path | None:
         return self._found.class_file
 
+    @property
+    def of_format(self) -> AnnotatedDataset:
+        return self._found
+
     def peek_categories(self) -> list[Category]:
         return self._found.peek_categories() if self.root.is_dir() else []
 

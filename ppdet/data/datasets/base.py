@@ -7,10 +7,10 @@ import unicodedata
 import zipfile
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from ppdet.data.structures import Record
 from ppdet.utils.ids import FileId
 from ppdet.utils.json_file import UNFIT, read_text
 from ppdet.utils.streams import Stream, generator
+
+Filter = TypeVar("Filter", bound=BoxFilter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,17 @@ class AnnotatedDataset(Dataset):
             found = box_filter.summary() or "check the annotations"
             raise UserError(f"{source}: no image has a box ({found}); correct it, or set allow_empty: true")
         return self
+
+    @property
+    def of_format(self) -> AnnotatedDataset:
+        """The dataset of the files' format: itself, unless it finds the format out."""
+        return self
+
+    def read_boxes(self, make_filter: Callable[[Path], Filter]) -> tuple[list[Category], list[Record], Filter]:
+        """Reads the categories and all images. `make_filter(source)` is given each box as it is in the file."""
+        source = self._source()
+        box_filter = make_filter(source)
+        return *self._read(source, box_filter), box_filter
 
     def _source(self) -> Path:
         """The file or folder of annotations. Raises UserError if it, or the folder of images, does not exist."""

@@ -62,7 +62,7 @@ class CocoFile(NamedTuple):
 
 def read_coco(path: Path) -> CocoFile:
     """Reads a file of COCO detection annotations. Raises UserError, which names the entry at fault."""
-    content = _read_sections(path, SECTIONS)
+    content = read_sections(path, SECTIONS)
     categories = _parse_categories(path, content["categories"])
     images = _parse_images(path, content["images"])
     image_index, class_index = (IdIndex(each.id for each in part) for part in (images, categories))
@@ -75,10 +75,11 @@ def read_coco(path: Path) -> CocoFile:
 
 def read_categories(path: Path) -> list[Category]:
     """Reads the classes of a file that may have no other section."""
-    return _parse_categories(path, _read_sections(path, ["categories"])["categories"])
+    return _parse_categories(path, read_sections(path, ["categories"])["categories"])
 
 
-def _read_sections(path: Path, sections: Sequence[str]) -> Mapping[str, Any]:
+def read_sections(path: Path, sections: Sequence[str]) -> Mapping[str, Any]:
+    """Reads a file that has these lists, whose entries are not checked yet."""
     content = read_json(path)
     missing = [name for name in sections if not isinstance(content, dict) or not isinstance(content.get(name), list)]
     if missing:
@@ -106,14 +107,15 @@ def _parse_images(path: Path, values: list[Any]) -> list[Image]:
     """The images, sorted by id. An image that is listed twice with the same id and name counts once."""
     images: dict[FileId, Image] = {}
     for entry in entries(path, "images", values):
-        image = Image(entry.id("id"), entry.text("file_name"), _size(entry.values), entry.index)
+        image = Image(entry.id("id"), entry.text("file_name"), annotated_size(entry.values), entry.index)
         other = images.setdefault(image.id, image)
         if other.name != image.name:
             raise entry.wrong("id", f"an id of its own: {image.name!r} has that of {other.name!r}; renumber one")
     return sorted(images.values(), key=lambda image: sort_key(image.id))
 
 
-def _size(values: Mapping[str, Any]) -> tuple[int, int] | None:
+def annotated_size(values: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(height, width) of an image's entry; None if it gives no possible size."""
     height, width = (finite_number(values.get(side)) or 0 for side in ("height", "width"))
     if not all(1 <= side <= _LONGEST_SIDE and side == int(side) for side in (height, width)):
         return None
@@ -123,7 +125,7 @@ def _size(values: Mapping[str, Any]) -> tuple[int, int] | None:
 def _parse_annotation(entry: Entry, images: IdIndex, classes: IdIndex) -> Annotation:
     image = _position(entry, "image_id", images, "images")
     class_index = _position(entry, "category_id", classes, "categories")
-    box, problem = _parse_box(entry.values.get("bbox"))
+    box, problem = parse_box(entry.values.get("bbox"))
     area = finite_number(entry.values.get("area"))
     crowd, ignore = entry.flag("iscrowd"), entry.flag("ignore")
     return Annotation(entry.index, image, class_index, box, problem, area, crowd, ignore)
@@ -136,7 +138,8 @@ def _position(entry: Entry, key: str, index: IdIndex, section: str) -> int:
     return position
 
 
-def _parse_box(value: Any) -> tuple[list[float] | None, str]:
+def parse_box(value: Any) -> tuple[list[float] | None, str]:
+    """The four numbers of a bbox and "", or None and the reason why it is no box, as in "without bbox"."""
     if value is None or value == []:
         return None, "without bbox"
     if not isinstance(value, list) or len(value) != 4:

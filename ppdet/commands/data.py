@@ -1,0 +1,22 @@
+"""`ppdet data`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from ppdet.data_check.check import check_splits, with_pixels
+from ppdet.data_check.find_splits import datasets_of
+from ppdet.data_check.read import read_split
+from ppdet.data_check.report import as_text, write_report
+
+
+def main(args: argparse.Namespace) -> None:
+    """Check a data set, print what is wrong with it, and exit with status 1 if there are errors."""
+    datasets, network = datasets_of(args.source, args.split, args.size)
+    splits = with_pixels([read_split(name, dataset, network) for name, dataset in datasets.items()])
+    findings = check_splits(splits)
+    if args.json:
+        write_report(args.json, splits, findings)
+    print(as_text(splits, findings))
+    sys.exit(any(finding.severity == "error" for finding in findings))

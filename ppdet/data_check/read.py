@@ -1,0 +1,70 @@
+"""Reads a dataset of any format as a Split: with the boxes, images and ids that training would drop or refuse."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ppdet.core.errors import UserError
+from ppdet.data.datasets import AnnotatedDataset, COCODataSet, Dataset
+from ppdet.data.datasets.base import require_file, require_folder
+from ppdet.data.datasets.box_filter import BoxFilter, Object, Size, make_record
+from ppdet.data.structures import Record
+from ppdet.data_check.coco_entries import read_coco_entries
+from ppdet.data_check.split import Boxes, Image, Network, Split
+
+_Row = tuple[int, int, Sequence[float], int]  # image, class index, xyxy, difficult
+
+
+def read_split(name: str, dataset: Dataset, network: Network) -> Split:
+    """Reads the annotations, not the images. Raises UserError if the file as a whole cannot be read."""
+    if not isinstance(dataset, AnnotatedDataset):
+        raise UserError(f"{name}: {type(dataset).__name__} has no boxes; give a dataset with annotations")
+    dataset = dataset.of_format
+    folder = dataset.root / dataset.image_dir
+    if isinstance(dataset, COCODataSet) and dataset.anno_file:
+        require_file(dataset.anno_file, dataset.annotations, dataset.remedy)
+        require_folder(folder, "the images", dataset.remedy)
+        images, categories, boxes, faults = read_coco_entries(dataset.anno_file, folder)
+        return Split(name, dataset.anno_file, folder, images, categories, boxes, dataset.allow_empty, faults, network)
+    logging.disable(logging.WARNING)  # the checks say the same
+    try:
+        found, records, rows = dataset.read_boxes(RawBoxes)
+    finally:
+        logging.disable(logging.NOTSET)
+    images = [Image(_relative(record.im_file, dataset.root), record.im_file, record.size) for record in records]
+    folder = Path(os.path.dirname(records[0].im_file)) if records else folder
+    return Split(name, rows.source, folder, images, found, rows.boxes(), dataset.allow_empty, {}, network)
+
+
+class RawBoxes(BoxFilter):
+    """Takes the boxes of an annotation file as they are, instead of choosing among them."""
+
+    def __init__(self, source: Path) -> None:
+        super().__init__(source)
+        self._rows: list[_Row] = []
+
+    def record(self, im_file: Path, im_id: int, size: Size | None, objects: Sequence[Object]) -> Record:
+        """The Record of an image, without boxes: `boxes` has them."""
+        self._rows += [(im_id, class_index, box, difficult) for class_index, box, difficult in objects]
+        return make_record(im_file, im_id, size)
+
+    def boxes(self) -> Boxes:
+        """All boxes that were read."""
+        count = len(self._rows)
+        return Boxes(
+            corners=np.array([box for _, _, box, _ in self._rows], np.float64).reshape(-1, 4),
+            image=np.array([image for image, _, _, _ in self._rows], np.int64),
+            class_index=np.array([class_index for _, class_index, _, _ in self._rows], np.int64),
+            crowd=np.zeros(count, bool),
+            difficult=np.array([difficult for _, _, _, difficult in self._rows], bool),
+            area=np.full(count, np.nan),
+        )
+
+
+def _relative(file: str, root: Path) -> str:
+    return os.path.relpath(file, root) if Path(file).is_relative_to(root) else file
