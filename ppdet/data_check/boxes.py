@@ -11,6 +11,7 @@ from ppdet.data_check.finding import Finding, found
 from ppdet.data_check.split import SMALLEST_SIDE, Split
 
 _FEWEST = 5  # boxes from which a rule for all of them is concluded
+_MANY_BEYOND = 0.3  # of the boxes; of a file with x, y, width, height hardly any
 _TINY = 2  # pixels
 _SMALL = 8  # pixels of the network's input: one cell of its finest grid
 _MANY_SMALL = 0.2  # of the boxes of a class
@@ -27,9 +28,9 @@ def boxes_normalized(split: Split) -> Finding | None:
 
 
 def boxes_as_xyxy(split: Split) -> Finding | None:
-    """Most boxes reach outside as x, y, width, height, and all fit as x1, y1, x2, y2."""
+    """Many boxes reach outside as x, y, width, height, and all fit as x1, y1, x2, y2."""
     places = split.files_of(_finite(split)) if _is_xyxy(split) else []
-    what = "boxes look like x1, y1, x2, y2, where x, y, width, height belong: most reach outside their image"
+    what = "boxes look like x1, y1, x2, y2, where x, y, width, height belong: so, many reach outside their image"
     return found("error", what, places, "write x, y, x2 - x1, y2 - y1")
 
 
@@ -168,7 +169,7 @@ def _is_xyxy(split: Split) -> bool:
     x2, y2 = right - x, bottom - y
     beyond = (right > width + 1) | (bottom > height + 1)
     fits = (x2 > x) & (y2 > y) & (x2 <= width + 1) & (y2 <= height + 1)
-    return len(x) >= _FEWEST and bool(fits.all()) and float(beyond.mean()) > 0.5
+    return len(x) >= _FEWEST and bool(fits.all()) and float(beyond.mean()) > _MANY_BEYOND
 
 
 def _input_scale(split: Split) -> np.ndarray:

@@ -15,7 +15,7 @@ class Finding:
 
     Attributes:
         severity: an "error" spoils the training or the score; a "warning" may; "info" is good to know.
-        what: continues "<count> …".
+        what: what is the matter with them.
         count: how many there are.
         examples: at most three, mostly file names.
         advice: what to do.

@@ -58,7 +58,7 @@ def _split_row(split: Split) -> _SplitRow:
 def _lines(finding: Finding) -> list[str]:
     examples = ", ".join(finding.examples)
     return [
-        printable(f"{finding.severity}: {finding.name} ({finding.split}): {finding.count} {finding.what}"),
+        printable(f"{finding.severity}: {finding.name} ({finding.count} in {finding.split}): {finding.what}"),
         printable(f"    e.g. {examples}"),
         printable(f"    {finding.advice}"),
     ]

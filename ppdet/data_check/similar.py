@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import cv2
 import numpy as np
 
 _BANDS = (11, 11, 11, 11, 10, 10)  # bits: two hashes that differ in 5 bits agree in one of the 6 bands
@@ -11,22 +14,25 @@ _WINDOW = 200  # hashes of one band that are compared with each, which bounds th
 
 
 def similar_pairs(hashes: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int, int]]:
-    """The pairs (i, j), i < j, of pictures that look almost the same, each j once.
+    """The pairs (i, j), i < j, of pictures that look almost the same, each j once, with the first i.
 
     Args:
         hashes: [N] uint64, `pixels.perceptual_hash`.
         thumbnails: [N, K] uint8, gray. They decide where the hashes are alike.
     """
     nearest: dict[int, int] = {}
-    for i, j in sorted(_candidates(hashes)):
-        if j not in nearest and _difference(thumbnails[i], thumbnails[j]) <= _MOST_LEVELS:
-            nearest[j] = i
+    for low, high in _candidates(hashes):
+        alike = _difference(thumbnails[low], thumbnails[high]) <= _MOST_LEVELS
+        for i, j in zip(low[alike].tolist(), high[alike].tolist(), strict=True):
+            nearest[j] = min(i, nearest.get(j, i))
     return sorted((i, j) for j, i in nearest.items())
 
 
-def _candidates(hashes: np.ndarray) -> set[tuple[int, int]]:
-    """Pairs of positions whose hashes differ by 5 bits or less. Those that agree in a band stand side by side in it."""
-    pairs: set[tuple[int, int]] = set()
+def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions (i, j), i < j, of hashes that differ by 5 bits or less: those that agree in a band are compared.
+
+    Sorted by a band, they stand side by side. A pair comes once for each band that it agrees in.
+    """
     shift = 0
     for bits in _BANDS:
         band = hashes >> np.uint64(shift) & np.uint64((1 << bits) - 1)
@@ -39,14 +45,13 @@ def _candidates(hashes: np.ndarray) -> set[tuple[int, int]]:
                 break
             first, second = first[same], second[same]
             near = _different_bits(hashes[first], hashes[second]) <= _MOST_BITS
-            low, high = np.minimum(first[near], second[near]), np.maximum(first[near], second[near])
-            pairs.update(zip(low.tolist(), high.tolist(), strict=True))
-    return pairs
+            yield np.minimum(first[near], second[near]), np.maximum(first[near], second[near])
 
 
 def _different_bits(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.unpackbits((a ^ b).view(np.uint8).reshape(-1, 8), axis=1).sum(1))
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.abs(a.astype(np.int16) - b).mean())
+def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """[M]: the mean difference of each pair of rows of [M, K] uint8."""
+    return np.asarray(cv2.absdiff(a, b).mean(1)) if len(a) else np.zeros(0)

@@ -15,14 +15,14 @@ _FEWEST = 20  # images
 def split_without_boxes(split: Split) -> Finding | None:
     """Nothing is annotated."""
     places = [] if len(split.boxes) else [str(split.source)]
-    return found("error", "annotation file has no box", places, "annotate the images; training refuses the file")
+    return found("error", "the annotation file has no box", places, "annotate the images; training refuses the file")
 
 
 def split_small(split: Split) -> Finding | None:
     """Too few images to learn from, or to score."""
     places = [image.name for image in split.images] if 0 < len(split.images) < _FEWEST else []
     advice = "add images" if split.is_train else "add images: with so few, the score changes by chance"
-    return found("warning", f"images are all that the split has, fewer than {_FEWEST}", places, advice)
+    return found("warning", f"the split has fewer than {_FEWEST} images", places, advice)
 
 
 def classes_differ(splits: Sequence[Split]) -> Finding | None:
@@ -43,10 +43,9 @@ def classes_in_another_order(splits: Sequence[Split]) -> Finding | None:
 
 def category_ids_differ(splits: Sequence[Split]) -> Finding | None:
     """A class has another id than in the first split. Names are compared, so only other tools mind."""
-    first = {category.name: category.id for category in splits[0].categories}
-    others = [category for split in splits[1:] for category in split.categories]
-    places = [each.name for each in others if first.get(each.name, each.id) != each.id]
-    places = [] if any(_names(split) != _names(splits[0]) for split in splits) else places
+    others = [split for split in splits if _names(split) == _names(splits[0])]
+    pairs = (pair for split in others for pair in zip(split.categories, splits[0].categories, strict=True))
+    places = [category.name for category, first in pairs if category.id != first.id]
     return found("info", "classes have another id than in the first split", places, "nothing to do here")
 
 

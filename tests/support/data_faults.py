@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from tests.support.image_specimens import encoded, png_chunk, exif
+from tests.support.image_specimens import encoded, exif, png_chunk
 
 NAMES = ("red", "green", "blue")
 COUNTS = {"train": 24, "val": 20}
@@ -57,7 +57,8 @@ class FaultySet:
 
     def add_box(self, box: tuple[float, ...], kind: int = 0, image_id: int = COPIED, split: str = "train") -> None:
         annotations = self.content[split]["annotations"]
-        new = {"id": 10_000 + len(annotations), "image_id": image_id, "category_id": kind + 1, "bbox": list(box)}
+        new_id = max((each.get("id", 0) for each in annotations), default=9_999) + 1
+        new = {"id": new_id, "image_id": image_id, "category_id": kind + 1, "bbox": list(box)}
         annotations.append(new | {"area": abs(box[2] * box[3]) or 1, "iscrowd": 0})
 
     def add_image(self, name: str, split: str = "train", width: int = WIDTH, height: int = HEIGHT) -> None:

@@ -15,7 +15,11 @@ from tests.support.workspaces import ROOT
 
 COMMANDS = {"export_model": "export", "post_quant": "quantize"}  # the others have their tool's name
 TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
-REQUIRED = {"benchmark": ["--model", "x"], "infer": ["--config", "x.yml", "--infer_img", "x"]}  # beside --config
+REQUIRED = {  # in place of --config
+    "benchmark": ["--model", "x"],
+    "data": ["check", "x"],
+    "infer": ["--config", "x.yml", "--infer_img", "x"],
+}
 SHOW_PADDLE = """
 import runpy, sys
 sys.argv = sys.argv[1:]
@@ -42,7 +46,7 @@ def test_help_needs_no_paddle(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0
     about = ast.get_docstring(ast.parse((ROOT / "tools" / f"{name}.py").read_text()))
     assert about.split(":")[0] in done.stdout
-    assert f"example: python3 {ROOT / 'tools' / name}.py -" in done.stdout
+    assert f"example: python3 {ROOT / 'tools' / name}.py {'check' if name == 'data' else '-'}" in done.stdout
     assert REQUIRED.get(name, ["--config"])[0] in done.stdout
     assert done.stdout.endswith("heavy:\n")
 
@@ -68,6 +72,7 @@ PUBLISHED = {
     "post_quant": CONFIG | {"--output_dir", "--format", "--calib_images", "--tolerance"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
+    "data": {"-h", "--help"},
 }
 
 

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ppdet.cli import main
+from tests.support.data_faults import FaultySet, clean_set
+from tests.test_startup import modules_after
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> FaultySet:
+    return clean_set(tmp_path / "set")
+
+
+def status(*args: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["data", "check", *map(str, args)])
+    return int(end.value.code or 0)
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_wrong(made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files_of(made.root)
+    assert status(made.root) == 0
+    out = capsys.readouterr().out
+    assert [line.split() for line in out.splitlines()[:3]] == [
+        ["split", "images", "boxes", "classes"],
+        ["train", "24", "72", "3"],
+        ["val", "20", "60", "3"],
+    ]
+    assert out.endswith("0 kinds of errors, 0 of warnings, 0 notes\n")
+    assert files_of(made.root) == before
+
+
+def test_a_warning_is_no_error(made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
+    made.add_box((150, 10, 30, 30))
+    made.save()
+    assert status(made.root) == 0
+    assert "warning: boxes_partly_outside (1 in train): boxes reach outside their image\n    e.g. 3.png\n" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_error_and_the_report(made: FaultySet, tmp_path: Path) -> None:
+    made.file.write_bytes(b"")
+    report = tmp_path / "new" / "report.json"
+    before = files_of(made.root)
+    assert status(made.root, "--json", report) == 1
+    assert files_of(made.root) == before
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert [(each["split"], each["images"], each["boxes"]) for each in found["splits"]] == [
+        ("train", 24, 72),
+        ("val", 20, 60),
+    ]
+    (finding,) = found["findings"]
+    assert finding == {
+        "name": "files_empty",
+        "split": "train",
+        "severity": "error",
+        "count": 1,
+        "what": "files are empty",
+        "examples": ["3.png"],
+        "advice": "fetch them again or leave them out; training skips a few, evaluation stops",
+    }
+    assert list(report.parent.iterdir()) == [report]
+
+
+def test_one_split(made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
+    made.file.write_bytes(b"")
+    assert status(made.root, "--split", "val") == 0
+    assert "train" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["none.yml"], "error: none.yml: "),
+        (["{root}", "--split", "dev2"], "has no split 'dev2'"),
+        (["{root}", "--size", "5"], "error: argument --size: found '5'; expected pixels, from 32 to 8192"),
+        ([], "error: the following arguments are required: FOLDER|CONFIG"),
+        (["{root}", "--json", "{root}/train.json/report.json"], "train.json/report.json: cannot be written"),
+    ],
+)
+def test_bad_usage(args: list[str], message: str, made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(*(arg.format(root=made.root) for arg in args)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_an_unreadable_json(made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made.root / "train.json"
+    path.write_text(path.read_text()[:-50])
+    assert status(made.root) == 2
+    assert f"error: {path}: not valid JSON" in capsys.readouterr().err
+
+
+def test_nothing_heavy_is_imported() -> None:
+    assert not modules_after("import ppdet.commands.data") & {"paddle", "numba", "PIL", "pycocotools"}

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.data.datasets import ImageFolder
+from ppdet.data_check.boxes import boxes_difficult, boxes_not_numbers, boxes_outside
+from ppdet.data_check.finding import Finding
+from ppdet.data_check.read import read_split
+from ppdet.data_check.split import Network, Split
+from tests.support import coco_files, voc_files
+
+
+def read_voc(root: Path, **xml: str) -> Split:
+    return read_split("train", voc_files.plain(root, **xml), Network())
+
+
+def named(finding: Finding | None) -> tuple[int, list[str]]:
+    assert finding
+    return finding.count, [Path(example).stem for example in finding.examples]
+
+
+def test_voc_keeps_the_boxes_that_training_drops(tmp_path: Path) -> None:
+    split = read_voc(
+        tmp_path,
+        good=voc_files.annotation(),
+        hard=voc_files.annotation(difficult=1),
+        words=voc_files.annotation(box=("a", 1, 2, 3)),
+        away=voc_files.annotation(box=(500, 20, 530, 40)),
+    )
+    assert [image.name for image in split.images] == [f"JPEGImages/{n}.png" for n in ("good", "hard", "words", "away")]
+    assert split.images[0].size == (100, 200)
+    np.testing.assert_array_equal(split.boxes.corners[0], voc_files.BOX)
+    assert len(split.boxes) == 4
+    assert named(boxes_difficult(split)) == (1, ["hard"])
+    assert named(boxes_not_numbers(split)) == (1, ["words"])
+    assert named(boxes_outside(split)) == (1, ["away"])
+    assert split.folder == tmp_path / "JPEGImages"
+
+
+def test_coco_keeps_crowds_and_the_order_of_the_file(tmp_path: Path) -> None:
+    coco_files.write(tmp_path, coco_files.CONTENT)
+    split = read_split("train", coco_files.dataset(tmp_path), Network())
+    assert [image.name for image in split.images] == ["nine.jpg", "four.jpg", "empty.jpg"]
+    np.testing.assert_array_equal(split.boxes.image, [0, 0, 1])
+    np.testing.assert_array_equal(split.boxes.class_index, [0, 1, 1])
+    np.testing.assert_array_equal(split.boxes.crowd, [False, True, False])
+    np.testing.assert_allclose(split.boxes.corners[0], [10.12345, 20, 40.12345, 60])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", '{"images": []}'])
+def test_a_file_that_is_no_coco_is_refused(text: str, tmp_path: Path) -> None:
+    coco_files.write(tmp_path, text)
+    with pytest.raises(UserError, match="anno.json: "):
+        read_split("train", coco_files.dataset(tmp_path), Network())
+
+
+def test_images_alone_are_refused() -> None:
+    with pytest.raises(UserError, match="train: ImageFolder has no boxes; give a dataset with annotations"):
+        read_split("train", ImageFolder(), Network())
