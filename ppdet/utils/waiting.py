@@ -63,12 +63,16 @@ class Background(Generic[T]):
         self._call = call
         self._results: list[T] = []
         self._errors: list[Exception] = []
-        # Not Thread.is_alive: a signal during Thread.join makes Python 3.12 and older take a running one for ended
-        self._ended = threading.Event()
+        # A signal's exception can come at any point of the waiting thread, even between acquire and release. After that
+        # Python 3.12 and older can take a running Thread for an ended one, and an Event can stay locked.
+        self._ended = False
+        self._running = threading.Lock()  # for waiting only
 
     def begin(self) -> None:
         """Starts the thread. A signal's exception can come out of this although the thread runs."""
-        threading.Thread(target=self._run, daemon=True).start()
+        thread = threading.Thread(target=self._run, daemon=True)
+        self._running.acquire()
+        thread.start()
 
     def _run(self) -> None:
         try:
@@ -76,11 +80,14 @@ class Background(Generic[T]):
         except Exception as error:
             self._errors.append(error)
         finally:
-            self._ended.set()
+            self._ended = True
+            self._running.release()
 
     def ended(self, seconds: float) -> bool:
         """Wait at most `seconds` for the end of the call, and return whether it has come."""
-        return self._ended.wait(seconds)
+        if not self._ended and self._running.acquire(timeout=seconds):
+            self._running.release()
+        return self._ended
 
     def result(self) -> T:
         """Wait for the result and return it, or raise the call's error. Signals are handled meanwhile."""

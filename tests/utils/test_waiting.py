@@ -15,7 +15,7 @@ import pytest
 
 from ppdet.core.errors import Interrupted, UserError
 from ppdet.utils import waiting
-from ppdet.utils.waiting import call_within, one_ahead, reading_limit, wait_for
+from ppdet.utils.waiting import Background, call_within, one_ahead, reading_limit, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +55,35 @@ def test_a_call_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"^x\.jpg: reading it has taken 1 s"):
         call_within(1.0, lambda: "x.jpg", never_set.wait)
     never_set.set()
+
+
+class InterruptedLock:
+    """A lock of which a signal's exception comes as soon as a wait for it has ended."""
+
+    def __init__(self) -> None:
+        self.lock, self.interrupted = threading.Lock(), False
+
+    def acquire(self, timeout: float = -1) -> bool:
+        acquired = self.lock.acquire(timeout=timeout)
+        if acquired and timeout > 0 and not self.interrupted:
+            self.interrupted = True
+            raise Interrupted(signal.SIGINT)
+        return acquired
+
+    def release(self) -> None:
+        self.lock.release()
+
+
+def test_a_signal_at_the_very_end_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+    running = Background(lambda: begun.wait(10))
+    monkeypatch.setattr(running, "_running", InterruptedLock())
+    running.begin()
+    threading.Timer(0.1, begun.set).start()
+    with pytest.raises(Interrupted):
+        running.result()
+    assert running.ended(0)
+    assert running.result() is True
 
 
 # ---- one item ahead ----
