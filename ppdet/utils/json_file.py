@@ -59,10 +59,10 @@ def finite_number(value: Any) -> float | None:
 class Entry:
     """An object in a list of a JSON file, at `place` ("images[3]")."""
 
-    __slots__ = ("_path", "_section", "index", "values")
+    __slots__ = ("_section", "index", "path", "values")
 
     def __init__(self, path: Path, section: str, index: int, values: Any) -> None:
-        self._path, self._section, self.index = path, section, index
+        self.path, self._section, self.index = path, section, index
         self.values: dict[str, Any] = values if isinstance(values, dict) else {}
         if not isinstance(values, dict):
             raise UserError(f"{path}: {self.place}: found {reprlib.repr(values)}; expected an object {{…}}")
@@ -75,7 +75,7 @@ class Entry:
     def wrong(self, key: str, expected: str) -> UserError:
         """Returns an error about the value of `key`; `expected` may also say what to do."""
         found = reprlib.repr(self.values[key]) if key in self.values else "nothing"
-        return UserError(f"{self._path}: {self.place}.{key}: found {found}; expected {expected}")
+        return UserError(f"{self.path}: {self.place}.{key}: found {found}; expected {expected}")
 
     def id(self, key: str) -> FileId:
         """Returns a number or a text."""

@@ -3,7 +3,12 @@
 from ppdet.data.datasets.auto import AutoDataset
 from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, check_num_classes, default_categories
 from ppdet.data.datasets.coco import COCODataSet
+from ppdet.data.datasets.csv_boxes import CSVDataSet
+from ppdet.data.datasets.cvat import CVATDataSet
 from ppdet.data.datasets.folder import ImageFolder
+from ppdet.data.datasets.label_studio import LabelStudioDataSet
+from ppdet.data.datasets.labelme import LabelMeDataSet
+from ppdet.data.datasets.open_images import OpenImagesDataSet
 from ppdet.data.datasets.voc import VOCDataSet
 from ppdet.data.datasets.yolo import YOLODataSet
 
@@ -11,9 +16,14 @@ __all__ = [
     "AnnotatedDataset",
     "AutoDataset",
     "COCODataSet",
+    "CSVDataSet",
+    "CVATDataSet",
     "Category",
     "Dataset",
     "ImageFolder",
+    "LabelMeDataSet",
+    "LabelStudioDataSet",
+    "OpenImagesDataSet",
     "VOCDataSet",
     "YOLODataSet",
     "check_num_classes",

@@ -12,6 +12,11 @@ from ppdet.core.registry import register
 from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, Part, require_folder
 from ppdet.data.datasets.box_filter import BoxFilter
 from ppdet.data.datasets.coco import COCODataSet
+from ppdet.data.datasets.csv_boxes import CSVDataSet
+from ppdet.data.datasets.cvat import CVATDataSet
+from ppdet.data.datasets.label_studio import LabelStudioDataSet
+from ppdet.data.datasets.labelme import LabelMeDataSet
+from ppdet.data.datasets.open_images import OpenImagesDataSet
 from ppdet.data.datasets.splits import choose
 from ppdet.data.datasets.voc import VOCDataSet
 from ppdet.data.datasets.yolo import YOLODataSet
@@ -19,7 +24,16 @@ from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 
-FORMATS: tuple[type[AnnotatedDataset], ...] = (COCODataSet, VOCDataSet, YOLODataSet)
+FORMATS: tuple[type[AnnotatedDataset], ...] = (
+    COCODataSet,
+    VOCDataSet,
+    YOLODataSet,
+    LabelMeDataSet,
+    CVATDataSet,
+    LabelStudioDataSet,
+    OpenImagesDataSet,
+    CSVDataSet,
+)
 
 
 @register

@@ -29,6 +29,7 @@ class BoxFilter:
         self.source, self.clipped, self.kept, self.largest = source, 0, 0, 0.0
         self.dropped: dict[str, tuple[int, str]] = {}  # by kind: the count and an example
         self.crowds = self.annotations = 0
+        self.crowd_reason = "iscrowd or ignore: 1"
         self.other_sizes: list[str] = []
         self.repeats, self.repeated = 0, ""  # boxes, and the first image that has one
 
@@ -91,7 +92,7 @@ class BoxFilter:
         if self.repeats:
             parts.append(f"kept {self.repeats} that repeat another of the same class and place (e.g. {self.repeated})")
         if self.crowds:
-            parts.append(f"left out {self.crowds} of {self.annotations} annotations because of iscrowd or ignore: 1")
+            parts.append(f"left out {self.crowds} of {self.annotations} annotations because of {self.crowd_reason}")
         return "; ".join(parts)
 
     def report(self) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-from ppdet.data.datasets.base import AnnotatedDataset, Category, Part, read_lines, read_names, require_file
+from ppdet.data.datasets.base import Category, Part, read_lines, require_file
 from ppdet.data.datasets.box_filter import BoxFilter
 from ppdet.data.datasets.file_names import FileNames
+from ppdet.data.datasets.label_list import LabelListDataset
 from ppdet.data.datasets.voc_layout import (
     IMAGE_FOLDERS,
     TWO_PATHS,
@@ -34,7 +35,7 @@ _LONGEST_LINE = 10_000  # characters; two paths have at most 8192
 
 @register
 @dataclass(eq=False)
-class VOCDataSet(AnnotatedDataset):
+class VOCDataSet(LabelListDataset):
     """Images listed in `dataset_dir`/`anno_path`, one per line, each with an XML file.
 
     A line is either of:
@@ -47,16 +48,11 @@ class VOCDataSet(AnnotatedDataset):
 
     `label_list` names a file in dataset_dir with one class per line. Without it the classes are the sorted names in the
     Annotations folder.
-
-    Attributes:
-        label_list: the file of class names, one per line, in dataset_dir.
     """
 
     annotations = "the list of images"
     remedy = "check dataset_dir, image_dir and anno_path; expected: a list of images, and JPEGImages and Annotations"
     signs = "XML files with <annotation> (Pascal VOC)"
-
-    label_list: str | None = None
 
     @classmethod
     def parts(cls, root: Path) -> list[Part]:
@@ -69,15 +65,6 @@ class VOCDataSet(AnnotatedDataset):
         if self._label_file is None and sum(len(xml_files(folder)) for folder in folders) > _QUICKLY_READ:
             return []
         return [Category(index, name) for index, name in enumerate(self._read_labels(folders))]
-
-    @property
-    def class_file(self) -> Path | None:
-        return self._label_file or self.anno_file
-
-    @property
-    def _label_file(self) -> Path | None:
-        path = self.root / (self.label_list or "label_list.txt")
-        return path if self.label_list or path.is_file() else None
 
     def _source(self) -> Path:
         folder = self.anno_file
@@ -136,25 +123,13 @@ class VOCDataSet(AnnotatedDataset):
         return [(find_image(files, images, xml.stem, xml.stem), xml) for xml in found]
 
     def _read_labels(self, folders: Sequence[Path]) -> list[str]:
-        """The class names, from the first source that exists: label_list (or label_list.txt), the expected classes, or
-        all XML files in `folders`.
-        """
-        if path := self._label_file:
-            require_file(path, "label_list, the class names", "correct or drop label_list")
-            return read_names(path)
-        if self.expected_classes:
-            return list(self.expected_classes)
-        files = [file for folder in folders for file in xml_files(folder)]
-        names = sorted({name for file in files for name, _, _ in _read(file).objects})
-        logger.info("%s: %d classes found: %s", folders[0], len(names), ", ".join(names))
-        return names
+        """The class names; without a list of them those of all XML files in `folders`."""
 
-    def _index(self, name: str, class_index: Mapping[str, int], path: Path) -> int:
-        if name in class_index:
-            return class_index[name]
-        where = "in the label list" if self._label_file else "among the classes of the training"
-        known = ", ".join(list(class_index)[:10])
-        raise UserError(f"{path}: class {name!r} is not {where} ({known}); add it there or correct the annotation")
+        def find() -> list[str]:
+            files = [file for folder in folders for file in xml_files(folder)]
+            return sorted({name for file in files for name, _, _ in _read(file).objects})
+
+        return self._names(folders[0], [], find)
 
 
 def _read(path: Path) -> Annotation:
