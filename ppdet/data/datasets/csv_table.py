@@ -57,6 +57,8 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], bare: Sequence[s
     text = read_text(path)
     lines = _lines(path, text)
     number, first = next(lines, (0, []))
+    if not first:
+        return
     found = header(first, columns)
     if lacking := [name for name in columns if name not in found] if len(found) > 1 or not bare else []:
         raise UserError(f"{path}: has no column {lacking[0]!r}; expected the columns {', '.join(columns)}")
@@ -86,13 +88,13 @@ def first_row(path: Path) -> list[str]:
         text = head.decode("utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "ignore")
     except (OSError, ValueError):
         return []
-    lines = text.splitlines()[:1]
+    lines = [line for line in text.splitlines() if line.strip()][:1]
     return next(csv.reader(lines, delimiter=delimiter_of(text)), []) if lines else []
 
 
 def delimiter_of(text: str) -> str:
     """The delimiter that the first line has most of."""
-    line = text[:_HEAD].partition("\n")[0]
+    line = text[:_HEAD].lstrip("\r\n").partition("\n")[0]
     return max(_DELIMITERS, key=line.count)
 
 
