@@ -9,6 +9,7 @@ import numpy as np
 
 from ppdet.data_check.finding import Finding, found
 from ppdet.data_check.images import is_blank
+from ppdet.data_check.pixels import THUMBNAIL
 from ppdet.data_check.similar import similar_pairs
 from ppdet.data_check.split import Image, Split
 
@@ -69,7 +70,7 @@ def _near_pairs(splits: Sequence[Split]) -> list[tuple[_Place, _Place]]:
     found = [split.pixels[index] for split, index in places]
     hashes = np.array([pixels.hash for pixels in found if pixels], np.uint64)
     thumbnails = [pixels.thumbnail for pixels in found if pixels and pixels.thumbnail is not None]
-    pairs = similar_pairs(hashes, np.array(thumbnails, np.uint8).reshape(len(hashes), -1))
+    pairs = similar_pairs(hashes, np.array(thumbnails, np.uint8).reshape(-1, THUMBNAIL**2))
     digests = [pixels.digest for pixels in found if pixels]
     return [(places[i], places[j]) for i, j in pairs if digests[i] != digests[j]]
 

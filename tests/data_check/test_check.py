@@ -186,3 +186,27 @@ def test_kind(name: str, clean: FaultySet, tmp_path: Path) -> None:
     assert len(first.examples) <= 3
     assert first.advice
     assert len([finding for finding in findings if (finding.name, finding.split) == (name, first.split)]) == 1
+
+
+def test_a_set_of_which_nothing_can_be_read(clean: FaultySet, tmp_path: Path) -> None:
+    made = copy_of(clean, tmp_path / "set")
+    for image in made.train["images"]:
+        made.write(image["file_name"], b"")
+    for image in made.val["images"][1:]:  # the first shows where the others belong
+        (made.root / "val" / image["file_name"]).unlink()
+    counts = {(finding.name, finding.split): finding.count for finding in findings_of(made.root)}
+    assert counts == {("files_empty", "train"): 24, ("files_missing", "val"): 19}
+
+
+@pytest.mark.parametrize("section", ["images", "annotations", "categories"])
+def test_a_section_without_entries(section: str, clean: FaultySet, tmp_path: Path) -> None:
+    made = copy_of(clean, tmp_path / "set")
+    made.train[section].clear()
+    made.save()
+    errors = {finding.name for finding in findings_of(made.root) if finding.severity == "error"}
+    expected = {
+        "images": {"annotations_without_image", "split_without_boxes"},
+        "annotations": {"split_without_boxes"},
+        "categories": {"annotations_without_class", "split_without_boxes", "classes_differ"},
+    }
+    assert errors == expected[section]

@@ -53,7 +53,7 @@ def test_a_published_config() -> None:
     [
         (["val"], "", "--split: found 'val', which the config has no dataset for; expected train or val"),
         (["dev"], "", "--split: found 'dev'"),
-        ([], "EvalDataset: !Decode {}", "EvalDataset: no class 'Decode'"),
+        ([], "EvalDataset: !Decode {}", "EvalDataset: .*'Decode'"),
         ([], "EvalDataset: 3", "EvalDataset: expected a class"),
     ],
 )
