@@ -11,7 +11,7 @@ from ppdet.core.registry import register
 from ppdet.data.datasets.base import Category, Dataset, read_names
 from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.datasets.coco_json import read_categories
-from ppdet.data.datasets.yolo_yaml import read_yolo
+from ppdet.data.datasets.yolo_yaml import YAML_SUFFIXES, read_yolo
 from ppdet.deploy.images import list_images
 
 
@@ -51,6 +51,6 @@ class ImageFolder(Dataset):
             return []
         if path.suffix.lower() == ".json":
             return read_categories(path)
-        if path.suffix.lower() in (".yaml", ".yml"):
+        if path.suffix.lower() in YAML_SUFFIXES:
             return [Category(index, name) for index, name in enumerate(read_yolo(path).names)]
         return [Category(index, name) for index, name in enumerate(read_names(path))]

@@ -14,11 +14,14 @@ from ppdet.data.datasets.box_filter import BoxFilter
 from ppdet.data.datasets.file_names import FileNames
 from ppdet.data.datasets.layout import files_in
 from ppdet.data.datasets.yolo_labels import Labels, read_labels
-from ppdet.data.datasets.yolo_yaml import YoloFile, looks_like_yolo, read_yolo
+from ppdet.data.datasets.yolo_yaml import YAML_SUFFIXES, YoloFile, looks_like_yolo, read_yolo
 from ppdet.data.ops.decode import image_size
 from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
+
+_NAME_LISTS = ("classes.txt", "labels/classes.txt", "obj.names")
+_FIRST = 100  # images that are looked at to tell whether a folder has labels
 
 
 @register
@@ -29,13 +32,16 @@ class YOLODataSet(AnnotatedDataset):
     The labels of `images/a.jpg` are in `labels/a.txt`, else beside the image. An image without a label file has no
     objects. Outlines become the boxes around them.
 
+    Without a data.yaml, anno_path may be a list of class names (classes.txt). The splits are then the folders
+    images/train or train/images and so on; if there are none, all images are the split `all`.
+
     Attributes:
         split: the key of the images in the file: train, val or test.
     """
 
     annotations = "data.yaml of Ultralytics"
     remedy = "check dataset_dir and anno_path; expected: a data.yaml with names, train and val"
-    signs = "a data.yaml with names and train (YOLO)"
+    signs = "a data.yaml with names and train, or classes.txt and labels (YOLO)"
 
     image_dir: str = field(default="", init=False)
     anno_path: str = "data.yaml"
@@ -43,9 +49,13 @@ class YOLODataSet(AnnotatedDataset):
 
     @classmethod
     def parts(cls, root: Path) -> list[Part]:
-        files = [file for suffix in (".yaml", ".yml") for file in files_in(root, suffix) if looks_like_yolo(file)]
+        files = [file for suffix in YAML_SUFFIXES for file in files_in(root, suffix) if looks_like_yolo(file)]
+        files = files or [root / name for name in _NAME_LISTS if _has_labels(root / name)][:1]
         return [
-            Part(key if len(files) == 1 else f"{file.name}: {key}", {"anno_path": file.name, "split": key})
+            Part(
+                key if len(files) == 1 else f"{file.name}: {key}",
+                {"anno_path": os.path.relpath(file, root), "split": key},
+            )
             for file in files
             for key in read_yolo(file).splits
         ]
@@ -93,6 +103,19 @@ def label_places(image: str) -> list[str]:
 def label_file(image: str, files: FileNames) -> str:
     """The label file of an image; "" if there is none."""
     return next((path for path in label_places(image) if files.has(path)), "")
+
+
+def _has_labels(names: Path) -> bool:
+    """Whether a file is a list of class names with labels of YOLO around it."""
+    if not names.is_file():
+        return False
+    try:
+        file = read_yolo(names)
+        images, files = [image for split in file.splits for image in file.images(split)[:_FIRST]], FileNames()
+        texts = filter(None, (label_file(image, files) for image in images))
+        return any(len(read_labels(Path(text), len(file.names)).classes) for text in texts)
+    except UserError:
+        return False
 
 
 def _categories(file: YoloFile) -> list[Category]:

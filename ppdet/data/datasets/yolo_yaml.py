@@ -1,4 +1,4 @@
-"""Reader of Ultralytics' data.yaml: the class names, and the images of a split."""
+"""Reader of Ultralytics' data.yaml, or of a list of class names instead: the names, and the images of a split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets.base import checked_names, read_lines
+from ppdet.data.datasets.base import checked_names, read_lines, read_names
 from ppdet.data.datasets.file_names import FileNames
 from ppdet.data.datasets.splits import names_of
 from ppdet.deploy.images import SUFFIXES
@@ -21,18 +21,19 @@ from ppdet.utils.json_file import UNFIT, read_text
 
 logger = logging.getLogger(__name__)
 
+YAML_SUFFIXES = (".yaml", ".yml")
 SPLITS = ("train", "val", "test")
 _EXPECTED = "expected the keys names, train and val (a data.yaml of Ultralytics)"
 
 
 @dataclass(frozen=True)
 class YoloFile:
-    """The content of a data.yaml.
+    """The class names and the images of a data set.
 
     Attributes:
         path: the file.
         names: the class names, by class index.
-        splits: for each key of SPLITS that is set, the folders, lists, globs and images that it names.
+        splits: for each split that there is, the folders, lists, globs and images that it names.
         folders: the folders that these may be relative to.
         has_keypoints: whether the labels have keypoints after the box.
     """
@@ -89,7 +90,9 @@ class YoloFile:
 
 
 def read_yolo(path: Path) -> YoloFile:
-    """Reads a data.yaml. Raises UserError, which names the key at fault."""
+    """Reads a data.yaml, or a list of class names. Raises UserError, which names the key at fault."""
+    if path.suffix.lower() not in YAML_SUFFIXES:
+        return _around_names(path)
     content = _load(path)
     if content is None:
         raise UserError(f"{path}: not valid YAML; {_EXPECTED}")
@@ -103,6 +106,16 @@ def read_yolo(path: Path) -> YoloFile:
         if (entries := _entries(path, key, next((content[n] for n in names_of(key) if n in content), "")))
     }
     return YoloFile(path, _names(path, content), splits, _folders(path, content.get("path")), "kpt_shape" in content)
+
+
+def _around_names(path: Path) -> YoloFile:
+    """The splits around a list of class names: images/train or train/images, else all images as the split `all`."""
+    root = path.parent.parent if path.parent.name == "labels" else path.parent
+    places = {key: [each for name in names_of(key) for each in (f"images/{name}", f"{name}/images")] for key in SPLITS}
+    found = {key: [each for each in each_of if (root / each).is_dir()] for key, each_of in places.items()}
+    splits = {key: each_of for key, each_of in found.items() if each_of}
+    all_images = "images" if (root / "images").is_dir() else "."
+    return YoloFile(path, read_names(path), splits or {"all": [all_images]}, [root], False)
 
 
 def looks_like_yolo(path: Path) -> bool:

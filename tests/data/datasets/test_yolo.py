@@ -249,3 +249,25 @@ def test_bccd_as_yolo(shared: Path, tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text(f"train: images\nval: images\nnames: [{names}]\n")
     found = YOLODataSet(str(tmp_path), split="val").load()
     assert_same_records(found, voc, 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("images", "split"),
+    [("images", "all"), ("images/train", "train"), ("train/images", "train"), ("photos", "all"), (".", "all")],
+)
+@pytest.mark.parametrize("names", ["classes.txt", "labels/classes.txt"])
+def test_a_list_of_names_instead_of_a_yaml(names: str, images: str, split: str, tmp_path: Path) -> None:
+    small(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / names).write_text("\n".join(CLASSES))
+    labels = images.replace("images", "labels")
+    for old, new in (("images/a.png", f"{images}/a.png"), ("labels/a.txt", f"{labels}/a.txt")):
+        (tmp_path / new).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / old).rename(tmp_path / new)
+    if "images" not in images:
+        (tmp_path / "images").rmdir()
+    (part,) = YOLODataSet.parts(tmp_path)
+    assert (part.name, part.options) == (split, {"anno_path": names, "split": split})
+    assert boxes(YOLODataSet(str(tmp_path), **part.options)) == [[1], [[90, 10, 110, 40]]]
+    (tmp_path / f"{labels}/a.txt").write_text("these are notes\n")
+    assert YOLODataSet.parts(tmp_path) == []
