@@ -24,7 +24,9 @@ def missing_tool() -> str:
 
 
 def build(folder: Path) -> None:
-    """Compiles into `folder`, which must exist. Takes four seconds."""
+    """Compiles into `folder`, which must exist. Takes four seconds. Ends the process if that is not possible here."""
+    if reason := missing_tool():
+        sys.exit(reason)
     spec = importlib.util.find_spec("paddle")
     assert spec
     assert spec.submodule_search_locations

@@ -60,8 +60,8 @@ def send(arrays: PackedArrays, place: Any) -> Sent:
     if place_kind(str(place)) == "gpu":
         framework._set_expected_place(place)  # a new thread uses card 0; page-locking would take memory there
         host = host.pin_memory()
-    # A blocking copy runs behind all work that the device has. A copy that did not could overwrite memory which that work
-    # still reads: Paddle gives it to the next tensor as soon as the host has released it.
+    # A blocking copy runs behind all work that the device has been given. The memory that Paddle gives to the copy may
+    # still be read by that work: it is free as soon as the host has released it.
     return Sent(host._copy_to(place, True), arrays.layout, arrays[_STAYS_ON_HOST].copy())
 
 

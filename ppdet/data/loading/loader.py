@@ -123,7 +123,12 @@ class Loader:
         if self._buffers is None:  # allocating memory for every batch would cost 10 % of the time
             self._buffers = Buffers(SPARE_BUFFERS, self._buffer_bytes)
         for indices in orders:
-            yield self._build(indices, self._buffers.lend(self._buffers.free.pop()) if self._buffers.free else None)
+            try:
+                number = self._buffers.free.pop()
+            except IndexError:  # all are lent
+                yield self._build(indices, None)
+            else:
+                yield self._build(indices, self._buffers.lend(number))
 
     def _build(self, indices: Sequence[SampleIndex], buffer: np.ndarray | None) -> dict[str, Any]:
         progress = np.full(1, NO_IMAGE, np.int64)

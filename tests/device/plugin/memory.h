@@ -63,19 +63,19 @@ inline C_Status FreeHost(const C_Device, void* address, size_t) {
   return C_SUCCESS;
 }
 
-// The bytes of a device address. nullptr: an address of the host, or of another device than `device`.
-inline char* Bytes(const void* address, const int* device = nullptr) {
+// The `size` bytes of a device address. nullptr: they are the host's, or another device's than `device`, or not all there.
+inline char* Bytes(const void* address, const int* device = nullptr, size_t size = 1) {
   std::lock_guard<std::mutex> guard(memory_lock);
   const auto at = reinterpret_cast<uintptr_t>(address);
   auto next = blocks.upper_bound(at);
   if (next == blocks.begin()) return nullptr;
   auto& [start, block] = *std::prev(next);
-  if (at - start >= block.size || (device && block.device != *device)) return nullptr;
+  if (at - start + size > block.size || (device && block.device != *device)) return nullptr;
   return block.bytes + (at - start);
 }
 
 inline C_Status Copy(void* to, const void* from, size_t size) {
-  if (!to || !from) return Refuse("copy with an address of the other side, or of another device");
+  if (!to || !from) return Refuse("copy with an address of the other side, of another device, or beyond its end");
   std::memmove(to, from, size);
   return C_SUCCESS;
 }
@@ -84,20 +84,20 @@ inline C_Status Copy(void* to, const void* from, size_t size) {
 template <bool waits>
 C_Status HostToDevice(const C_Device device, void* to, const void* from, size_t size) {
   traffic.Add("host_to_device", size, waits);
-  return size ? Copy(Bytes(to, &device->id), Bytes(from) ? nullptr : from, size) : C_SUCCESS;
+  return size ? Copy(Bytes(to, &device->id, size), Bytes(from) ? nullptr : from, size) : C_SUCCESS;
 }
 
 template <bool waits>
 C_Status DeviceToHost(const C_Device device, void* to, const void* from, size_t size) {
   traffic.Add("device_to_host", size, waits);
   if (!size && waits) return Refuse("copy of 0 bytes to the host");  // as Iluvatar's
-  return size ? Copy(Bytes(to) ? nullptr : to, Bytes(from, &device->id), size) : C_SUCCESS;
+  return size ? Copy(Bytes(to) ? nullptr : to, Bytes(from, &device->id, size), size) : C_SUCCESS;
 }
 
 template <bool waits>
 C_Status DeviceToDevice(const C_Device device, void* to, const void* from, size_t size) {
   traffic.Add("device_to_device", size, false);
-  return size ? Copy(Bytes(to, &device->id), Bytes(from, &device->id), size) : C_SUCCESS;
+  return size ? Copy(Bytes(to, &device->id, size), Bytes(from, &device->id, size), size) : C_SUCCESS;
 }
 
 template <C_Status (*copy)(const C_Device, void*, const void*, size_t)>
