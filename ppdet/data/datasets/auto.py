@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
-from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, Part, require_folder
+from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, Part, is_archive, require_folder
 from ppdet.data.datasets.box_filter import BoxFilter
 from ppdet.data.datasets.coco import COCODataSet
 from ppdet.data.datasets.csv_boxes import CSVDataSet
@@ -90,7 +90,10 @@ def find_format(root: Path) -> tuple[type[AnnotatedDataset], list[Part]]:
     found = [(cls, parts) for cls in FORMATS if (parts := cls.parts(root))]
     if not found:
         signs = "; ".join(cls.signs for cls in FORMATS)
-        raise UserError(f"{root}: in no known format; looked for {signs}")
+        archive = next((path for path in sorted(root.iterdir()) if is_archive(path)), None)
+        remedy = f"unpack {archive.name} and give its folder" if archive else "check dataset_dir"
+        found_there = "in no known format" if any(root.iterdir()) else "the folder is empty"
+        raise UserError(f"{root}: {found_there}; looked for {signs}; {remedy}")
     if len(found) > 1:
         kinds = " and ".join(f"{cls.__name__} ({parts[0].name})" for cls, parts in found)
         raise UserError(f"{root}: may be {kinds}; name the one that counts in the config: !{found[0][0].__name__}")

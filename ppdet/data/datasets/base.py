@@ -26,6 +26,9 @@ from ppdet.utils.streams import Stream, generator
 Filter = TypeVar("Filter", bound=BoxFilter)
 
 
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+
+
 @dataclass(frozen=True, slots=True)
 class Category:
     """A class of objects. `id` is the annotation file's own; the class index is the position in `categories`."""
@@ -180,6 +183,8 @@ class AnnotatedDataset(Dataset):
         """The file or folder of annotations. Raises UserError if it, or the folder of images, does not exist."""
         if self.anno_file is None:
             raise UserError(f"{type(self).__name__}.anno_path: not set ({self.annotations}); {self.remedy}")
+        if self.root.is_file():
+            require_folder(self.root, "the data set", self.remedy)
         require_file(self.anno_file, self.annotations, self.remedy)
         require_folder(self.root / self.image_dir, "the images", self.remedy)
         return self.anno_file
@@ -204,10 +209,15 @@ def require_file(path: Path, what: str, remedy: str) -> None:
 
 
 def require_folder(path: Path, what: str, remedy: str) -> None:
-    if path.is_file() and zipfile.is_zipfile(path):
-        raise UserError(f"{path}: is a ZIP file; expected a folder; unpack it and give the folder")
+    if is_archive(path):
+        raise UserError(f"{path}: is an archive; expected a folder; unpack it and give the folder")
     if not path.is_dir():
         raise UserError(f"{path}: there is no such folder ({what}); {remedy}")
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a ZIP or has the name of another kind of archive."""
+    return path.is_file() and (path.name.lower().endswith(_ARCHIVES) or zipfile.is_zipfile(path))
 
 
 def read_lines(path: Path) -> list[str]:

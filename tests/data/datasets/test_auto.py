@@ -116,13 +116,18 @@ def test_voc_without_lists(images: str, annotations: str, tmp_path: Path) -> Non
 def test_folders_in_no_format(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         auto(tmp_path)
-    assert str(error.value).startswith(f"{tmp_path}: {NONE}")
+    assert str(error.value).startswith(f"{tmp_path}: the folder is empty; looked for a JSON with images, ann")
+    assert str(error.value).endswith("; check dataset_dir")
     (tmp_path / "a.json").write_text(json.dumps({"images": []}))
     (tmp_path / "b.json").write_bytes(b"")
     (tmp_path / "c.xml").write_text("<html/>")
     (tmp_path / "d.yaml").write_text("epoch: 3\n")
     (tmp_path / "train.txt").write_text("hello\n")
-    with pytest.raises(UserError, match="in no known format; looked for"):
+    with pytest.raises(UserError) as error:
+        auto(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path}: {NONE}")
+    (tmp_path / "set.7z").touch()
+    with pytest.raises(UserError, match=r"in no known format; looked for .*; unpack set\.7z and give its folder$"):
         auto(tmp_path)
 
 
@@ -140,8 +145,10 @@ def test_a_folder_in_two_formats(tmp_path: Path) -> None:
 def test_an_archive_or_no_folder(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("a.xml", annotation())
-    with pytest.raises(UserError, match=r"set\.zip: is a ZIP file; expected a folder; unpack it and give the folder$"):
+    with pytest.raises(UserError, match=r"set\.zip: is an archive; expected a folder; unpack it and give the folder$"):
         auto(tmp_path / "set.zip")
+    with pytest.raises(UserError, match=r"set\.zip: is an archive; expected a folder; unpack it and give the folder$"):
+        COCODataSet(str(tmp_path / "set.zip"), "images", "train.json").load()
     with pytest.raises(UserError, match=r"nothing: there is no such folder \(the data set\); check dataset_dir$"):
         auto(tmp_path / "nothing")
     assert AutoDataset(str(tmp_path / "nothing")).peek_categories() == []
