@@ -184,6 +184,8 @@ def _data_options(p: argparse.ArgumentParser) -> None:
     where = "also write the findings to FILE, which is replaced"
     check.add_argument("--json", type=as_path, metavar="FILE", help=where)
     size = "the side of the network's input in pixels (default: the config's; 320 for a folder)"
+    fix = "also write a copy to DIR, which must be new: COCO files without the faults that have one remedy only"
+    check.add_argument("--fix", type=as_path, metavar="DIR", help=fix)
     check.add_argument("--size", type=_side, metavar="N", help=size)
     check.add_argument("--debug", action="store_true", help="show the full trace of an error")
 

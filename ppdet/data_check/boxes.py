@@ -29,7 +29,7 @@ def boxes_normalized(split: Split) -> Finding | None:
 
 def boxes_as_xyxy(split: Split) -> Finding | None:
     """Many boxes reach outside as x, y, width, height, and all fit as x1, y1, x2, y2."""
-    places = split.files_of(_finite(split)) if _is_xyxy(split) else []
+    places = split.files_of(_finite(split)) if is_xyxy(split) else []
     what = "boxes look like x1, y1, x2, y2, where x, y, width, height belong: so, many reach outside their image"
     return found("error", what, places, "write x, y, x2 - x1, y2 - y1")
 
@@ -135,7 +135,7 @@ def _finite(split: Split) -> np.ndarray:
 
 def _plain(split: Split) -> np.ndarray:
     """[N] bool: boxes of numbers; none if the whole split was written in another form."""
-    return np.asarray(_finite(split) & (not _is_normalized(split) and not _is_xyxy(split)))
+    return np.asarray(_finite(split) & (not _is_normalized(split) and not is_xyxy(split)))
 
 
 def _sized(split: Split) -> np.ndarray:
@@ -162,7 +162,8 @@ def _is_normalized(split: Split) -> bool:
     return len(corners) >= _FEWEST and bool((np.abs(corners) <= 1).all())
 
 
-def _is_xyxy(split: Split) -> bool:
+def is_xyxy(split: Split) -> bool:
+    """Whether the boxes of x, y, width, height look like corners: many reach outside, and as corners all fit."""
     finite = _finite(split)
     x, y, right, bottom = split.boxes.corners[finite].T
     height, width = _sizes(split)[finite].T

@@ -71,6 +71,17 @@ def test_an_error_and_the_report(made: FaultySet, tmp_path: Path) -> None:
     assert list(report.parent.iterdir()) == [report]
 
 
+def test_a_copy_without_the_faults(made: FaultySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made.add_box((50, 50, -20, 10))
+    made.save()
+    assert status(made.root, "--fix", tmp_path / "fixed") == 1
+    said = "fixed: written, 0 images removed, 1 boxes changed, 0 boxes removed; check it as well for what no rule"
+    assert said in capsys.readouterr().out
+    assert status(tmp_path / "fixed") == 0
+    assert status(made.root, "--fix", tmp_path / "fixed") == 2
+    assert capsys.readouterr().err == f"error: --fix: {tmp_path / 'fixed'} exists already; give a new folder\n"
+
+
 def test_one_split(made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
     made.file.write_bytes(b"")
     assert status(made.root, "--split", "val") == 0
