@@ -105,17 +105,23 @@ def read_yolo(path: Path) -> YoloFile:
         for key in SPLITS
         if (entries := _entries(path, key, next((content[n] for n in names_of(key) if n in content), "")))
     }
-    return YoloFile(path, _names(path, content), splits, _folders(path, content.get("path")), "kpt_shape" in content)
+    folders = _folders(path, content.get("path"))
+    splits = splits or _splits_of(folders[0])
+    return YoloFile(path, _names(path, content), splits, folders, "kpt_shape" in content)
 
 
 def _around_names(path: Path) -> YoloFile:
-    """The splits around a list of class names: images/train or train/images, else all images as the split `all`."""
     root = path.parent.parent if path.parent.name == "labels" else path.parent
+    return YoloFile(path, read_names(path), _splits_of(root), [root], False)
+
+
+def _splits_of(root: Path) -> dict[str, list[str]]:
+    """The splits by the names of folders: images/train or train/images, else all images as the split `all`."""
     places = {key: [each for name in names_of(key) for each in (f"images/{name}", f"{name}/images")] for key in SPLITS}
     found = {key: [each for each in each_of if (root / each).is_dir()] for key, each_of in places.items()}
     splits = {key: each_of for key, each_of in found.items() if each_of}
     all_images = "images" if (root / "images").is_dir() else "."
-    return YoloFile(path, read_names(path), splits or {"all": [all_images]}, [root], False)
+    return splits or {"all": [all_images]}
 
 
 def looks_like_yolo(path: Path) -> bool:

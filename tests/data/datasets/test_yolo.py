@@ -187,7 +187,7 @@ def test_a_bad_label_is_named(text: str, message: str, tmp_path: Path) -> None:
     [
         ("train: images\n", r"data\.yaml: has no key 'names', the class names; expected the keys names, train and val"),
         (f"val: images\n{NAMES}", r"data\.yaml: has no key 'train' \(splits: val\); expected"),
-        (f"train:\n{NAMES}", r"data\.yaml: has no key 'train' \(splits: none\); expected"),
+        (f"train:\n{NAMES}", r"data\.yaml: has no key 'train' \(splits: all\); expected"),
         ("train: images\nnames: {0: a, 2: b}", r"names: found the keys 0, 2; expected 0 to 1, each once"),
         ("train: images\nnames: []", r"names: expected a list of class names"),
         ("train: images\nnames: [[a], b]", r"names: expected a list of class names"),
@@ -210,6 +210,17 @@ def test_a_bad_yaml_is_named(yaml: str, message: str, tmp_path: Path) -> None:
         dataset.load()
     assert str(error.value).startswith(f"{tmp_path}/data.yaml: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_yaml_that_names_no_split(tmp_path: Path) -> None:
+    small(tmp_path, yaml=f"nc: 3\n{NAMES}")
+    assert [part.name for part in YOLODataSet.parts(tmp_path)] == ["all"]
+    assert boxes(YOLODataSet(str(tmp_path), split="all")) == [[1], [[90, 10, 110, 40]]]
+    for folder, name in (("images", "a.png"), ("labels", "a.txt")):
+        (tmp_path / folder / "train").mkdir()
+        (tmp_path / folder / name).rename(tmp_path / folder / "train" / name)
+    assert [part.name for part in YOLODataSet.parts(tmp_path)] == ["train"]
+    assert boxes(YOLODataSet(str(tmp_path))) == [[1], [[90, 10, 110, 40]]]
 
 
 def test_missing_files(tmp_path: Path) -> None:
