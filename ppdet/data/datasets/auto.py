@@ -90,10 +90,11 @@ def find_format(root: Path) -> tuple[type[AnnotatedDataset], list[Part]]:
     found = [(cls, parts) for cls in FORMATS if (parts := cls.parts(root))]
     if not found:
         signs = "; ".join(cls.signs for cls in FORMATS)
-        archive = next((path for path in sorted(root.iterdir()) if is_archive(path)), None)
-        remedy = f"unpack {archive.name} and give its folder" if archive else "check dataset_dir"
-        found_there = "in no known format" if any(root.iterdir()) else "the folder is empty"
-        raise UserError(f"{root}: {found_there}; looked for {signs}; {remedy}")
+        files = sorted(root.iterdir())
+        archive = next((path.name for path in files if is_archive(path)), "")
+        remedy = f"unpack {archive} and give its folder" if archive else "check dataset_dir"
+        remedy = remedy if files else f"the folder is empty: {remedy}"
+        raise UserError(f"{root}: in no known format; looked for {signs}; {remedy}")
     if len(found) > 1:
         kinds = " and ".join(f"{cls.__name__} ({parts[0].name})" for cls, parts in found)
         raise UserError(f"{root}: may be {kinds}; name the one that counts in the config: !{found[0][0].__name__}")
