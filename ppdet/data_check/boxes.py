@@ -76,9 +76,8 @@ def boxes_tiny(split: Split) -> Finding | None:
 
 def boxes_small_for_the_input(split: Split) -> Finding | None:
     """Many boxes of a class are smaller than 8 x 8 pixels after the image is resized to the network's input."""
-    area = np.sqrt(np.prod(split.boxes.sides.clip(0) * _input_scale(split), 1))
     usable = _inside(split) & ~split.boxes.crowd
-    small = usable & (area < _SMALL)
+    small = usable & (_input_area(split) < _SMALL**2)
     shares, worst = [], np.zeros(len(small), bool)
     for index, category in enumerate(split.categories):
         of_class = usable & (split.boxes.class_index == index)
@@ -173,8 +172,9 @@ def is_xyxy(split: Split) -> bool:
     return len(x) >= _FEWEST and bool(fits.all()) and float(beyond.mean()) > _MANY_BEYOND
 
 
-def _input_scale(split: Split) -> np.ndarray:
-    """[N, 2]: factors of width and height from the image to the network's input; 1 if the size is not known."""
+def _input_area(split: Split) -> np.ndarray:
+    """[N]: the area of each box in pixels of the network's input, or of its image if that has no known size."""
     sizes = _sizes(split)
-    scale = np.where(np.isfinite(sizes), np.array(split.network.size) / np.maximum(sizes, 1), 1)[:, ::-1]
-    return np.repeat(scale.min(1, keepdims=True), 2, 1) if split.network.keep_ratio else scale
+    scale = np.where(np.isfinite(sizes), np.array(split.network.size) / np.maximum(sizes, 1), 1)
+    factor = scale.min(1) ** 2 if split.network.keep_ratio else scale.prod(1)
+    return np.asarray(split.boxes.sides.clip(0).prod(1) * factor)

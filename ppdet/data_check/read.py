@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +30,7 @@ def read_split(name: str, dataset: Dataset, network: Network) -> Split:
         require_folder(folder, "the images", dataset.remedy)
         images, categories, boxes, faults = read_coco_entries(dataset.anno_file, folder)
         return Split(name, dataset.anno_file, folder, images, categories, boxes, dataset.allow_empty, faults, network)
-    logging.disable(logging.WARNING)  # the checks say the same
-    try:
-        found, records, rows = dataset.read_boxes(RawBoxes)
-    finally:
-        logging.disable(logging.NOTSET)
+    found, records, rows = dataset.read_boxes(RawBoxes)
     images = [Image(_relative(record.im_file, dataset.root), record.im_file, record.size) for record in records]
     folder = Path(os.path.dirname(records[0].im_file)) if records else folder
     return Split(name, rows.source, folder, images, found, rows.boxes(), dataset.allow_empty, {}, network)

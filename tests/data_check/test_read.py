@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets import ImageFolder
+from ppdet.data.datasets import AutoDataset, ImageFolder
 from ppdet.data_check.boxes import boxes_difficult, boxes_not_numbers, boxes_outside
 from ppdet.data_check.finding import Finding
 from ppdet.data_check.read import read_split
 from ppdet.data_check.split import Network, Split
 from tests.support import coco_files, voc_files
+from tests.support.data_faults import FaultySet
+from tests.support.image_specimens import encoded
 
 
 def read_voc(root: Path, **xml: str) -> Split:
@@ -61,3 +63,18 @@ def test_a_file_that_is_no_coco_is_refused(text: str, tmp_path: Path) -> None:
 def test_images_alone_are_refused() -> None:
     with pytest.raises(UserError, match="train: ImageFolder has no boxes; give a dataset with annotations"):
         read_split("train", ImageFolder(), Network())
+
+
+def test_a_format_that_is_found_out(clean: FaultySet) -> None:
+    split = read_split("train", AutoDataset(str(clean.root), split="train"), Network())
+    assert (len(split.images), len(split.boxes), split.source) == (24, 72, clean.root / "train.json")
+
+
+def test_yolo_keeps_what_reaches_outside(tmp_path: Path) -> None:
+    for folder in ("images/train", "labels/train"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data.yaml").write_text("train: images/train\nnames: [cat]\n")
+    (tmp_path / "images/train/a.png").write_bytes(encoded(".png"))  # 48 x 32
+    (tmp_path / "labels/train/a.txt").write_text("0 0.5 0.5 1.5 0.5\n0 0.5 0.5 0 0.5\n")
+    split = read_split("train", AutoDataset(str(tmp_path), split="train"), Network())
+    np.testing.assert_allclose(split.boxes.corners, [[-12, 8, 60, 24], [24, 8, 24, 24]])

@@ -33,6 +33,10 @@ def test_thumbnails_decide() -> None:
     assert similar_pairs(hashes, thumbnails) == [(0, 1)]
 
 
+def test_each_picture_is_named_with_the_first_one_like_it() -> None:
+    assert similar_pairs(np.full(4, 7, np.uint64), np.zeros((4, 4), np.uint8)) == [(0, 1), (0, 2), (0, 3)]
+
+
 def test_the_work_grows_with_the_number(monkeypatch) -> None:
     """For 20,000 random hashes hardly any pair is compared by its bits; for equal ones each with 200 others."""
     compared = []
