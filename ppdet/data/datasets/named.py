@@ -75,6 +75,7 @@ class NamedDataset(LabelListDataset):
         names = self._class_names(source, images, own)
         class_index = {name: index for index, name in enumerate(names)}
         records, rows = [], []
+        has_crowds = any(each.crowd for image in images for each in image.objects)  # else the records are the truth
         for number, image in enumerate(images):
             size, boxes = _in_pixels(image, box_filter)
             indices = [self._index(each.name, class_index, image.place) for each in image.objects]
@@ -83,8 +84,9 @@ class NamedDataset(LabelListDataset):
             box_filter.annotations += len(objects)
             kept = [(index, box, 0) for index, box, crowd in objects if not crowd]
             records.append(box_filter.record(Path(image.file), number, size, kept))
-            rows += [(number, index, *box, crowd) for index, box, crowd in objects]
-        self.truth = _ground_truth(len(images), rows) if box_filter.crowds else None
+            if has_crowds:
+                rows += [(number, index, *box, crowd) for index, box, crowd in objects]
+        self.truth = _ground_truth(len(images), rows) if has_crowds else None
         return _categories(names), records
 
     def _class_names(self, source: Path, images: Iterable[NamedImage], own: Sequence[str]) -> list[str]:
