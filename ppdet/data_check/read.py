@@ -10,7 +10,7 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import AnnotatedDataset, COCODataSet, Dataset
-from ppdet.data.datasets.base import require_file, require_folder
+from ppdet.data.datasets.base import GroundTruth, require_file, require_folder
 from ppdet.data.datasets.box_filter import BoxFilter, Object, Size, make_record
 from ppdet.data.structures import Record
 from ppdet.data_check.coco_entries import read_coco_entries
@@ -31,9 +31,10 @@ def read_split(name: str, dataset: Dataset, network: Network) -> Split:
         images, categories, boxes, faults = read_coco_entries(dataset.anno_file, folder)
         return Split(name, dataset.anno_file, folder, images, categories, boxes, dataset.allow_empty, faults, network)
     found, records, rows = dataset.read_boxes(RawBoxes)
+    boxes = rows.boxes(dataset.truth)
     images = [Image(_relative(record.im_file, dataset.root), record.im_file, record.size) for record in records]
     folder = Path(os.path.dirname(records[0].im_file)) if records else folder
-    return Split(name, rows.source, folder, images, found, rows.boxes(), dataset.allow_empty, {}, network)
+    return Split(name, rows.source, folder, images, found, boxes, dataset.allow_empty, rows.faults(), network)
 
 
 class RawBoxes(BoxFilter):
@@ -48,17 +49,26 @@ class RawBoxes(BoxFilter):
         self._rows += [(im_id, class_index, box, difficult) for class_index, box, difficult in objects]
         return make_record(im_file, im_id, size)
 
-    def boxes(self) -> Boxes:
-        """All boxes that were read."""
-        count = len(self._rows)
+    def boxes(self, truth: GroundTruth | None) -> Boxes:
+        """All boxes that were read, and the crowds, which formats with such a mark have in the truth alone."""
+        rows = [(image, kind, box, difficult, False) for image, kind, box, difficult in self._rows]
+        if truth:
+            corners = np.hstack([truth.boxes[:, :2], truth.boxes[:, :2] + truth.boxes[:, 2:]])
+            crowds = np.flatnonzero(truth.crowd)
+            rows += [(int(truth.im_id[k]), int(truth.class_index[k]), corners[k].tolist(), 0, True) for k in crowds]
         return Boxes(
-            corners=np.array([box for _, _, box, _ in self._rows], np.float64).reshape(-1, 4),
-            image=np.array([image for image, _, _, _ in self._rows], np.int64),
-            class_index=np.array([class_index for _, class_index, _, _ in self._rows], np.int64),
-            crowd=np.zeros(count, bool),
-            difficult=np.array([difficult for _, _, _, difficult in self._rows], bool),
-            area=np.full(count, np.nan),
+            corners=np.array([box for _, _, box, _, _ in rows], np.float64).reshape(-1, 4),
+            image=np.array([image for image, _, _, _, _ in rows], np.int64),
+            class_index=np.array([kind for _, kind, _, _, _ in rows], np.int64),
+            crowd=np.array([crowd for _, _, _, _, crowd in rows], bool),
+            difficult=np.array([difficult for _, _, _, difficult, _ in rows], bool),
+            area=np.full(len(rows), np.nan),
         )
+
+    def faults(self) -> dict[str, list[str]]:
+        """The objects that the reader could make no boxes of: points, lines, and those of unreadable images."""
+        places = [f"{example} ({kind})" for kind, (count, example) in self.dropped.items() for _ in range(count)]
+        return {"objects_left_out": places}
 
 
 def _relative(file: str, root: Path) -> str:

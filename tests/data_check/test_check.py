@@ -165,7 +165,7 @@ def test_the_clean_set_has_no_finding(clean: FaultySet) -> None:
 
 def test_every_kind_is_planted() -> None:
     assert len(KINDS) == len(set(KINDS)) >= 40
-    assert {*FAULTS, "boxes_difficult"} == set(KINDS)  # COCO has no such mark: see test_read.py
+    assert {*FAULTS, "boxes_difficult", "objects_left_out"} == set(KINDS)  # COCO has neither: see test_read.py
 
 
 def test_every_kind_is_documented() -> None:

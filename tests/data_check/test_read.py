@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,13 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import AutoDataset, ImageFolder
-from ppdet.data_check.boxes import boxes_difficult, boxes_not_numbers, boxes_outside
+from ppdet.data_check.boxes import boxes_difficult, boxes_not_numbers, boxes_of_crowds, boxes_outside
+from ppdet.data_check.entries import entry_findings
 from ppdet.data_check.finding import Finding
 from ppdet.data_check.read import read_split
 from ppdet.data_check.split import Network, Split
 from tests.support import coco_files, voc_files
+from tests.support.csv_files import OPEN_IMAGES_HEADER
 from tests.support.data_faults import FaultySet
 from tests.support.image_specimens import encoded
 
@@ -78,3 +81,27 @@ def test_yolo_keeps_what_reaches_outside(tmp_path: Path) -> None:
     (tmp_path / "labels/train/a.txt").write_text("0 0.5 0.5 1.5 0.5\n0 0.5 0.5 0 0.5\n")
     split = read_split("train", AutoDataset(str(tmp_path), split="train"), Network())
     np.testing.assert_allclose(split.boxes.corners, [[-12, 8, 60, 24], [24, 8, 24, 24]])
+
+
+def test_points_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(".png"))
+    shapes = [
+        {"label": "cat", "shape_type": "rectangle", "points": [[1, 2], [30, 20]]},
+        {"label": "cat", "shape_type": "point", "points": [[1, 2]]},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps({"version": "5", "imagePath": "a.png", "shapes": shapes}))
+    split = read_split("train", AutoDataset(str(tmp_path)), Network())
+    np.testing.assert_array_equal(split.boxes.corners, [[1, 2, 30, 20]])
+    (finding,) = entry_findings(split)
+    assert (finding.name, finding.count) == ("objects_left_out", 1)
+    assert finding.examples == ["a.json (that are no outlines but point)"]
+
+
+def test_groups_of_open_images_are_crowds(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(encoded(".jpg"))
+    rows = [f"a,x,cat,1,0.25,0.5,0.5,1,0,0,{group},0,0" for group in (0, 1)]
+    (tmp_path / "boxes.csv").write_text("\n".join([OPEN_IMAGES_HEADER, *rows]))
+    split = read_split("train", AutoDataset(str(tmp_path)), Network())
+    np.testing.assert_allclose(split.boxes.corners, [[12, 16, 24, 32]] * 2)
+    np.testing.assert_array_equal(split.boxes.crowd, [False, True])
+    assert named(boxes_of_crowds(split)) == (1, ["a"])
