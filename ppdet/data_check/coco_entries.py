@@ -35,13 +35,13 @@ def read_coco_entries(path: Path, folder: Path) -> tuple[list[Image], list[Categ
 def _categories(entries: Sequence[Any], faults: Faults) -> list[Category]:
     categories: dict[FileId, Category] = {}
     for number, entry in enumerate(entries):
-        place = f"categories[{number}]"
-        if not isinstance(entry, dict) or not is_id(entry.get("id")) or not isinstance(entry.get("name"), str):
-            faults["categories_incomplete"].append(place)
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or UNFIT.search(name) or not is_id(entry.get("id")):
+            faults["categories_incomplete"].append(f"categories[{number}]")
         elif entry["id"] in categories:
-            faults["category_ids_repeated"].append(f"{entry['id']} ({entry['name']})")
+            faults["category_ids_repeated"].append(f"{entry['id']} ({name})")
         else:
-            categories[entry["id"]] = Category(entry["id"], entry["name"])
+            categories[entry["id"]] = Category(entry["id"], name)
     return list(categories.values())
 
 

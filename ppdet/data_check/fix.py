@@ -38,7 +38,7 @@ def write_fixed(folder: Path, splits: Sequence[Split]) -> Counter[str]:
                 "annotations": _annotations(split, kept, names, changes),
                 "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
             }
-            (temp / f"{split.name}.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+            (temp / f"{split.name}.json").write_text(json.dumps(content), encoding="utf-8")
     return changes
 
 

@@ -48,7 +48,7 @@ def write_report(path: Path, splits: Sequence[Split], findings: Sequence[Finding
         "findings": [asdict(finding) for finding in findings],
     }
     with atomic_write(path) as file:
-        json.dump(content, file, indent=1, ensure_ascii=False)
+        json.dump(content, file, indent=1)
 
 
 def _split_row(split: Split) -> _SplitRow:

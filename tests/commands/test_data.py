@@ -82,6 +82,14 @@ def test_a_copy_without_the_faults(made: FaultySet, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err == f"error: --fix: {tmp_path / 'fixed'} exists already; give a new folder\n"
 
 
+def test_text_that_no_file_can_hold(made: FaultySet, tmp_path: Path) -> None:
+    made.train["annotations"].append({"id": 9999, "image_id": "\ud800", "category_id": 1})
+    made.save()
+    assert status(made.root, "--json", tmp_path / "report.json") == 1
+    (finding,) = json.loads((tmp_path / "report.json").read_text())["findings"]
+    assert finding["examples"] == ["annotations[72]: image_id \ud800"]
+
+
 def test_one_split(made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
     made.file.write_bytes(b"")
     assert status(made.root, "--split", "val") == 0

@@ -210,3 +210,13 @@ def test_a_section_without_entries(section: str, clean: FaultySet, tmp_path: Pat
         "categories": {"annotations_without_class", "split_without_boxes", "classes_differ"},
     }
     assert errors == expected[section]
+
+
+@pytest.mark.parametrize("name", [None, 3, "ca\nt", "\ud800"])
+def test_a_class_name_that_training_refuses(name: Any, clean: FaultySet, tmp_path: Path) -> None:
+    made = copy_of(clean, tmp_path / "set")
+    made.train["categories"].append({"id": 9, "name": name})
+    made.save()
+    assert [(finding.name, finding.examples) for finding in findings_of(made.root)] == [
+        ("categories_incomplete", ["categories[3]"])
+    ]
