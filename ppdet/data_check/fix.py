@@ -27,7 +27,7 @@ def write_fixed(folder: Path, splits: Sequence[Split]) -> Counter[str]:
     """
     names = list(dict.fromkeys(_class_name(c.name) for split in splits for c in split.categories))
     changes: Counter[str] = Counter()
-    taken: set[bytes | str] = set()
+    taken: set[bytes] = set()
     with _new_folder(folder) as temp:
         for split in reversed(splits):
             kept = _kept_images(split, taken)
@@ -65,7 +65,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         raise UserError(f"--fix: {folder} cannot be written ({error.strerror}); give another folder") from error
 
 
-def _kept_images(split: Split, taken: set[bytes | str]) -> dict[int, int]:
+def _kept_images(split: Split, taken: set[bytes]) -> dict[int, int]:
     """The position of the image that takes the boxes of each one that is kept. Adds the kept ones to `taken`."""
     kept: dict[int, int] = {}
     by_file: dict[str, int] = {}
