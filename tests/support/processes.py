@@ -77,8 +77,8 @@ def descendants(pid: int) -> list[int]:
 
 def trainers(pid: int) -> dict[int, int]:
     """Rank -> process id of the training processes under `pid`."""
-    found = {}
-    for child in sorted(descendants(pid), reverse=True):  # a rank's reader processes are younger
+    found: dict[int, int] = {}
+    for child in descendants(pid):  # a rank comes before its reader processes, which look the same
         try:
             environment = Path(f"/proc/{child}/environ").read_bytes()
             line = Path(f"/proc/{child}/cmdline").read_bytes()
@@ -86,5 +86,5 @@ def trainers(pid: int) -> dict[int, int]:
             continue
         rank = re.search(rb"PADDLE_TRAINER_ID=(\d+)", environment)
         if (TRAIN.encode() in line or PATCHED.encode() in line) and b"paddle.distributed.launch" not in line:
-            found[int(rank[1]) if rank else 0] = child
+            found.setdefault(int(rank[1]) if rank else 0, child)
     return found
