@@ -53,10 +53,11 @@ class GracefulStop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler or signal.SIG_DFL)  # None: a handler of Paddle in C++, which is lost
+        previous = self._previous
         if self.local or self.agreed:  # the process is about to end; further signals of the launcher must not hurry it
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            previous = previous | {signal.SIGTERM: signal.SIG_IGN}  # at once: one that is on its way would end it
+        for number, handler in previous.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None: a handler of Paddle in C++, which is lost
 
     def poll(self, updates: int) -> None:
         """Set `agreed` if it is time for an exchange. Call it after every update, with its number. A collective."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ class InterruptAt:
 
     def on_record(self, kind, updates, numbers) -> None:
         if (kind, updates) == self.when:
-            os.kill(os.getpid(), self.number)
+            signal.raise_signal(self.number)
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +73,7 @@ def test_a_signal_ends_an_evaluation(tiny, whole, number):
     """The resumed run does the evaluation."""
 
     def hanging(model) -> dict[str, float]:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         while True:
             time.sleep(0.1)
 
