@@ -50,23 +50,24 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Returns the Traffic of each part of a training of two epochs; the first epoch is for warming up."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_inputs(folder, args.config, args.images)
+        write_inputs(folder, args.config, args.images, epochs=2)
         overrides = [f"TrainReader.batch_size={args.batch}", f"EvalReader.batch_size={args.batch}"]
         return measure_training(folder / "counted.yml", [*overrides, f"log_iter={LOG_EVERY}", *args.opt])
 
 
-def write_inputs(folder: Path, base: str, count: int) -> None:
+def write_inputs(folder: Path, base: str, images: int, epochs: int) -> None:
+    """Writes `boxes.json`, its images, and `counted.yml`: the config `base` made small."""
     from tests.support.configs import write_small_config
     from tests.support.datasets import draw_scene, write_coco
 
-    write_coco(folder / "boxes.json", folder / "images", map(draw_scene, range(count)), first_category=1)
+    write_coco(folder / "boxes.json", folder / "images", map(draw_scene, range(images)), first_category=1)
     dataset = f"!COCODataSet {{dataset_dir: {folder}, image_dir: images, anno_path: boxes.json}}"
     write_small_config(
         folder / "counted.yml",
         f"TrainDataset: {dataset}\nEvalDataset: {dataset}\n",
         base=base,
         save_dir=folder / "output",
-        epochs=2,
+        epochs=epochs,
         snapshot_epoch=1,
         base_lr=0.001,
         sizes="[64]",

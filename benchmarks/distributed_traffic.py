@@ -18,11 +18,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runs from a clone, installed or not
 
+from benchmarks.device_traffic import write_inputs
 from tests.device.build import build
 from tests.device.counted_ranks import count_ranks
 from tests.device.traffic import Traffic
-from tests.support.configs import write_small_config
-from tests.support.datasets import CLASSES, draw_scene, write_coco
+from tests.support.datasets import CLASSES
 
 LOG_EVERY = 4
 PARTS = ("update", "log line", "exchange of stop requests", "finiteness check", "broadcast_state", "start")
@@ -36,31 +36,19 @@ def count(ranks: int, config: str, updates: int) -> dict[str, list[Traffic]]:
         folder = Path(name)
         (folder / "plugin").mkdir()
         build(folder / "plugin")
-        write_inputs(folder, config, updates * ranks)
+        write_inputs(folder, config, updates * ranks, epochs=1)
+        add_classes(folder / "boxes.json", 80)
         overrides = ("num_classes=80", "TrainReader.batch_size=1", f"log_iter={LOG_EVERY}")
         found = count_ranks(folder / "plugin", folder / "ranks", ranks, folder / "counted.yml", *overrides)
     traffic: dict[str, list[Traffic]] = found[0]["traffic"]
     return traffic
 
 
-def write_inputs(folder: Path, base: str, images: int) -> None:
-    boxes = folder / "boxes.json"
-    write_coco(boxes, folder / "images", map(draw_scene, range(images)), first_category=1)
+def add_classes(boxes: Path, total: int) -> None:
+    """Adds classes without boxes to the annotation file `boxes`."""
     content = json.loads(boxes.read_text())
-    content["categories"] += [{"id": i + 1, "name": f"class {i}"} for i in range(len(CLASSES), 80)]
+    content["categories"] += [{"id": i + 1, "name": f"class {i}"} for i in range(len(CLASSES), total)]
     boxes.write_text(json.dumps(content))
-    dataset = f"!COCODataSet {{dataset_dir: {folder}, image_dir: images, anno_path: boxes.json}}"
-    write_small_config(
-        folder / "counted.yml",
-        f"TrainDataset: {dataset}\nEvalDataset: {dataset}\n",
-        base=base,
-        save_dir=folder / "output",
-        epochs=1,
-        snapshot_epoch=1,
-        base_lr=0.001,
-        sizes="[64]",
-        random_interp=False,
-    )
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ def boxes_normalized(split: Split) -> Finding | None:
     """Every coordinate is at most 1: fractions of the image's size instead of pixels."""
     places = split.files_of(_finite(split)) if _is_normalized(split) else []
     return found(
-        "error", "boxes, all of them, lie within 0..1, as fractions of the image would", places, "write pixels"
+        "error", "boxes have coordinates from 0 to 1 only, like fractions of the image", places, "write pixels"
     )
 
 
 def boxes_as_xyxy(split: Split) -> Finding | None:
     """Many boxes reach outside as x, y, width, height, and all fit as x1, y1, x2, y2."""
     places = split.files_of(_finite(split)) if is_xyxy(split) else []
-    what = "boxes look like x1, y1, x2, y2, where x, y, width, height belong: so, many reach outside their image"
+    what = "boxes look like x1, y1, x2, y2; read as x, y, width, height, many reach outside their image"
     return found("error", what, places, "write x, y, x2 - x1, y2 - y1")
 
 
@@ -70,7 +70,7 @@ def boxes_partly_outside(split: Split) -> Finding | None:
 def boxes_tiny(split: Split) -> Finding | None:
     """A side is shorter than 2 pixels of the image."""
     mask = _inside(split) & (split.boxes.sides < _TINY).any(1)
-    advice = "remove them if they come from a slip of the mouse"
+    advice = "remove those that were drawn by mistake"
     return found("warning", f"boxes are less than {_TINY} pixels wide or high", split.files_of(mask), advice)
 
 

@@ -97,7 +97,7 @@ def images_of_one_size(split: Split) -> Finding | None:
     readable = _readable(split)
     same = len(readable) >= _FEWEST and len({pixels.upright_size for _, pixels in readable}) == 1
     places = [image.name for image, _ in readable] if same else []
-    return found("info", "images, all of them, have one size", places, "nothing to do if they have it in use as well")
+    return found("info", "images, all of them, have one size", places, "nothing to do if images in use have it too")
 
 
 def images_blank(split: Split) -> Finding | None:

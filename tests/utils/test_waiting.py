@@ -143,36 +143,34 @@ def test_an_error_comes_where_the_item_would() -> None:
         next(items)
 
 
-def test_leaving_early_interrupts_a_running_step_and_closes_the_items() -> None:
-    released, closed = threading.Event(), []
+class Held:
+    """A generator whose second step waits until it is released."""
 
-    def items() -> Iterator[int]:
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.closed = 0
+
+    def items(self) -> Iterator[int]:
         try:
             yield 0
-            released.wait()
+            self.released.wait()
             yield 1
         finally:
-            closed.append(True)
+            self.closed += 1
 
-    ahead = one_ahead(items(), released.set)
+
+def test_leaving_early_interrupts_a_running_step_and_closes_the_items() -> None:
+    held = Held()
+    ahead = one_ahead(held.items(), held.released.set)
     assert next(ahead) == 0
     ahead.close()
-    assert released.is_set()
-    assert closed == [True]
+    assert held.released.is_set()
+    assert held.closed == 1
 
 
 def test_a_signal_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The step that has begun is interrupted, and the caller sees the signal's exception."""
-    released, closed = threading.Event(), []
-
-    def items() -> Iterator[int]:
-        try:
-            yield 0
-            released.wait()
-            yield 1
-        finally:
-            closed.append(True)
-
+    held = Held()
     start = threading.Thread.start
 
     def start_interrupted(thread: threading.Thread) -> None:
@@ -184,9 +182,9 @@ def test_a_signal_while_a_thread_starts(monkeypatch: pytest.MonkeyPatch) -> None
     threads: list[threading.Thread] = []
     monkeypatch.setattr(threading.Thread, "start", start_interrupted)
     with pytest.raises(Interrupted):
-        next(one_ahead(items(), released.set))
-    assert released.is_set()
-    assert closed == [True]
+        next(one_ahead(held.items(), held.released.set))
+    assert held.released.is_set()
+    assert held.closed == 1
 
 
 def test_a_step_that_never_ends_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
