@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 
@@ -11,9 +10,6 @@ import pytest
 from ppdet.core.errors import Interrupted
 from ppdet.runtime import signals as interrupt
 from ppdet.runtime.signals import GracefulStop, end_on_sigterm
-
-# what other tests leave in a worker of pytest-xdist (handlers and threads of libraries) decides what SIGTERM does there
-pytestmark = pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="test_signals_alone.py runs it")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DeployError
 from .base import Feed, Port
 from .paddle_ports import read_ports
+from .signal_stack import keep_signal_stack
 
 _ERRORS_ONLY = 3  # the log level of ONNX Runtime; some published files make it warn at every run
 
@@ -65,7 +66,8 @@ class OpenVino:
         self.infer_cfg: str | None = _rt_info(model)
         # f32, because CPUs that have bfloat16 would otherwise compute in it, and the scores would differ
         settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        compiled = core.compile_model(model, "CPU", settings)
+        with keep_signal_stack():
+            compiled = core.compile_model(model, "CPU", settings)
         self._requests, self._outputs = _Requests(compiled), range(len(compiled.outputs))
         self.inputs = tuple(
             Port(port.any_name, _dimensions(port.partial_shape), port.element_type.to_dtype())
