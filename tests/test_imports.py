@@ -20,6 +20,7 @@ FLOORS = [
     {"weights"},
     {"catalog"},
     {"session", "data_check"},
+    {"data_edit"},
     {"export"},
     {"evaluation"},
     {"training", "quantization"},

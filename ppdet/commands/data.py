@@ -8,16 +8,17 @@ import sys
 
 from ppdet.data_check.check import check_splits, with_pixels
 from ppdet.data_check.find_splits import datasets_of
-from ppdet.data_check.fix import require_new, write_fixed
+from ppdet.data_check.fix import write_fixed
 from ppdet.data_check.read import read_split
 from ppdet.data_check.report import as_text, write_report
 from ppdet.deploy.errors import printable
+from ppdet.utils.new_folder import require_new
 
 
 def main(args: argparse.Namespace) -> None:
     """Check a data set, print what is wrong with it, and exit with status 1 if there are errors."""
     if args.fix:
-        require_new(args.fix, args.source)
+        require_new(args.fix, args.source, "--fix")
     datasets, network = datasets_of(args.source, args.split, args.size)
     logging.disable(logging.WARNING)  # the checks say the same as the readers
     try:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ppdet.core.errors import UserError
 from ppdet.data_check.boxes import is_xyxy
 from ppdet.data_check.split import SMALLEST_SIDE, Split
+from ppdet.utils.new_folder import new_folder
 
 
 def write_fixed(folder: Path, splits: Sequence[Split]) -> Counter[str]:
@@ -28,7 +25,7 @@ def write_fixed(folder: Path, splits: Sequence[Split]) -> Counter[str]:
     names = list(dict.fromkeys(_class_name(c.name) for split in splits for c in split.categories))
     changes: Counter[str] = Counter()
     taken: set[bytes] = set()
-    with _new_folder(folder) as temp:
+    with new_folder(folder, "--fix") as temp:
         for split in reversed(splits):
             kept = _kept_images(split, taken)
             files = _link(split, sorted(set(kept.values())), temp / split.name)
@@ -40,29 +37,6 @@ def write_fixed(folder: Path, splits: Sequence[Split]) -> Counter[str]:
             }
             (temp / f"{split.name}.json").write_text(json.dumps(content), encoding="utf-8")
     return changes
-
-
-def require_new(folder: Path, source: Path) -> None:
-    """Raises UserError if the folder has files, or would become a part of the data set."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"--fix: {folder} exists already; give a new folder")
-    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise UserError(f"--fix: {folder} lies inside {source}, which stays as it is; give a folder outside")
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temp = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            yield temp
-            temp.chmod(0o755)  # mkdtemp's folders are for their owner alone
-            temp.replace(folder)
-        finally:
-            shutil.rmtree(temp, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"--fix: {folder} cannot be written ({error.strerror}); give another folder") from error
 
 
 def _kept_images(split: Split, taken: set[bytes]) -> dict[int, int]:

@@ -21,11 +21,16 @@ def similar_pairs(hashes: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int,
         thumbnails: [N, K] uint8, gray. They decide where the hashes are alike.
     """
     nearest: dict[int, int] = {}
+    for i, j in all_similar_pairs(hashes, thumbnails):
+        nearest[j] = min(i, nearest.get(j, i))
+    return sorted((i, j) for j, i in nearest.items())
+
+
+def all_similar_pairs(hashes: np.ndarray, thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:
+    """As `similar_pairs`, but each j with every i, in no order, and some pairs more than once."""
     for low, high in _candidates(hashes):
         alike = _difference(thumbnails[low], thumbnails[high]) <= _MOST_LEVELS
-        for i, j in zip(low[alike].tolist(), high[alike].tolist(), strict=True):
-            nearest[j] = min(i, nearest.get(j, i))
-    return sorted((i, j) for j, i in nearest.items())
+        yield from zip(low[alike].tolist(), high[alike].tolist(), strict=True)
 
 
 def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

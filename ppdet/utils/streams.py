@@ -18,6 +18,7 @@ class Stream(IntEnum):
     EXPORT_CHECK = 6  # noise in place of images
     DOCTOR = 7  # matrices to multiply
     BENCH = 8  # images and boxes of a train step that is measured
+    SPLIT = 9  # which images of a data set go into which list: seed
 
 
 def generator(use: Stream, *numbers: int) -> np.random.Generator:

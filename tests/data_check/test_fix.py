@@ -11,9 +11,10 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.data_check.check import with_pixels
 from ppdet.data_check.find_splits import datasets_of
-from ppdet.data_check.fix import require_new, write_fixed
+from ppdet.data_check.fix import write_fixed
 from ppdet.data_check.read import read_split
 from ppdet.data_check.split import Network
+from ppdet.utils.new_folder import require_new
 from tests.data_check.test_check import FAULTS, findings_of
 from tests.support.data_faults import BOXES, FaultySet, copy_of
 
@@ -133,10 +134,10 @@ def test_a_folder_that_exists_or_lies_inside_is_refused(clean: FaultySet, tmp_pa
     (tmp_path / "full" / "mine.txt").touch()
     for folder in (tmp_path / "full", tmp_path / "full" / "mine.txt"):
         with pytest.raises(UserError, match="--fix: .* exists already; give a new folder"):
-            require_new(folder, clean.root)
+            require_new(folder, clean.root, "--fix")
     with pytest.raises(UserError, match="lies inside .*; give a folder outside"):
-        require_new(clean.root / "fixed", clean.root)
-    require_new(tmp_path / "new", clean.root)
+        require_new(clean.root / "fixed", clean.root, "--fix")
+    require_new(tmp_path / "new", clean.root, "--fix")
 
 
 def test_a_folder_that_cannot_be_written(clean: FaultySet, tmp_path: Path) -> None:

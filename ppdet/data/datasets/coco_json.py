@@ -62,7 +62,11 @@ class CocoFile(NamedTuple):
 
 def read_coco(path: Path) -> CocoFile:
     """Reads a file of COCO detection annotations. Raises UserError, which names the entry at fault."""
-    content = read_sections(path, SECTIONS)
+    return parse_coco(path, read_sections(path, SECTIONS))
+
+
+def parse_coco(path: Path, content: Mapping[str, Any]) -> CocoFile:
+    """Checks the sections of a file that is read already. Raises UserError, which names the entry at fault."""
     categories = _parse_categories(path, content["categories"])
     images = _parse_images(path, content["images"])
     image_index, class_index = (IdIndex(each.id for each in part) for part in (images, categories))
