@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ppdet import __version__
+from ppdet.commands.data_options import add_data_options
 from ppdet.core.cli import CONFIG_HELP, Parser, add_override_option, add_run_options, run
 from ppdet.deploy.options import add_switch, as_path, path_or_address
 
@@ -175,27 +176,6 @@ def _doctor_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seconds", type=float, metavar="S", help="for each measurement of --bench (default: 15)")
 
 
-def _data_options(p: argparse.ArgumentParser) -> None:
-    actions = p.add_subparsers(dest="action", metavar="action", required=True)
-    about = "find what is wrong with images and annotations, without a model; status 1: something is"
-    check = actions.add_parser("check", help=about, description=f"{about[0].upper()}{about[1:]}.")
-    check.add_argument("source", type=as_path, metavar="FOLDER|CONFIG", help="a data set, or a config that names one")
-    check.add_argument("--split", nargs="+", default=[], metavar="NAME", help="train, val, …; default: all")
-    where = "also write the findings to FILE, which is replaced"
-    check.add_argument("--json", type=as_path, metavar="FILE", help=where)
-    size = "the side of the network's input in pixels (default: the config's; 320 for a folder)"
-    fix = "also write a copy to DIR, which must be new: COCO files without the faults that have one remedy only"
-    check.add_argument("--fix", type=as_path, metavar="DIR", help=fix)
-    check.add_argument("--size", type=_side, metavar="N", help=size)
-    check.add_argument("--debug", action="store_true", help="show the full trace of an error")
-
-
-def _side(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 32 <= int(text) <= 8192):
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected pixels, from 32 to 8192")
-    return int(text)
-
-
 def _auto_or_path(text: str) -> Path | Literal["auto"]:
     return "auto" if text == "auto" else as_path(text)
 
@@ -237,10 +217,10 @@ COMMANDS = {
         _config_options,
     ),
     "data": Command(
-        "Find what is wrong with a data set, before a training does.",
+        "Find what is wrong with a data set, before a training does; split, convert, merge, remap or thin it.",
         "check dataset/demo --size 160",
         "ppdet.commands.data",
-        _data_options,
+        add_data_options,
     ),
     "doctor": Command(
         "Report what this machine has, test it for a few seconds, and say what to fix.\n\n"

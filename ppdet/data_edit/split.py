@@ -37,7 +37,7 @@ def split_part(
     chosen = stratify(of_groups, list(shares.values()), generator(Stream.SPLIT, seed))[groups]
     new = []
     for number, name in enumerate(shares):
-        pictures = [whole.pictures[index] for index in np.flatnonzero(chosen == number)]
+        pictures = [whole.pictures[index] for index in np.flatnonzero(chosen == number).tolist()]
         new.append(Part(name, whole.categories, pictures, whole.others))
         if not pictures:
             raise UserError(

@@ -48,27 +48,28 @@ def _divided(labels: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -
 
 
 def _exchanged(parts: np.ndarray, labels: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exchanges units between parts while that brings the numbers of labels closer to the wanted ones."""
+    """Exchanges and moves units while that brings the numbers of labels closer to the wanted ones."""
     parts = parts.copy()
     surplus = np.stack([labels[parts == part].sum(0) for part in range(len(wanted))]) - wanted
-    largest = int(np.argmax(wanted[:, -1]))
+    nothing = np.zeros((len(wanted), labels.shape[1]))  # a unit of each part that a move is an exchange with
     for _ in range(_ROUNDS):
         changed = False
-        for unit in rng.permutation(np.flatnonzero(parts != largest))[:_MOST_UNITS]:
-            others = np.flatnonzero(parts != parts[unit])
-            others = rng.permutation(others)[:_TRIED]
-            if not len(others):
-                continue
-            gained = labels[others] - labels[unit]  # [others, L], by the part of `unit`
-            own, theirs = surplus[parts[unit]], surplus[parts[others]]
-            before = _cost(own, wanted[parts[unit]]) + _cost(theirs, wanted[parts[others]])
-            after = _cost(own + gained, wanted[parts[unit]]) + _cost(theirs - gained, wanted[parts[others]])
-            best = int(np.argmin(after - before))
-            if after[best] < before[best] - 1e-9:
-                other, changed = others[best], True
-                surplus[parts[unit]] += gained[best]
-                surplus[parts[other]] -= gained[best]
-                parts[unit], parts[other] = parts[other], parts[unit]
+        for unit in rng.permutation(len(labels))[:_MOST_UNITS]:
+            own = parts[unit]
+            tried = rng.integers(0, len(labels), _TRIED)
+            to = np.concatenate([parts[tried], np.arange(len(wanted))])
+            gained = np.concatenate([labels[tried], nothing]) - labels[unit]  # by the unit's part
+            before = _cost(surplus[own], wanted[own]) + _cost(surplus[to], wanted[to])
+            after = _cost(surplus[own] + gained, wanted[own]) + _cost(surplus[to] - gained, wanted[to])
+            change = np.where(to == own, 0, after - before)
+            best = int(np.argmin(change))
+            if change[best] < -1e-9:
+                changed = True
+                surplus[own] += gained[best]
+                surplus[to[best]] -= gained[best]
+                if best < len(tried):
+                    parts[tried[best]] = own
+                parts[unit] = to[best]
         if not changed:
             break
     return parts

@@ -43,7 +43,7 @@ def _sections(part: Part, folder: str) -> dict[str, Any]:
             _annotation(each, {"id": id_, "image_id": image_id, "category_id": category_ids[each.class_index]})
             for id_, (image_id, each) in zip(ids, placed, strict=True)
         ],
-        "categories": [entry | {"id": id_} for id_, entry in zip(category_ids, part.categories, strict=True)],
+        "categories": [dict(entry) | {"id": id_} for id_, entry in zip(category_ids, part.categories, strict=True)],
     }
 
 

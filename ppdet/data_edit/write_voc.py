@@ -52,7 +52,7 @@ def _xml(picture: Picture, name: str, classes: Sequence[str], losses: Counter[st
         losses["outlines are lost"] += bool(each.entry.get("segmentation"))
         root.append(_object(each, each.box, classes[each.class_index]))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode").encode()
 
 
 def _object(each: Object, box: Sequence[float], name: str) -> ET.Element:

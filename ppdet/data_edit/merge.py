@@ -1,0 +1,51 @@
+"""Merges data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppdet.core.errors import UserError
+from ppdet.data_edit.align import joined, same_classes
+from ppdet.data_edit.parts import Part
+
+
+def merge(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> tuple[list[Part], list[str]]:
+    """One part for each name of a split, with the images of all data sets; and remarks.
+
+    Args:
+        sources: where the data sets come from, for messages.
+        parts_of: the splits of each data set. Classes are the same if their names are.
+    """
+    names = list(dict.fromkeys(part.name for parts in parts_of for part in parts))
+    whole = [source for source, parts in zip(sources, parts_of, strict=True) if parts[0].name == "all"]
+    if whole and len(names) > 1:
+        raise UserError(f"{whole[0]}: has no splits, but other data sets have {names}; use `ppdet data split` first")
+    aligned = same_classes([part for parts in parts_of for part in parts])
+    merged = [joined(name, [part for part in aligned if part.name == name]) for name in names]
+    return merged, [*_partly_annotated(sources, parts_of), *_repeated(aligned, merged)]
+
+
+def _partly_annotated(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> list[str]:
+    """A remark on each data set that lacks classes of another one."""
+    classes = [{name for part in parts for name in part.classes} for parts in parts_of]
+    lacking = [(source, sorted(set().union(*classes) - own)) for source, own in zip(sources, classes, strict=True)]
+    return [
+        f"{source} has no class {', '.join(names[:10])}: objects of it in its images count as background; annotate them"
+        for source, names in lacking
+        if names
+    ]
+
+
+def _repeated(parts: Sequence[Part], merged: Sequence[Part]) -> list[str]:
+    """Remarks on the files that are listed more than once."""
+    listed, kept = (sum(len(part.pictures) for part in each) for each in (parts, merged))
+    files = {picture.real_file for part in merged for picture in part.pictures}
+    remarks = []
+    if listed > kept:
+        remarks.append(f"{listed - kept} images are listed again; they count once, with all objects")
+    if kept > len(files):
+        remarks.append(
+            f"{kept - len(files)} images are in more than one split; use `ppdet data split`, which corrects it"
+        )
+    return remarks

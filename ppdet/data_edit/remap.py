@@ -1,0 +1,71 @@
+"""Renames, joins and leaves out classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from ppdet.core.errors import UserError
+from ppdet.data_edit.align import reclassed, same_classes
+from ppdet.data_edit.parts import Part
+
+_FORM = 'expected classes as in "car,truck->vehicle;person"'
+
+
+def parse_classes(text: str) -> dict[str, str]:
+    """The new name of each old class, in the order of `text`: "a,b->c;d" makes c of a and b, and keeps d."""
+    new: dict[str, str] = {}
+    for group in filter(None, (part.strip() for part in text.split(";"))):
+        old, arrow, target = (part.strip() for part in group.partition("->"))
+        names = [name.strip() for name in old.split(",")]
+        if not all(names) or (arrow and not target) or "->" in target:
+            raise UserError(f"--classes: found {group!r}; {_FORM}")
+        for name in names:
+            if name in new:
+                raise UserError(f"--classes: names {name!r} twice; name each class once")
+            new[name] = target or name
+    if not new:
+        raise UserError(f"--classes: found no class; {_FORM}")
+    return new
+
+
+def remap(parts: Sequence[Part], new: Mapping[str, str]) -> tuple[list[Part], list[str]]:
+    """The parts with the classes of `new`, and remarks. Objects of other classes are left out; all images stay.
+
+    A new class has the other fields of the first class that it is made of, as its id.
+    """
+    parts = same_classes(parts)
+    known = parts[0].classes
+    for name in new:
+        require_class(name, known)
+    targets = list(dict.fromkeys(new.values()))
+    sources = {target: known.index(name) for name, target in reversed(list(new.items()))}
+    categories = [dict(parts[0].categories[sources[target]]) | {"name": target} for target in targets]
+    index = [targets.index(new[name]) if name in new else None for name in known]
+    return [reclassed(part, index, categories) for part in parts], _remarks(parts, index)
+
+
+def require_class(name: str, known: Sequence[str]) -> None:
+    """Raises UserError if the data set has no such class, or more than one."""
+    if name not in known:
+        near = get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known[:20])}"
+        raise UserError(f"--classes: the data has no class {name!r}; {hint}")
+    if known.count(name) > 1:
+        raise UserError(
+            f"--classes: {known.count(name)} classes are called {name!r}; give each a name of its own first"
+        )
+
+
+def _remarks(parts: Sequence[Part], index: Sequence[int | None]) -> list[str]:
+    gone = [name for name, new in zip(parts[0].classes, index, strict=True) if new is None]
+    objects = [each for part in parts for picture in part.pictures for each in picture.objects]
+    lost = sum(index[each.class_index] is None for each in objects)
+    pictures = [picture for part in parts for picture in part.pictures if picture.objects]
+    emptied = sum(all(index[each.class_index] is None for each in picture.objects) for picture in pictures)
+    if not gone:
+        return []
+    return [
+        f"{len(gone)} classes are left out with {lost} objects: {', '.join(gone[:10])}",
+        f"{emptied} images have no object any more; they stay, and are trained on with allow_empty: true",
+    ]
