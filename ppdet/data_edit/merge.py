@@ -20,7 +20,8 @@ def merge(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> tuple[
     names = list(dict.fromkeys(part.name for parts in parts_of for part in parts))
     whole = [source for source, parts in zip(sources, parts_of, strict=True) if parts[0].name == "all"]
     if whole and len(names) > 1:
-        raise UserError(f"{whole[0]}: has no splits, but other data sets have {names}; use `ppdet data split` first")
+        others = ", ".join(name for name in names if name != "all")
+        raise UserError(f"{whole[0]}: has no splits, but other data sets have {others}; use `ppdet data split` first")
     aligned = same_classes([part for parts in parts_of for part in parts])
     merged = [joined(name, [part for part in aligned if part.name == name]) for name in names]
     return merged, [*_partly_annotated(sources, parts_of), *_repeated(aligned, merged)]

@@ -14,7 +14,6 @@ from ppdet.data_check.find_splits import datasets_of
 from ppdet.data_check.fix import write_fixed
 from ppdet.data_check.read import read_split
 from ppdet.data_check.split import Network
-from ppdet.utils.new_folder import require_new
 from tests.data_check.test_check import FAULTS, findings_of
 from tests.support.data_faults import BOXES, FaultySet, copy_of
 
@@ -127,17 +126,6 @@ def test_files_of_one_name_in_two_folders(clean: FaultySet, tmp_path: Path) -> N
     fix(made, tmp_path / "fixed")
     assert (tmp_path / "fixed" / "train" / "3_0.png").resolve() == made.root / "train" / "more" / "0.png"
     assert findings_of(tmp_path / "fixed") == []
-
-
-def test_a_folder_that_exists_or_lies_inside_is_refused(clean: FaultySet, tmp_path: Path) -> None:
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").touch()
-    for folder in (tmp_path / "full", tmp_path / "full" / "mine.txt"):
-        with pytest.raises(UserError, match="--fix: .* exists already; give a new folder"):
-            require_new(folder, clean.root, "--fix")
-    with pytest.raises(UserError, match="lies inside .*; give a folder outside"):
-        require_new(clean.root / "fixed", clean.root, "--fix")
-    require_new(tmp_path / "new", clean.root, "--fix")
 
 
 def test_a_folder_that_cannot_be_written(clean: FaultySet, tmp_path: Path) -> None:
