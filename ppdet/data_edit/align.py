@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.data_edit.licenses import same_licenses
 from ppdet.data_edit.parts import Entry, Object, Part, Picture
 
 
@@ -46,12 +47,20 @@ def _moved(objects: Iterable[Object], index: Sequence[int | None]) -> list[Objec
 def joined(name: str, parts: Sequence[Part]) -> Part:
     """All images of the parts, which have one list of classes. An image that several list has the objects of all."""
     by_file: dict[str, Picture] = {}
+    parts = same_licenses(parts)
     for part in parts:
         for picture in part.pictures:
             file = picture.real_file
             by_file[file] = _with_objects(by_file[file], picture.objects) if file in by_file else picture
     others = {key: value for part in reversed(parts) for key, value in part.others.items()}
     return Part(name, parts[0].categories, list(by_file.values()), others, sum(part.without_box for part in parts))
+
+
+def listed_again(parts: Sequence[Part], new: Sequence[Part]) -> list[str]:
+    """A remark if the joined parts have fewer images than those they are made of."""
+    if fewer := sum(len(part.pictures) for part in parts) - sum(len(part.pictures) for part in new):
+        return [f"{fewer} images are listed again; they count once, with all objects"]
+    return []
 
 
 def _with_objects(picture: Picture, more: Iterable[Object]) -> Picture:

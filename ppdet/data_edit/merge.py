@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppdet.core.errors import UserError
-from ppdet.data_edit.align import joined, same_classes
+from ppdet.data_edit.align import joined, listed_again, same_classes
 from ppdet.data_edit.parts import Part
 
 
@@ -24,7 +24,8 @@ def merge(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> tuple[
         raise UserError(f"{whole[0]}: has no splits, but other data sets have {others}; use `ppdet data split` first")
     aligned = same_classes([part for parts in parts_of for part in parts])
     merged = [joined(name, [part for part in aligned if part.name == name]) for name in names]
-    return merged, [*_partly_annotated(sources, parts_of), *_repeated(aligned, merged)]
+    remarks = _partly_annotated(sources, parts_of) + listed_again(aligned, merged) + _in_two_splits(merged)
+    return merged, remarks
 
 
 def _partly_annotated(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> list[str]:
@@ -38,15 +39,8 @@ def _partly_annotated(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]
     ]
 
 
-def _repeated(parts: Sequence[Part], merged: Sequence[Part]) -> list[str]:
-    """Remarks on the files that are listed more than once."""
-    listed, kept = (sum(len(part.pictures) for part in each) for each in (parts, merged))
-    files = {picture.real_file for part in merged for picture in part.pictures}
-    remarks = []
-    if listed > kept:
-        remarks.append(f"{listed - kept} images are listed again; they count once, with all objects")
-    if kept > len(files):
-        remarks.append(
-            f"{kept - len(files)} images are in more than one split; use `ppdet data split`, which corrects it"
-        )
-    return remarks
+def _in_two_splits(merged: Sequence[Part]) -> list[str]:
+    files = [picture.real_file for part in merged for picture in part.pictures]
+    if repeated := len(files) - len(set(files)):
+        return [f"{repeated} images are in more than one split; use `ppdet data split`, which corrects it"]
+    return []

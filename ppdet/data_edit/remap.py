@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from ppdet.core.errors import UserError
 from ppdet.data_edit.align import reclassed, same_classes
 from ppdet.data_edit.parts import Part
+from ppdet.utils.json_file import UNFIT
 
 _FORM = 'expected classes as in "car,truck->vehicle;person"'
 
@@ -20,6 +21,8 @@ def parse_classes(text: str) -> dict[str, str]:
         names = [name.strip() for name in old.split(",")]
         if not all(names) or (arrow and not target) or "->" in target:
             raise UserError(f"--classes: found {group!r}; {_FORM}")
+        if UNFIT.search(target):
+            raise UserError(f"--classes: the class name {target!r} holds control characters; correct it")
         for name in names:
             if name in new:
                 raise UserError(f"--classes: names {name!r} twice; name each class once")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.data_edit.align import joined, same_classes
+from ppdet.data_edit.align import joined, listed_again, same_classes
 from ppdet.data_edit.groups import find_groups
 from ppdet.data_edit.parts import Part, Picture
 from ppdet.data_edit.stratify import stratify
@@ -44,7 +44,7 @@ def split_part(
                 f"--{name}: {shares[name]:g} of {len(groups)} images that form {len(of_groups)} groups is none; give a "
                 "larger share, or more images"
             )
-    return new, _remarks(groups, new)
+    return new, listed_again(parts, new) + _remarks(groups, new)
 
 
 def count_labels(pictures: Sequence[Picture], num_classes: int) -> np.ndarray:
@@ -79,5 +79,7 @@ def _remarks(groups: np.ndarray, parts: Sequence[Part]) -> list[str]:
 
 def boxes_by_class(part: Part) -> Counter[str]:
     """The number of boxes of each class, also of those without any."""
-    totals = count_labels(part.pictures, len(part.categories)).sum(0).tolist()
-    return Counter(dict(zip(part.classes, totals, strict=False)))
+    totals = Counter({name: 0 for name in part.classes})
+    for name, count in zip(part.classes, count_labels(part.pictures, len(part.classes)).sum(0).tolist(), strict=False):
+        totals[name] += count
+    return totals

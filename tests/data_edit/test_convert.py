@@ -18,6 +18,7 @@ from ppdet.data_edit.convert import FORMATS, write
 from ppdet.data_edit.parts import Object, Part, Picture
 from ppdet.data_edit.read import read_parts
 from tests.support.data_faults import FaultySet, copy_of, picture
+from tests.support.image_specimens import encoded, exif, png_chunk
 from tests.support.part_content import content
 
 ODD_NAMES = ["a b.png", "c.png.png", "d.xml.png", ".hidden.png", "{e}.png", "f 1.png", "é.PNG", "sub/0.png", "g%20.png"]
@@ -178,6 +179,20 @@ def test_what_yolo_gets(clean: FaultySet, tmp_path: Path) -> None:
     }
     lines = (tmp_path / "new" / "labels" / "train" / "0.txt").read_text().splitlines()
     assert lines[0] == "0 0.1875 0.25 0.25 0.3333333333"  # 10, 10, 40, 40 of 160 x 120
+
+
+def test_images_that_exif_turns(tmp_path: Path) -> None:
+    """Boxes of the upright image fit YOLO; boxes of the stored one are refused, as no fraction would be right."""
+    data = encoded(".png", picture(1))
+    file = tmp_path / "a.png"
+    file.write_bytes(data[:33] + png_chunk(b"eXIf", exif(6)) + data[33:])
+    objects = [Object(0, [10.0, 20.0, 30.0, 40.0], False, False, {})]
+    upright, stored = (Picture(str(file), "a.png", size, {}, objects) for size in ((160, 120), (120, 160)))
+    write(tmp_path / "new", [Part("all", [{"name": "a"}], [upright])], "yolo")
+    (part,) = read_parts(tmp_path / "new", [])
+    assert content(part) == {"a.png": [("a", [10, 20, 30, 40])]}
+    with pytest.raises(UserError, match="is annotated as it is before EXIF turns it"):
+        write(tmp_path / "other", [Part("all", [{"name": "a"}], [stored])], "yolo")
 
 
 def test_one_list_without_splits(clean: FaultySet, tmp_path: Path) -> None:

@@ -44,6 +44,24 @@ def test_an_image_in_two_splits_is_said() -> None:
     assert remarks == ["1 images are in more than one split; use `ppdet data split`, which corrects it"]
 
 
+def test_licenses_of_both() -> None:
+    """Equal ones count once, and each image keeps its own."""
+    licenses = [[{"id": 1, "name": "free"}, {"id": 2, "name": "mine"}], [{"id": 1, "name": "mine"}]]
+    parts = [
+        replace(
+            part,
+            others={"licenses": listed, "info": part.pictures[0].name},
+            pictures=[replace(part.pictures[0], entry={"license": number})],
+        )
+        for part, listed, number in zip(
+            (made_part([[("a", BOX)]], prefix=prefix) for prefix in "xy"), licenses, (2, 1), strict=True
+        )
+    ]
+    (new,), _ = merge(SOURCES, [[part] for part in parts])
+    assert new.others == {"licenses": licenses[0], "info": "x0.png"}
+    assert [picture.entry["license"] for picture in new.pictures] == [2, 2]
+
+
 def test_a_set_without_splits_needs_some() -> None:
     with pytest.raises(
         UserError, match="second: has no splits, but other data sets have train; use `ppdet data split`"

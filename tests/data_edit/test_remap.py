@@ -60,6 +60,7 @@ def test_names_are_exchanged() -> None:
         ("->b", "found '->b'"),
         ("a->b->c", "found 'a->b->c'"),
         ("a;a->b", "names 'a' twice"),
+        ("a->b\x1b", "the class name 'b\\x1b' holds control characters"),
     ],
 )
 def test_bad_texts(text: str, message: str) -> None:

@@ -56,7 +56,8 @@ def test_copies_stay_together(clean: FaultySet, tmp_path: Path) -> None:
         for check in (files_in_two_splits, images_copied_across, images_nearly_copied_across):
             assert check(splits) is None
         assert remarks == [
-            "10 images are copies, look alike or share a group: 5 groups stay together, the largest of 2 images"
+            "1 images are listed again; they count once, with all objects",
+            "10 images are copies, look alike or share a group: 5 groups stay together, the largest of 2 images",
         ]
 
 
