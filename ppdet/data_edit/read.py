@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet, Dataset
 from ppdet.data.datasets.base import AnnotatedDataset, require_file, require_folder
 from ppdet.data.datasets.coco_json import SECTIONS, Annotation, parse_coco, read_sections
@@ -25,7 +27,12 @@ def read_parts(source: Path, names: Sequence[str]) -> list[Part]:
     Images that a file lists twice under one id count once, as in training.
     """
     datasets, _ = datasets_of(source, names, None)
-    return [read_part(name, dataset) for name, dataset in datasets.items()]
+    return [read_part(_plain(name), dataset) for name, dataset in datasets.items()]
+
+
+def _plain(name: str) -> str:
+    """The name of a split, which may be the path of a list, as the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 def read_part(name: str, dataset: Dataset) -> Part:
@@ -40,6 +47,8 @@ def read_part(name: str, dataset: Dataset) -> Part:
 
 def _of_coco(name: str, path: Path, folder: Path) -> Part:
     content = read_sections(path, SECTIONS)
+    if not content["images"]:
+        raise UserError(f"{path}: lists no images; remove the file, or list some")
     file, files = parse_coco(path, content), FileNames()
     objects: list[list[Object]] = [[] for _ in file.images]
     for annotation in file.annotations:

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from ppdet.core.errors import UserError
 from ppdet.data.ops.decode import image_size
 from ppdet.data_edit.links import link_image
@@ -25,7 +27,7 @@ def write_voc(temp: Path, parts: Sequence[Part]) -> Counter[str]:
     for part in parts:
         losses["objects without a box are left out"] += part.without_box
         stems = []
-        for picture in part.pictures:
+        for picture in tqdm(part.pictures, part.name, unit="image", disable=None):
             link = link_image(picture, images, taken)
             stems.append(link.stem)
             (annotations / f"{link.stem}.xml").write_bytes(_xml(picture, link.name, part.classes, losses))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from tqdm import tqdm
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets.yolo_yaml import SPLITS
@@ -29,7 +30,7 @@ def write_yolo(temp: Path, parts: Sequence[Part]) -> Counter[str]:
         images.mkdir(parents=True)
         labels.mkdir(parents=True)
         losses["objects without a box are left out"] += part.without_box
-        for picture in part.pictures:
+        for picture in tqdm(part.pictures, part.name, unit="image", disable=None):
             stem = link_image(picture, images, taken).stem
             (labels / f"{stem}.txt").write_text(_labels(picture, losses), encoding="utf-8")
     classes = parts[0].classes

@@ -61,6 +61,14 @@ def test_convert(made: FaultySet, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "- " not in capsys.readouterr().out  # nothing is lost
 
 
+def test_a_split_named_by_its_file(made: FaultySet, tmp_path: Path) -> None:
+    (tmp_path / "set" / "lists").mkdir(parents=True)
+    (tmp_path / "set" / "images").symlink_to(made.root / "train")
+    (tmp_path / "set" / "lists" / "old.json").symlink_to(made.root / "train.json")
+    run("convert", tmp_path / "set", "--split", "lists/old.json", "--to", "voc", "--output", tmp_path / "voc")
+    assert len((tmp_path / "voc" / "ImageSets" / "Main" / "lists_old.json.txt").read_text().split()) == 24
+
+
 def test_merge_remap_and_subset(made: FaultySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("remap", made.root, "--classes", "red,blue->mixed", "--output", tmp_path / "remapped")
     said = "- 1 classes are left out with 44 objects: green\n- 0 images have no object any more"

@@ -24,6 +24,13 @@ from tests.support.part_content import content, made_part
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
+def assert_no_copies_across(root: Path) -> None:
+    datasets, network = datasets_of(root, [], None)
+    splits = with_pixels([read_split(name, dataset, network) for name, dataset in datasets.items()])
+    for check in (files_in_two_splits, images_copied_across, images_nearly_copied_across):
+        assert check(splits) is None
+
+
 def test_every_image_once_with_its_objects(clean: FaultySet, tmp_path: Path) -> None:
     parts = read_parts(clean.root, [])
     new, remarks = split_part(parts, SHARES, None, 0)
@@ -51,10 +58,7 @@ def test_copies_stay_together(clean: FaultySet, tmp_path: Path) -> None:
         new, remarks = split_part(read_parts(made.root, []), {"train": 0.7, "val": 0.3}, None, seed)
         write(tmp_path / f"new{seed}", new)
         assert sum(len(part.pictures) for part in new) == 43  # the file of both lists counts once
-        datasets, network = datasets_of(tmp_path / f"new{seed}", [], None)
-        splits = with_pixels([read_split(name, dataset, network) for name, dataset in datasets.items()])
-        for check in (files_in_two_splits, images_copied_across, images_nearly_copied_across):
-            assert check(splits) is None
+        assert_no_copies_across(tmp_path / f"new{seed}")
         assert remarks == [
             "1 images are listed again; they count once, with all objects",
             "10 images are copies, look alike or share a group: 5 groups stay together, the largest of 2 images",
@@ -89,8 +93,8 @@ def test_images_without_boxes_are_shared_out() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_shares_of_bccd(seed: int, shared: Path) -> None:
-    """The share of each class in each part is within 3 % of that in the whole set."""
+def test_shares_of_bccd(seed: int, shared: Path, tmp_path: Path) -> None:
+    """The share of each class in each part is within 3 % of that in the whole set; no copy is in another part."""
     new, _ = split_part(read_parts(shared / "data" / "bccd", []), SHARES, None, seed)
     counts = [boxes_by_class(part) for part in new]
     whole = sum(counts, Counter[str]())
@@ -100,3 +104,5 @@ def test_shares_of_bccd(seed: int, shared: Path) -> None:
             assert found[name] / found.total() == pytest.approx(total / whole.total(), rel=0.03)
     files = Counter(picture.real_file for part in new for picture in part.pictures)
     assert len(files) == files.total() == 364
+    write(tmp_path / "new", new)
+    assert_no_copies_across(tmp_path / "new")
