@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
+from ppdet.data_edit import FORMATS
 from ppdet.deploy.options import as_path
 
 
@@ -40,7 +41,7 @@ def _split(p: argparse.ArgumentParser) -> None:
 
 def _convert(p: argparse.ArgumentParser) -> None:
     _add_source(p)
-    p.add_argument("--to", required=True, choices=("coco", "yolo", "voc"), help="the format")
+    p.add_argument("--to", required=True, choices=FORMATS, help="the format")
     _add_output(p)
 
 

@@ -21,16 +21,17 @@ def similar_pairs(hashes: np.ndarray, thumbnails: np.ndarray) -> list[tuple[int,
         thumbnails: [N, K] uint8, gray. They decide where the hashes are alike.
     """
     nearest: dict[int, int] = {}
-    for i, j in all_similar_pairs(hashes, thumbnails):
-        nearest[j] = min(i, nearest.get(j, i))
+    for low, high in all_similar_pairs(hashes, thumbnails):
+        for i, j in zip(low.tolist(), high.tolist(), strict=True):
+            nearest[j] = min(i, nearest.get(j, i))
     return sorted((i, j) for j, i in nearest.items())
 
 
-def all_similar_pairs(hashes: np.ndarray, thumbnails: np.ndarray) -> Iterator[tuple[int, int]]:
-    """As `similar_pairs`, but each j with every i, in no order, and some pairs more than once."""
+def all_similar_pairs(hashes: np.ndarray, thumbnails: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """As `similar_pairs`, but each j with every i, in no order, and some pairs more than once; i [M] and j [M] each."""
     for low, high in _candidates(hashes):
         alike = _difference(thumbnails[low], thumbnails[high]) <= _MOST_LEVELS
-        yield from zip(low[alike].tolist(), high[alike].tolist(), strict=True)
+        yield low[alike], high[alike]
 
 
 def _candidates(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

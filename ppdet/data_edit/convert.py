@@ -16,8 +16,6 @@ from ppdet.data_edit.write_voc import write_voc
 from ppdet.data_edit.write_yolo import write_yolo
 from ppdet.utils.new_folder import new_folder
 
-FORMATS = ("coco", "yolo", "voc")
-
 
 def write(folder: Path, parts: Sequence[Part], to: str = "coco") -> list[str]:
     """Writes the new folder, whole or not at all; returns remarks on what the format cannot hold."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from itertools import chain
 
 import numpy as np
 
@@ -24,8 +24,8 @@ def find_groups(pictures: Sequence[Picture], key: re.Pattern[str] | None) -> np.
     """
     pixels = inspect_all([picture.file for picture in pictures])
     named = _equal([_key(picture, key) for picture in pictures] if key else [])
-    copies = _equal([each.digest if each and each.digest else None for each in pixels])
-    return connected(len(pictures), [*named, *copies, *_near(pixels)])
+    copies = _equal([(each and each.digest) or None for each in pixels])
+    return connected(len(pictures), chain([named, copies], _near(pixels)))
 
 
 def as_pattern(text: str) -> re.Pattern[str]:
@@ -36,37 +36,41 @@ def as_pattern(text: str) -> re.Pattern[str]:
         raise UserError(f"--by-group: {text!r} is no regular expression ({error}); correct it") from None
 
 
-def connected(count: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
-    """[count] int64: numbers from 0 that are equal for what the pairs connect, also by way of others."""
-    parent = list(range(count))
+def connected(count: int, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """[count] int64: numbers from 0 that are equal for what the pairs connect, also by way of others.
 
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = item = parent[parent[item]]
-        return item
-
-    for a, b in pairs:
-        parent[max(root(a), root(b))] = min(root(a), root(b))
-    return np.unique([root(item) for item in range(count)], return_inverse=True)[1].astype(np.int64)
+    Args:
+        count: the number of items.
+        pairs: the positions [M] of the first and of the second items of M pairs each.
+    """
+    root = np.arange(count)
+    for first, second in pairs:
+        while (apart := root[first] != root[second]).any():
+            ends = root[first[apart]], root[second[apart]]
+            np.minimum.at(root, np.maximum(*ends), np.minimum(*ends))
+            while (root != root[root]).any():
+                root = root[root]
+    return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
 
 def _key(picture: Picture, pattern: re.Pattern[str]) -> str | None:
-    match = pattern.search(str(PurePosixPath(picture.name.replace("\\", "/"))))
+    match = pattern.search(picture.name.replace("\\", "/"))
     return match and match[min(1, pattern.groups)]
 
 
-def _equal(keys: Sequence[str | bytes | None]) -> Iterator[tuple[int, int]]:
-    """A pair of each position and the first one with an equal key."""
+def _equal(keys: Sequence[str | bytes | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of each position and the first one with an equal key."""
     first: dict[str | bytes, int] = {}
-    for index, key in enumerate(keys):
-        if key is not None:
-            yield first.setdefault(key, index), index
+    found = [(first.setdefault(key, index), index) for index, key in enumerate(keys) if key is not None]
+    table = np.array(found, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
 
 
-def _near(pixels: Sequence[Pixels | None]) -> Iterator[tuple[int, int]]:
-    places = [index for index, each in enumerate(pixels) if each and not each.problem and not is_blank(each)]
-    found = [each for index in places if (each := pixels[index])]
+def _near(pixels: Sequence[Pixels | None]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of images that look almost the same."""
+    usable = [index for index, each in enumerate(pixels) if each and not each.problem and not is_blank(each)]
+    found, places = [each for index in usable if (each := pixels[index])], np.array(usable, np.int64)
     hashes = np.array([each.hash for each in found], np.uint64)
     thumbnails = np.array([each.thumbnail for each in found], np.uint8).reshape(-1, THUMBNAIL**2)
-    for i, j in all_similar_pairs(hashes, thumbnails):
-        yield places[i], places[j]
+    for low, high in all_similar_pairs(hashes, thumbnails):
+        yield places[low], places[high]

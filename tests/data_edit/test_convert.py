@@ -14,7 +14,8 @@ import yaml
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import AutoDataset
-from ppdet.data_edit.convert import FORMATS, write
+from ppdet.data_edit import FORMATS
+from ppdet.data_edit.convert import write
 from ppdet.data_edit.parts import Object, Part, Picture
 from ppdet.data_edit.read import read_parts
 from tests.support.data_faults import FaultySet, copy_of, picture

@@ -22,8 +22,15 @@ def pictures(folder: Path, images: dict[str, np.ndarray]) -> list[Picture]:
 
 
 def test_connected_by_way_of_others() -> None:
-    assert connected(6, [(4, 2), (0, 5), (2, 0)]).tolist() == [0, 1, 0, 2, 0, 0]
+    pairs = [(np.array([4, 0, 5]), np.array([2, 5, 0])), (np.array([2]), np.array([0]))]
+    assert connected(6, pairs).tolist() == [0, 1, 0, 2, 0, 0]
     assert connected(3, []).tolist() == [0, 1, 2]
+
+
+def test_a_long_chain() -> None:
+    order = np.random.default_rng(0).permutation(1000)
+    even = order[order % 2 == 0]
+    assert connected(1000, [(even[:-1], even[1:])]).tolist() == [0 if i % 2 == 0 else (i + 1) // 2 for i in range(1000)]
 
 
 def test_copies_and_near_copies(tmp_path: Path) -> None:
