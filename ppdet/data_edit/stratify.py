@@ -61,9 +61,8 @@ def _exchanged(parts: np.ndarray, labels: np.ndarray, wanted: np.ndarray, rng: n
             gained = np.concatenate([labels[tried], nothing]) - labels[unit]  # by the unit's part
             before = _cost(surplus[own], wanted[own]) + _cost(surplus[to], wanted[to])
             after = _cost(surplus[own] + gained, wanted[own]) + _cost(surplus[to] - gained, wanted[to])
-            change = np.where(to == own, 0, after - before)
-            best = int(np.argmin(change))
-            if change[best] < -1e-9:
+            best = int(np.argmin(after - before))  # within a part nothing is gained
+            if after[best] < before[best] - 1e-9:
                 changed = True
                 surplus[own] += gained[best]
                 surplus[to[best]] -= gained[best]

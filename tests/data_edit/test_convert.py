@@ -22,7 +22,18 @@ from tests.support.data_faults import FaultySet, copy_of, picture
 from tests.support.image_specimens import encoded, exif, png_chunk
 from tests.support.part_content import content
 
-ODD_NAMES = ["a b.png", "c.png.png", "d.xml.png", ".hidden.png", "{e}.png", "f 1.png", "é.PNG", "sub/0.png", "g%20.png"]
+ODD_NAMES = [
+    "a b.png",
+    "c.png",
+    "c.png.png",
+    "d.xml.png",
+    ".hidden.png",
+    "{e}.png",
+    "f 1.png",
+    "é.PNG",
+    "sub/0.png",
+    "g%20.png",
+]
 
 
 def odd_boxes(made: FaultySet) -> None:

@@ -42,6 +42,13 @@ def test_copies_and_near_copies(tmp_path: Path) -> None:
     assert find_groups(found, None).tolist() == [0, 1, 0, 0, 0]
 
 
+def test_near_copies_after_an_unreadable_file(tmp_path: Path) -> None:
+    small = cv2.resize(picture(1), (80, 60), interpolation=cv2.INTER_AREA)
+    found = pictures(tmp_path, {"a.png": picture(3), "b.png": picture(2), "c.png": picture(1), "d.png": small})
+    (tmp_path / "a.png").write_bytes(b"no image")
+    assert find_groups(found, None).tolist() == [0, 1, 2, 2]
+
+
 def test_blank_images_are_not_alike(tmp_path: Path) -> None:
     blank = np.full((60, 80, 3), 90, np.uint8)
     assert find_groups(pictures(tmp_path, {"a.png": blank, "b.png": blank + 1}), None).tolist() == [0, 1]
@@ -55,7 +62,7 @@ def test_missing_and_unreadable_files_are_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "groups"),
-    [(r"cam\d", [0, 0, 1, 2]), (r"_(day\d)", [0, 1, 0, 2]), ("^x", [0, 1, 2, 3])],
+    [(r"cam\d", [0, 0, 1, 2]), (r"cam\d_(day\d)", [0, 1, 0, 2]), ("^x", [0, 1, 2, 3])],
 )
 def test_names(pattern: str, groups: list[int], tmp_path: Path) -> None:
     names = ["cam1_day1.png", "cam1_day2.png", "cam2_day1.png", "other.png"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from ppdet.data_check.read import read_split
 from ppdet.data_edit.convert import write
 from ppdet.data_edit.groups import as_pattern
 from ppdet.data_edit.read import read_parts
-from ppdet.data_edit.split import boxes_by_class, split_part
+from ppdet.data_edit.split import boxes_by_class, count_labels, split_part
 from tests.support.data_faults import FaultySet, copy_of, picture
 from tests.support.image_specimens import encoded
 from tests.support.part_content import content, made_part
@@ -83,6 +84,15 @@ def test_a_class_that_is_too_rare_is_named() -> None:
 def test_too_few_images() -> None:
     with pytest.raises(UserError, match="--val: 0.1 of 3 images that form 3 groups is none; give a larger share"):
         split_part([made_part([[("a", (0, 0, 9, 9))]] * 3)], {"train": 0.9, "val": 0.1}, None, 0)
+
+
+def test_what_is_counted() -> None:
+    """Boxes of each class, images without boxes, images; neither crowds nor objects without a box."""
+    box = [0.0, 0.0, 9.0, 9.0]
+    part = made_part([[("a", box), ("a", box), ("b", box)], [], [("b", box), ("b", box)]])
+    crowd, no_box = (replace(part.pictures[2].objects[0], **change) for change in ({"crowd": True}, {"box": None}))
+    pictures = [*part.pictures[:2], replace(part.pictures[2], objects=[crowd, no_box])]
+    assert count_labels(pictures, 2).tolist() == [[2, 1, 0, 1], [0, 0, 1, 1], [0, 0, 1, 1]]
 
 
 def test_images_without_boxes_are_shared_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ppdet.data_edit import stratify as stratify_module
 from ppdet.data_edit.stratify import stratify
 
 
@@ -24,6 +25,14 @@ def test_an_even_division_is_found() -> None:
         parts = stratify(counts, [0.8, 0.1, 0.1], np.random.default_rng(seed))
         assert have(counts, parts, 0) == [16, 24, 32, 32]
         assert have(counts, parts, 1) == have(counts, parts, 2) == [2, 3, 4, 4]
+
+
+def test_the_first_division_counts_what_is_given() -> None:
+    """Without any exchange: each unit goes to the part that lacks most."""
+    counts = of_images(np.repeat(np.eye(3, dtype=np.int64), 20, axis=0))
+    labels, wanted = counts.astype(np.float64), np.outer([0.75, 0.25], counts.sum(0))
+    parts = stratify_module._divided(labels, wanted, np.random.default_rng(0))
+    assert have(counts, parts, 1) == [5, 5, 5, 15]
 
 
 def test_shares_of_random_labels() -> None:

@@ -34,6 +34,13 @@ def test_the_number_is_exact_and_the_order_stays(number: int) -> None:
     assert names == [picture.name for picture in part.pictures if picture.name in set(names)]
 
 
+def test_the_number_is_exact_where_the_shares_are_not() -> None:
+    """Half of the boxes are in one of ten images."""
+    part = made_part([[("a", BOX)] * 9] + [[("a", BOX)]] * 9)
+    for seed in range(5):
+        assert len(some(part, 5, seed).pictures) == 5
+
+
 def test_shares_stay() -> None:
     part = made_part([[("a", BOX)] * 3 + [("b", BOX)] * (index % 4 == 0) for index in range(100)])
     assert boxes_by_class(some(part, 20, 0)) == {"a": 60, "b": 5}
