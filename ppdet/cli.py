@@ -217,7 +217,7 @@ COMMANDS = {
         _config_options,
     ),
     "data": Command(
-        "Find what is wrong with a data set, before a training does; split, convert, merge, remap or thin it.",
+        "Look at a data set, find what is wrong with it before a training does, split, convert, merge or thin it.",
         "check dataset/demo --size 160",
         "ppdet.commands.data",
         add_data_options,

@@ -20,7 +20,7 @@ FLOORS = [
     {"weights"},
     {"catalog"},
     {"session", "data_check"},
-    {"data_edit"},
+    {"data_edit", "data_view"},
     {"export"},
     {"evaluation"},
     {"training", "quantization"},

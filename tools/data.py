@@ -1,4 +1,4 @@
-"""Find what is wrong with a data set, before a training does: python3 tools/data.py check <folder or config>"""
+"""Look at a data set, find what is wrong with it, change it: python3 tools/data.py check <folder or config>"""
 
 import sys
 from pathlib import Path

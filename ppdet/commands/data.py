@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 
+from ppdet.commands.data_view import show, stats
 from ppdet.core.errors import UserError
 from ppdet.data_check.check import check_splits, with_pixels
-from ppdet.data_check.find_splits import datasets_of
 from ppdet.data_check.fix import write_fixed
-from ppdet.data_check.read import read_split
+from ppdet.data_check.read import read_splits
 from ppdet.data_check.report import as_text, write_report
 from ppdet.data_edit import report
 from ppdet.data_edit.convert import write
@@ -28,10 +27,7 @@ from ppdet.utils.new_folder import require_new
 
 def main(args: argparse.Namespace) -> None:
     """Run the action `args.action`."""
-    if args.action == "check":
-        _check(args)
-    else:
-        _edit(args)
+    {"check": _check, "stats": stats, "show": show}.get(args.action, _edit)(args)
 
 
 def _edit(args: argparse.Namespace) -> None:
@@ -48,13 +44,7 @@ def _check(args: argparse.Namespace) -> None:
     """Check a data set, print what is wrong with it, and exit with status 1 if there are errors."""
     if args.fix:
         require_new(args.fix, args.source, "--fix")
-    datasets, network = datasets_of(args.source, args.split, args.size)
-    logging.disable(logging.WARNING)  # the checks say the same as the readers
-    try:
-        splits = [read_split(name, dataset, network) for name, dataset in datasets.items()]
-    finally:
-        logging.disable(logging.NOTSET)
-    splits = with_pixels(splits)
+    splits = with_pixels(read_splits(args.source, args.split, args.size))
     findings = check_splits(splits)
     if args.json:
         write_report(args.json, splits, findings)

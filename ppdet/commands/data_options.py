@@ -25,8 +25,20 @@ def _check(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", type=as_path, metavar="FILE", help=where)
     fix = "also write a copy to DIR, which must be new: COCO files without the faults that have one remedy only"
     p.add_argument("--fix", type=as_path, metavar="DIR", help=fix)
-    size = "the side of the network's input in pixels (default: the config's; 320 for a folder)"
-    p.add_argument("--size", type=_whole("pixels", 32, 8192), metavar="N", help=size)
+    _add_size(p)
+
+
+def _stats(p: argparse.ArgumentParser) -> None:
+    _add_source(p)
+    p.add_argument("--plot", type=as_path, metavar="FILE.png", help="also draw a page of plots, with matplotlib")
+    p.add_argument("--json", type=as_path, metavar="FILE", help="also write the tables to FILE, which is replaced")
+    _add_size(p)
+
+
+def _show(p: argparse.ArgumentParser) -> None:
+    _add_source(p)
+    _add_seed(p, "another number shows other images")
+    _add_output(p)
 
 
 def _split(p: argparse.ArgumentParser) -> None:
@@ -35,7 +47,7 @@ def _split(p: argparse.ArgumentParser) -> None:
     p.add_argument("--test", type=_share, metavar="X", help="the share of a third split (default: none)")
     group = "images whose names have the same match of REGEX, or of its first group, stay together"
     p.add_argument("--by-group", metavar="REGEX", help=group)
-    _add_seed(p)
+    _add_seed(p, "of the choice between equal images")
     _add_output(p)
 
 
@@ -63,12 +75,14 @@ def _subset(p: argparse.ArgumentParser) -> None:
     p.add_argument("--number", type=_whole("images", 1, 10**9), metavar="N", help=number)
     classes = 'only images with a box of one of these classes, as "car,truck"'
     p.add_argument("--classes", metavar="NAMES", help=classes)
-    _add_seed(p)
+    _add_seed(p, "of the choice between equal images")
     _add_output(p)
 
 
 _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "check": ("find what is wrong with images and annotations, without a model; status 1: something is", _check),
+    "stats": ("count images and boxes, by split and class, and describe their sizes", _stats),
+    "show": ("draw contact sheets: images with their boxes, each class, the smallest boxes, training batches", _show),
     "split": ("divide all images into training, validation and test, with equal shares of classes", _split),
     "convert": ("write a data set in another format, with links to its images", _convert),
     "merge": ("write the lists of several data sets as one", _merge),
@@ -87,9 +101,14 @@ def _add_output(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", type=as_path, required=True, metavar="DIR", help="a new folder")
 
 
-def _add_seed(p: argparse.ArgumentParser) -> None:
-    about = "of the choice between equal images (default: %(default)s)"
-    p.add_argument("--seed", type=_whole("a number", 0, 2**63), default=0, metavar="N", help=about)
+def _add_size(p: argparse.ArgumentParser) -> None:
+    about = "the side of the network's input in pixels (default: the config's; 320 for a folder)"
+    p.add_argument("--size", type=_whole("pixels", 32, 8192), metavar="N", help=about)
+
+
+def _add_seed(p: argparse.ArgumentParser, about: str) -> None:
+    seed = _whole("a number", 0, 2**63 - 1)
+    p.add_argument("--seed", type=seed, default=0, metavar="N", help=f"{about} (default: %(default)s)")
 
 
 def _share(text: str) -> float:

@@ -59,9 +59,7 @@ def run(
     warnings.formatwarning = _format_warning
     try:
         if getattr(args, "config", None):
-            prepare_libraries(quiet=not debug)
-            for chatter in _PADDLE_CHATTER:
-                warnings.filterwarnings("ignore", message=chatter)
+            prepare_paddle(debug)
             _check_config(args)
         main(args)
     except Exception as error:
@@ -77,6 +75,13 @@ def run(
         sys.exit(error.status if isinstance(error, Interrupted) else 130)
     finally:
         gc.freeze()  # at its end Python would search half a million objects of Paddle for garbage, for 0.3 s
+
+
+def prepare_paddle(debug: bool) -> None:
+    """Keeps Paddle, before it is imported, from writing to the terminal, unless `debug`."""
+    prepare_libraries(quiet=not debug)
+    for chatter in _PADDLE_CHATTER:
+        warnings.filterwarnings("ignore", message=chatter)
 
 
 def _format_warning(

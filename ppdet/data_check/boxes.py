@@ -77,7 +77,7 @@ def boxes_tiny(split: Split) -> Finding | None:
 def boxes_small_for_the_input(split: Split) -> Finding | None:
     """Many boxes of a class are smaller than 8 x 8 pixels after the image is resized to the network's input."""
     usable = _inside(split) & ~split.boxes.crowd
-    small = usable & (_input_area(split) < _SMALL**2)
+    small = usable & (input_area(split) < _SMALL**2)
     shares, worst = [], np.zeros(len(small), bool)
     for index, category in enumerate(split.categories):
         of_class = usable & (split.boxes.class_index == index)
@@ -172,7 +172,7 @@ def is_xyxy(split: Split) -> bool:
     return len(x) >= _FEWEST and bool(fits.all()) and float(beyond.mean()) > _MANY_BEYOND
 
 
-def _input_area(split: Split) -> np.ndarray:
+def input_area(split: Split) -> np.ndarray:
     """[N]: the area of each box in pixels of the network's input, or of its image if that has no known size."""
     sizes = _sizes(split)
     scale = np.where(np.isfinite(sizes), np.array(split.network.size) / np.maximum(sizes, 1), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,20 @@ from ppdet.data.datasets.base import GroundTruth, require_file, require_folder
 from ppdet.data.datasets.box_filter import BoxFilter, Object, Size, make_record
 from ppdet.data.structures import Record
 from ppdet.data_check.coco_entries import read_coco_entries
+from ppdet.data_check.find_splits import datasets_of
 from ppdet.data_check.split import Boxes, Image, Network, Split
 
 _Row = tuple[int, int, Sequence[float], int]  # image, class index, xyxy, difficult
+
+
+def read_splits(source: Path, names: Sequence[str], size: int | None = None) -> list[Split]:
+    """Reads the splits of a folder or a config, see `datasets_of`, without the warnings of the readers."""
+    datasets, network = datasets_of(source, names, size)
+    logging.disable(logging.WARNING)  # the checks say the same
+    try:
+        return [read_split(name, dataset, network) for name, dataset in datasets.items()]
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def read_split(name: str, dataset: Dataset, network: Network) -> Split:

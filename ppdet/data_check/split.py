@@ -58,6 +58,12 @@ class Boxes:
         """[N, 2] width and height in pixels."""
         return np.asarray(self.corners[:, 2:] - self.corners[:, :2])
 
+    @property
+    def are_objects(self) -> np.ndarray:
+        """[N] bool: boxes with a width and a height that are no crowds."""
+        sides = self.sides
+        return np.asarray((sides > SMALLEST_SIDE).all(1) & np.isfinite(sides).all(1) & ~self.crowd)
+
 
 @dataclass(frozen=True)
 class Network:

@@ -1,4 +1,4 @@
-"""Drawing detections on an image."""
+"""Drawing detections, or annotations, on an image."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ _GOLDEN_RATIO = 0.618034  # steps of this much hue keep neighboring classes apar
 
 
 def draw(
-    image: np.ndarray, boxes: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, names: Sequence[str]
+    image: np.ndarray, boxes: np.ndarray, scores: np.ndarray | None, class_ids: np.ndarray, names: Sequence[str]
 ) -> np.ndarray:
     """A copy of `image` with boxes, class names and scores.
 
     Args:
         image: [h, w, 3] uint8 BGR.
         boxes: [n, 4] float, xyxy, pixels of `image`; may reach beyond its edges.
-        scores: [n] float, most confident first: those are drawn on top.
+        scores: [n] float, most confident first: those are drawn on top; None: the boxes have none.
         class_ids: [n] int, which decide the colors.
         names: n class names.
     """
     drawn = np.array(image, order="C")
     width = max(1, round(max(image.shape[:2]) / 320))
     corners = np.round(np.clip(boxes, -1e4, 1e4)).astype(int).tolist()
-    objects = list(zip(corners, scores.tolist(), class_ids.tolist(), names, strict=True))[::-1]
+    endings = [""] * len(boxes) if scores is None else [f" {score:.2f}" for score in scores.tolist()]
+    objects = list(zip(corners, endings, class_ids.tolist(), names, strict=True))[::-1]
     for box, _, class_id, _ in objects:
         cv2.rectangle(drawn, box[:2], box[2:], class_color(class_id), width)
-    for box, score, class_id, name in objects:  # after all boxes, so that no line crosses a label
-        _draw_label(drawn, f"{label(class_id, name)} {score:.2f}", box, class_color(class_id), width)
+    for box, ending, class_id, name in objects:  # after all boxes, so that no line crosses a label
+        _draw_label(drawn, label(class_id, name) + ending, box, class_color(class_id), width)
     return drawn
 
 

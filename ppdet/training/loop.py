@@ -94,7 +94,8 @@ def _train_epoch(
     steps, accumulate_steps = trainer.steps, trainer.settings.accumulate_steps
     trainer.model.train()
     meter = Meter()
-    loaded = trainer.loader.epoch(progress.epoch, progress.step * accumulate_steps)
+    watch = trainer.watch if progress.epoch == 0 else None
+    loaded = trainer.loader.epoch(progress.epoch, progress.step * accumulate_steps, watch)
     groups = full_groups(_until_stopped(loaded, stop), accumulate_steps)
     step_end = time.perf_counter()
     for batches in _progress_bar(groups, progress, steps):

@@ -13,6 +13,7 @@ import yaml
 
 from ppdet.core.config import Config
 from ppdet.core.errors import UserError
+from ppdet.data.loading.batch_sheet import SHEETS
 from ppdet.deploy.files import atomic_write
 from ppdet.runtime import distributed
 from ppdet.training.checkpoint import TrainingPosition
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 _CONFIG = "config.yml"
+_OF_A_RUN = (METRICS, _CONFIG, *SHEETS)
 
 
 @contextmanager
@@ -86,15 +88,13 @@ def _move_foreign_files(output_dir: Path, checkpoint: Path | None, saved: Traini
 
 
 def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
-    """Move the checkpoints `stems`, and the log and config if asked for, to a new folder, and return that folder."""
+    """Move the checkpoints `stems`, and log, config and pictures if asked for, to a new folder, which is returned."""
     number = 1
     while (target := folder / f"earlier-{number}").exists():
         number += 1
     target.mkdir()
     for file in sorted(folder.iterdir()):
-        is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (
-            with_log and file.name in (METRICS, _CONFIG)
-        )
+        is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (with_log and file.name in _OF_A_RUN)
         if is_ours and file.is_file():
             file.rename(target / file.name)
     return target

@@ -15,7 +15,8 @@ import paddle
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
 from ppdet.data.datasets import Category, Dataset
-from ppdet.data.loading.loader import Loader
+from ppdet.data.loading.batch_sheet import batch_sheets
+from ppdet.data.loading.loader import Loader, Watch
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu_training.layers import use_cpu_kernels
@@ -54,6 +55,7 @@ class TrainerParts:
         primary: name of the score that decides which checkpoint is best
         categories: the classes, which go into the checkpoints
         begin: prepares the output folder for this run
+        watch: sees the batches of the first epoch on the host
     """
 
     model: PicoDet
@@ -70,6 +72,7 @@ class TrainerParts:
     primary: str = ""
     categories: Sequence[Category] = ()
     begin: Callable[[], None] = lambda: None
+    watch: Watch | None = None
     callbacks: Sequence[Callback] = ()
 
     @property
@@ -118,6 +121,7 @@ def build_trainer(
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
+        watch=batch_sheets(session.output_dir, reader, dataset) if distributed.rank() == 0 else None,
         callbacks=(JsonLines(session.output_dir / METRICS), *callbacks),
     )
     start = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))

@@ -19,6 +19,7 @@ class Stream(IntEnum):
     DOCTOR = 7  # matrices to multiply
     BENCH = 8  # images and boxes of a train step that is measured
     SPLIT = 9  # which images of a data set go into which list: seed
+    SHEETS = 10  # which images and boxes `ppdet data show` draws: seed
 
 
 def generator(use: Stream, *numbers: int) -> np.random.Generator:

@@ -17,6 +17,6 @@ def format_table(rows: Sequence[Any]) -> str:
 
 
 def _text(cell: str | int | float) -> str:
-    if isinstance(cell, float):
-        return "-" if cell < 0 else f"{cell:.3f}"
-    return printable(str(cell))
+    if not isinstance(cell, str) and cell < 0:
+        return "-"
+    return f"{cell:.3f}" if isinstance(cell, float) else printable(str(cell))

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from ppdet.cli import main
-from tests.support.data_faults import FaultySet, clean_set
+from tests.support.data_faults import NAMES, FaultySet, clean_set
 from tests.test_startup import modules_after
 
 
@@ -15,10 +16,13 @@ def made(tmp_path: Path) -> FaultySet:
     return clean_set(tmp_path / "set")
 
 
-def status(*args: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["data", "check", *map(str, args)])
-    return int(end.value.code or 0)
+def status(*args: object, action: str = "check") -> int:
+    """The exit status of an action; those other than `check` leave by returning if all is well."""
+    try:
+        main(["data", action, *map(str, args)])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -120,5 +124,74 @@ def test_an_unreadable_json(made: FaultySet, capsys: pytest.CaptureFixture[str])
     assert f"error: {path}: not valid JSON" in capsys.readouterr().err
 
 
+def test_statistics(made: FaultySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files_of(made.root)
+    assert status(made.root, "--json", tmp_path / "stats.json", action="stats") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:5] == ["train", "24", "0", "72", "3.000"]
+    assert [line.split()[:5] for line in lines[5:8]] == [["train", name, "24", "24", "0.333"] for name in NAMES]
+    content = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
+    assert [(row["split"], row["boxes"]) for row in content["splits"]] == [("train", 72), ("val", 60)]
+    assert files_of(made.root) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("plot.jpg", "plot.jpg; expected a name that ends in .png"),
+        ("plot.png", r"not installed; pip install matplotlib"),
+    ],
+)
+def test_plots_that_cannot_be_drawn(
+    path: str, message: str, made: FaultySet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert status(made.root, "--plot", path, action="stats") == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: --plot: ")
+    assert message in said.err
+    assert (said.err.count("\n"), said.out) == (1, "")
+
+
+def test_pictures_of_a_folder(made: FaultySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files_of(made.root)
+    assert status(made.root, "--output", tmp_path / "shown", "--split", "train", action="show") == 0
+    names = ["train_images.png", *(f"train_class_{k}_{name}.png" for k, name in enumerate(NAMES)), "train_smallest.png"]
+    assert capsys.readouterr().out == f"{tmp_path / 'shown'}: written, 5 pages: {', '.join(names)}\n"
+    assert sorted(file.name for file in (tmp_path / "shown").iterdir()) == sorted(names)
+    assert files_of(made.root) == before
+
+
+def test_pictures_of_a_config_and_its_batches(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(tiny, "--output", tmp_path / "shown", "--split", "train", action="show") == 0
+    assert "train_smallest.png, train_batch0.jpg, train_batch1.jpg" in capsys.readouterr().out
+    assert (tmp_path / "shown" / "train_batch1.jpg").is_file()
+
+
+def test_batches_of_a_config_with_a_cache(tiny: Path, tmp_path: Path) -> None:
+    """The cache, which would hold all images, is not made."""
+    cached = tmp_path / "cached.yml"
+    cached.write_text(f"_BASE_: {tiny}\nTrainReader: {{cache: disk, cache_dir: {tmp_path / 'cache'}}}\n")
+    assert status(cached, "--output", tmp_path / "shown", "--split", "train", action="show") == 0
+    assert (tmp_path / "shown" / "train_batch1.jpg").is_file()
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--output", "{root}/shown"], "error: --output: {root}/shown lies inside {root}, which stays as it is"),
+        (["--output", "{root}"], "error: --output: {root} exists already; give a new folder"),
+        (["--output", "{root}/../new", "--seed", "-1"], "error: argument --seed: "),
+        ([], "error: the following arguments are required: --output"),
+    ],
+)
+def test_bad_usage_of_show(args: list[str], message: str, made: FaultySet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(made.root, *(arg.format(root=made.root) for arg in args), action="show") == 2
+    error = capsys.readouterr().err
+    assert message.format(root=made.root) in error
+    assert error.count("\n") == 1
+
+
 def test_nothing_heavy_is_imported() -> None:
-    assert not modules_after("import ppdet.commands.data") & {"paddle", "numba", "PIL", "pycocotools"}
+    assert not modules_after("import ppdet.commands.data") & {"paddle", "numba", "PIL", "pycocotools", "matplotlib"}

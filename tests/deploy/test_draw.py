@@ -24,6 +24,15 @@ def test_draws_a_box_and_leaves_the_input_alone() -> None:
     assert (picture[120:170, 110:190] == 90).all()
 
 
+def test_boxes_without_scores_have_shorter_labels() -> None:
+    boxes, kinds = np.array([[100, 100, 200, 180]], np.float32), np.array([1])
+    filled = [
+        int((draw(GRAY, boxes, scores, kinds, ["a"]) == class_color(1)).all(2).sum())
+        for scores in (None, np.array([0.9], np.float32))
+    ]
+    assert filled[0] < filled[1]
+
+
 def test_nothing_to_draw() -> None:
     np.testing.assert_array_equal(drawn(GRAY), GRAY)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import paddle
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.data.loading.batch_sheet import SHEETS
+from ppdet.data_view.batches import write_batches
+from ppdet.runtime import distributed
 from ppdet.training.loop import _check_finite, fit, full_groups, over_ranks
 from ppdet.training.setup import build_trainer
 from tests.support.models import make_model
@@ -72,3 +77,25 @@ def test_memory_is_reported(tiny, caplog):
     with caplog.at_level("INFO"):
         fit(trainer, progress)
     assert "peak memory" in caplog.text
+
+
+def sheets_in(folder):
+    return {file.name: file.read_bytes() for file in folder.glob("*.jpg")}
+
+
+def test_the_first_batches_are_shown(tiny, tmp_path):
+    """They are the pictures of `ppdet data show`, and an epoch of two batches has two of them."""
+    trainer, progress = build_trainer(make_run(tiny, "epoch=1"))
+    assert trainer.steps == 2
+    fit(trainer, progress)
+    assert write_batches(tiny, tmp_path / "shown") == list(SHEETS[:2])
+    assert sheets_in(trainer.output_dir) == sheets_in(tmp_path / "shown")
+    assert len(sheets_in(tmp_path / "shown")) == 2
+
+
+def test_later_epochs_and_other_ranks_show_nothing(tiny, monkeypatch):
+    trainer, progress = build_trainer(make_run(tiny, "epoch=2"))
+    fit(trainer, replace(progress, epoch=1))
+    assert not sheets_in(trainer.output_dir)
+    monkeypatch.setattr(distributed, "rank", lambda: 1)
+    assert build_trainer(make_run(tiny, "epoch=1"))[0].watch is None

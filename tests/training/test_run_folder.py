@@ -97,6 +97,7 @@ def test_a_new_run_moves_an_earlier_one_aside(trainer, caplog):
     (folder / "metrics.jsonl").write_text("old\n")
     (folder / "mine.pdparams").write_text("the user's")
     (folder / "config.yml").write_text("old: 1")
+    (folder / "train_batch0.jpg").write_text("old")
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "mine.pdparams"}
     begin_run(folder, Config({}))
     aside = folder / "earlier-1"

@@ -29,6 +29,8 @@ from ppdet.utils.waiting import call_within, one_ahead, reading_limit
 
 logger = logging.getLogger(__name__)
 
+Watch = Callable[[int, PackedArrays], None]
+
 
 class Loader:
     """The batches of one dataset: `for batch in loader.epoch(epoch)`; `len(loader)` is the steps per epoch.
@@ -69,10 +71,16 @@ class Loader:
     def __len__(self) -> int:
         return len(self._sampler)
 
-    def epoch(self, epoch: int, start_step: int = 0) -> Generator[Batch, None, None]:
+    def epoch(self, epoch: int, start_step: int = 0, watch: Watch | None = None) -> Generator[Batch, None, None]:
         """The batches of an epoch from `start_step` on, the same at every call. Workers begin at once.
 
         For a device other than the CPU the next batch is fetched and sent on a thread while the caller uses this one.
+
+        Args:
+            epoch: its number, which decides the order of the images and all random changes.
+            start_step: the first batch.
+            watch: called with the step and the arrays of each batch before they are sent, on the thread that fetches.
+                The arrays are valid during the call.
 
         Raises:
             UserError: an image is unreadable (in training: more than 1 % are), a worker died, or the file system does
@@ -80,10 +88,11 @@ class Loader:
         """
         orders = self._sampler.batches(epoch, start_step)
         if not self.worker_num:
-            return _tensors(self._arrays(self._build_on_thread(orders), None), lambda: None)
+            return _tensors(self._arrays(self._build_on_thread(orders), None, start_step, watch), lambda: None)
         idle, self._idle = self._idle, None
         pool = idle if idle and idle in self._pools else self._new_pool()
-        return _tensors(self._arrays(pool.results(orders), pool), partial(self._abandon, pool))
+        arrays = self._arrays(pool.results(orders), pool, start_step, watch)
+        return _tensors(arrays, partial(self._abandon, pool))
 
     def close(self) -> None:
         """Ends the workers."""
@@ -98,16 +107,16 @@ class Loader:
         pool.kill()
 
     def _arrays(
-        self, results: Iterator[dict[str, Any]], pool: WorkerPool | None
+        self, results: Iterator[dict[str, Any]], pool: WorkerPool | None, start_step: int, watch: Watch | None
     ) -> Generator[PackedArrays, None, None]:
         finished = False
         try:
-            for parts in results:
+            for step, parts in enumerate(results, start_step):
                 if "error" in parts:
                     raise parts["error"]
                 self._report_failures(parts["failures"])
                 self._report_sizes(parts["other_sizes"])
-                yield PackedArrays(parts.pop("memory"), parts["layout"])
+                yield _watched(PackedArrays(parts.pop("memory"), parts["layout"]), step, watch)
             finished = True
         finally:
             if finished and self._idle is None:
@@ -159,6 +168,13 @@ class Loader:
         if messages and not self._reported_sizes:
             logger.warning("%s; boxes are clipped to the image (reported for the first such image only)", messages[0])
         self._reported_sizes |= bool(messages)
+
+
+def _watched(arrays: PackedArrays, step: int, watch: Watch | None) -> PackedArrays:
+    """The arrays, after `watch` has seen them. A variable of the caller would keep their memory from the next batch."""
+    if watch:
+        watch(step, arrays)
+    return arrays
 
 
 def _tensors(

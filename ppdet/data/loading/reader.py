@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypedDict, cast
+
+import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import Pixels, Range
@@ -18,11 +21,19 @@ from ppdet.data.loading.image_cache import CachedDecode, ImageCache, disk_cache,
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.packing import ALIGNMENT
 from ppdet.data.loading.sampler import EpochSampler
+from ppdet.data.ops import color
 from ppdet.data.ops import functional as F
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, BatchTransform
 from ppdet.data.transforms.random_crop import RandomCrop
 from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
-from ppdet.data.transforms.sample_transforms import AnyTransform, Decode, RandomFlip, Resize, Transform
+from ppdet.data.transforms.sample_transforms import (
+    AnyTransform,
+    Decode,
+    NormalizeImage,
+    RandomFlip,
+    Resize,
+    Transform,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +134,13 @@ class Reader:
                     f"{name}.sample_transforms.{index}: found {kind}, after which boxes are not where they "
                     "are in the image; it is for TrainReader"
                 )
+
+    @property
+    def normalization(self) -> np.ndarray:
+        """The color map [3, 4] from gray levels to the values in a batch, without the random changes."""
+        transforms = (*self.sample_transforms, *self.batch_transforms)
+        maps = [transform.color_map for transform in transforms if isinstance(transform, NormalizeImage)]
+        return reduce(color.compose, maps, color.or_identity(None))
 
     def bind(self, dataset: Dataset, seed: int = 0, rank: int = 0, world_size: int = 1) -> Loader:
         """Returns the Loader of a loaded dataset on one rank of `world_size`.

@@ -64,6 +64,12 @@ def compose(first: np.ndarray | None, then: np.ndarray) -> np.ndarray:
     return product
 
 
+def inverse(color_map: np.ndarray) -> np.ndarray:
+    """The map back, from what `color_map` gives."""
+    matrix = np.linalg.inv(color_map[:, :3])
+    return affine(matrix, -matrix @ color_map[:, 3])
+
+
 def or_identity(color_map: np.ndarray | None) -> np.ndarray:
     """The map itself, or the one that changes nothing."""
     return affine(np.eye(3)) if color_map is None else color_map

@@ -196,8 +196,12 @@ class NormalizeImage(Transform):
             )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        normalized = color.normalize(self.mean, self.std, self.is_scale)
-        return replace(sample, color_map=color.compose(sample.color_map, normalized))
+        return replace(sample, color_map=color.compose(sample.color_map, self.color_map))
+
+    @property
+    def color_map(self) -> np.ndarray:
+        """The transform as a map [3, 4] of colors (ops/color.py)."""
+        return color.normalize(self.mean, self.std, self.is_scale)
 
 
 @register

@@ -30,6 +30,11 @@ def test_each_map_of_one_pixel() -> None:
     assert mapped(color.normalize([100, 50, 0], [2, 1, 0.5], False), 110, 40, 3) == pytest.approx([5, -10, 6])
 
 
+def test_the_map_back() -> None:
+    there = color.compose(color.rotate_hue(0.3), color.normalize([0.5, 0.25, 0], [2, 1, 0.5], True))
+    assert mapped(color.inverse(there), *mapped(there, 10, 200, 30)) == pytest.approx([10, 200, 30])
+
+
 @pytest.mark.parametrize("turn", [0.0, 0.3, -1.7])
 def test_hue(image: np.ndarray, turn: float) -> None:
     expected = reference.hue_rotated(image.astype(np.float64), turn)

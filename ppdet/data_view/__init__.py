@@ -1,0 +1,1 @@
+"""Shows data sets: contact sheets, tables and plots."""
