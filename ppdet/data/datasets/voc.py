@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
@@ -25,12 +26,14 @@ from ppdet.data.datasets.voc_layout import (
     xml_files,
 )
 from ppdet.data.datasets.voc_xml import Annotation, read_annotation
+from ppdet.data.ops.decode import image_size
 from ppdet.data.structures import Record
 
 logger = logging.getLogger(__name__)
 
 _QUICKLY_READ = 5000  # XML files, which take a second
 _LONGEST_LINE = 10_000  # characters; two paths have at most 8192
+_Pair = tuple[Path, Path | None]  # image, XML file
 
 
 @register
@@ -46,13 +49,21 @@ class VOCDataSet(LabelListDataset):
     anno_path may also be the folder of XML files, for all images that have one. Other usual names of the folders are
     found too, and XML files beside the images.
 
+    An image that is listed by its name and has no XML file has no objects.
+
     `label_list` names a file in dataset_dir with one class per line. Without it the classes are the sorted names in the
     Annotations folder.
+
+    Attributes:
+        first_pixel: 1 if the files number pixels from 1, as VOC's own and those of supervision do: 1 is subtracted
+            from xmin and ymin (xmax and ymax name the last pixel). Most tools, and PaddleDetection, number from 0.
     """
 
     annotations = "the list of images"
     remedy = "check dataset_dir, image_dir and anno_path; expected: a list of images, and JPEGImages and Annotations"
     signs = "XML files with <annotation> (Pascal VOC)"
+
+    first_pixel: Literal[0, 1] = 0
 
     @classmethod
     def parts(cls, root: Path) -> list[Part]:
@@ -61,7 +72,7 @@ class VOCDataSet(LabelListDataset):
     def peek_categories(self) -> list[Category]:
         if self.anno_file is None or not self.anno_file.exists():
             return []
-        folders = sorted({xml.parent for _, xml in self._read_list(self.anno_file)})
+        folders = _folders(self._read_list(self.anno_file))
         if self._label_file is None and sum(len(xml_files(folder)) for folder in folders) > _QUICKLY_READ:
             return []
         return [Category(index, name) for index, name in enumerate(self._read_labels(folders))]
@@ -72,17 +83,20 @@ class VOCDataSet(LabelListDataset):
 
     def _read(self, source: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         pairs = self._read_list(source)
-        labels = self._read_labels(sorted({xml.parent for _, xml in pairs}))
+        labels = self._read_labels(_folders(pairs))
         class_index = {name: index for index, name in enumerate(labels)}
         records = []
         for number, (image, xml) in enumerate(pairs):
-            found = _read(xml)
-            objects = [(self._index(name, class_index, xml), box, difficult) for name, box, difficult in found.objects]
+            found = _read(xml) if xml else Annotation(image_size(image), [])
+            objects = [
+                (self._index(name, class_index, xml), [x1 - self.first_pixel, y1 - self.first_pixel, x2, y2], difficult)
+                for name, (x1, y1, x2, y2), difficult in found.objects
+            ]
             records.append(box_filter.record(image, number, found.size, objects))
         return [Category(index, name) for index, name in enumerate(labels)], records
 
-    def _read_list(self, anno_file: Path) -> list[tuple[Path, Path]]:
-        """(image, XML) of each line of the list, or of each XML file if it is a folder."""
+    def _read_list(self, anno_file: Path) -> list[_Pair]:
+        """The pair of each line of the list, or of each XML file if it is a folder."""
         if anno_file.is_dir():
             return self._read_folder(anno_file)
         lines = read_lines(anno_file)
@@ -91,7 +105,7 @@ class VOCDataSet(LabelListDataset):
         files, folder = FileNames(), self.root / self.image_dir
         images = folder if self.image_dir else folder_of(self.root, IMAGE_FOLDERS, beside=self.root)
         annotations = folder_of(self.root, XML_FOLDERS, beside=images)
-        pairs = []
+        pairs = list[_Pair]()
         for line in lines:
             if two := TWO_PATHS.fullmatch(line):
                 pairs.append((Path(files.find(folder, two[1])), Path(files.find(folder, two[2]))))
@@ -102,17 +116,22 @@ class VOCDataSet(LabelListDataset):
                     f"each line of {anno_file}: the image's and its XML file's"
                 )
             name, xml = find_xml(files, annotations, line)
-            pairs.append((find_image(files, images, line, name), xml))
+            image = find_image(files, images, line, name)
+            pairs.append((image, None if image.is_file() and not xml.is_file() else xml))
         if not pairs:
             raise UserError(f"{anno_file}: lists no image; expected one per line")
+        if bare := [image for image, xml in pairs if not xml]:
+            if len(bare) == len(pairs):
+                raise UserError(f"{anno_file}: no image has an XML file in {annotations}; {self.remedy}")
+            message = "%s: %d images have no XML file, and so no objects (e.g. %s)"
+            logger.warning(message, anno_file, len(bare), bare[0])
         twice = [image for image, count in Counter(image for image, _ in pairs).items() if count > 1]
         if twice:
             message = "%s: lists %d images more than once (e.g. %s), which count as often; remove the repeated lines"
             logger.warning(message, anno_file, len(twice), twice[0])
         return pairs
 
-    def _read_folder(self, folder: Path) -> list[tuple[Path, Path]]:
-        """(image, XML) of each XML file."""
+    def _read_folder(self, folder: Path) -> list[_Pair]:
         files, found = FileNames(), xml_files(folder)
         if not found:
             raise UserError(f"{folder}: holds no XML files; {self.remedy}")
@@ -130,6 +149,10 @@ class VOCDataSet(LabelListDataset):
             return sorted({name for file in files for name, _, _ in _read(file).objects})
 
         return self._names(folders[0], [], find)
+
+
+def _folders(pairs: Sequence[_Pair]) -> list[Path]:
+    return sorted({xml.parent for _, xml in pairs if xml})
 
 
 def _read(path: Path) -> Annotation:

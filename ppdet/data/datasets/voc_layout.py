@@ -19,6 +19,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 _ALL_SUFFIXES = (*_SUFFIXES, *(suffix.upper() for suffix in _SUFFIXES), *(f".{s[1:].capitalize()}" for s in _SUFFIXES))
 _EXTENSION = re.compile(r"\.(?:jpe?g|png|bmp|webp|tiff?|xml)$", re.IGNORECASE)
 _FLAG = re.compile(r"(.+?)\s+(?:-1|0|1)")  # of VOC's lists per class, after the name
+_FIRST = 100  # lines of a list, of which one has to be of an image with an XML file
 _LISTS = ("ImageSets/Main", "ImageSets", ".")
 
 
@@ -38,15 +39,16 @@ def _is_voc(path: Path) -> bool:
 
 
 def _lists_images(path: Path, root: Path, places: Sequence[Path]) -> bool:
-    """Whether the first line of a text file names an image that has an XML file."""
+    """Whether one of the first lines of a text file names an image that has an XML file."""
     try:
-        line = next(iter(read_lines(path)), "")
+        lines = read_lines(path)[:_FIRST]
     except UserError:
         return False
     files = FileNames()
-    if two := TWO_PATHS.fullmatch(line):
-        return files.has(files.find(root, two[2]))
-    return any(find_xml(files, place, line)[1].is_file() for place in places)
+    two = [match for line in lines if (match := TWO_PATHS.fullmatch(line))]
+    if two:
+        return any(files.has(files.find(root, match[2])) for match in two)
+    return any(find_xml(files, place, line)[1].is_file() for line in lines for place in places)
 
 
 def _folder_part(root: Path, place: Path) -> Part:

@@ -10,6 +10,7 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import VOCDataSet, check_num_classes
+from tests.support.image_specimens import encoded
 from tests.support.voc_files import BOX, annotation, plain
 
 
@@ -260,4 +261,26 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         dataset.load()
     (tmp_path / "train.txt").write_text("\n")
     with pytest.raises(UserError, match=r"train\.txt: lists no image"):
+        dataset.load()
+
+
+def test_pixels_that_are_numbered_from_1(tmp_path: Path) -> None:
+    """xmin and xmax name the first and the last pixel of the object."""
+    dataset = plain(tmp_path, a=annotation(box=(1, 1, 200, 100)))
+    dataset.first_pixel = 1
+    np.testing.assert_array_equal(dataset.load().records[0].gt_bbox, [[0, 0, 200, 100]])
+
+
+def test_an_image_without_an_xml_file_has_no_objects(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Some tools list images without objects, and write no XML files for them."""
+    dataset = plain(tmp_path, a=annotation())
+    (tmp_path / "JPEGImages" / "b.png").write_bytes(encoded(".png"))
+    (tmp_path / "train.txt").write_text("b\na\n")
+    dataset.allow_empty = True
+    assert [len(record.gt_bbox) for record in dataset.load().records] == [1, 0]
+    assert dataset.records[1].size == (32, 48)
+    assert "train.txt: 1 images have no XML file, and so no objects (e.g. " in caplog.text
+    assert [part.name for part in VOCDataSet.parts(tmp_path)] == ["train.txt"]
+    (tmp_path / "train.txt").write_text("b\n")
+    with pytest.raises(UserError, match=r"train\.txt: no image has an XML file in .*Annotations; check dataset_dir"):
         dataset.load()
