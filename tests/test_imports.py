@@ -21,6 +21,7 @@ FLOORS = [
     {"catalog"},
     {"session", "data_check"},
     {"data_edit", "data_view"},
+    {"data_new"},
     {"export"},
     {"evaluation"},
     {"training", "quantization"},

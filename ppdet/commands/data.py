@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from ppdet.commands.data_new import new
 from ppdet.commands.data_view import show, stats
 from ppdet.core.errors import UserError
 from ppdet.data_check.check import check_splits, with_pixels
@@ -27,7 +28,7 @@ from ppdet.utils.new_folder import require_new
 
 def main(args: argparse.Namespace) -> None:
     """Run the action `args.action`."""
-    {"check": _check, "stats": stats, "show": show}.get(args.action, _edit)(args)
+    {"new": new, "check": _check, "stats": stats, "show": show}.get(args.action, _edit)(args)
 
 
 def _edit(args: argparse.Namespace) -> None:

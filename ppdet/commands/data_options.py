@@ -79,7 +79,20 @@ def _subset(p: argparse.ArgumentParser) -> None:
     _add_output(p)
 
 
+def _new(p: argparse.ArgumentParser) -> None:
+    p.add_argument("source", type=as_path, metavar="FOLDER", help="images and labels in any of the formats")
+    model = "picodet_xs, _s, _m or _l, alone or with the size of its input, as picodet_s_320"
+    p.add_argument("--model", required=True, metavar="NAME", help=model)
+    where = "the config, a new file (default: the folder's name with .yml, in the current folder)"
+    p.add_argument("--output", type=as_path, metavar="FILE", help=where)
+    weights = "start from this file, instead of the published weights trained on COCO"
+    p.add_argument("--weights", type=as_path, metavar="FILE", help=weights)
+    val = "the share for validation if the folder has no such split (default: %(default)s)"
+    p.add_argument("--val", type=_share, default=0.15, metavar="X", help=val)
+
+
 _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "new": ("write a config that trains on a folder of images and labels", _new),
     "check": ("find what is wrong with images and annotations, without a model; status 1: something is", _check),
     "stats": ("count images and boxes, by split and class, and describe their sizes", _stats),
     "show": ("draw contact sheets: images with their boxes, each class, the smallest boxes, training batches", _show),

@@ -13,8 +13,8 @@ from ppdet.data_check.split import SMALLEST_SIDE, Split
 _FEWEST = 5  # boxes from which a rule for all of them is concluded
 _MANY_BEYOND = 0.3  # of the boxes; of a file with x, y, width, height hardly any
 _TINY = 2  # pixels
-_SMALL = 8  # pixels of the network's input: one cell of its finest grid
-_MANY_SMALL = 0.2  # of the boxes of a class
+SMALL = 8  # pixels of the network's input: one cell of its finest grid
+MANY_SMALL = 0.2  # of the boxes of a class
 _LONGEST = 20  # times as long as wide
 _REMEDY = "correct or remove them; training leaves them out"
 
@@ -77,17 +77,17 @@ def boxes_tiny(split: Split) -> Finding | None:
 def boxes_small_for_the_input(split: Split) -> Finding | None:
     """Many boxes of a class are smaller than 8 x 8 pixels after the image is resized to the network's input."""
     usable = _inside(split) & ~split.boxes.crowd
-    small = usable & (input_area(split) < _SMALL**2)
+    small = usable & (input_area(split) < SMALL**2)
     shares, worst = [], np.zeros(len(small), bool)
     for index, category in enumerate(split.categories):
         of_class = usable & (split.boxes.class_index == index)
         share = small[of_class].mean() if of_class.any() else 0
-        if share > _MANY_SMALL:
+        if share > MANY_SMALL:
             shares.append((share, category.name))
             worst |= small & of_class
     height, width = split.network.size
     listed = ", ".join(f"{share:.0%} of {name}" for share, name in sorted(shares, reverse=True)[:3])
-    what = f"boxes are under {_SMALL} pixels at {width} x {height}: {listed}"
+    what = f"boxes are under {SMALL} pixels at {width} x {height}: {listed}"
     return found("warning", what, split.files_of(worst), "train at a larger input size, or cut the images into tiles")
 
 

@@ -1,0 +1,22 @@
+"""The summary of a new config, for the terminal."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from ppdet.data_new.new import Made
+from ppdet.deploy.errors import printable
+
+
+def remarks_of(made: Made) -> list[str]:
+    """What was found and what the config chooses, a sentence each."""
+    plan = made.plan
+    training = f"{plan.epochs} epochs of {plan.steps} updates with {plan.batch_size} images, for {plan.machine}"
+    return [plan.origin, *made.remarks, f"input: {plan.input_reason}", f"training: {training}"]
+
+
+def next_steps(config: Path) -> str:
+    """The commands to run after `ppdet data new`."""
+    name = shlex.quote(printable(str(config)))
+    return f"\nnext:\n  ppdet data check {name}\n  ppdet train -c {name} --eval"
