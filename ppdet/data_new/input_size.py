@@ -19,10 +19,10 @@ def box_areas(parts: Sequence[Part]) -> dict[str, np.ndarray]:
     areas: dict[str, list[float]] = {name: [] for name in parts[0].classes}
     for part in parts:
         for picture in part.pictures:
-            size = picture.size or image_size(Path(picture.file))
-            for each in picture.objects if size and min(size) > 0 else ():
+            height, width = picture.size or image_size(Path(picture.file)) or (0, 0)
+            for each in picture.objects if height * width > 0 else ():
                 if each.box is not None and not each.crowd and min(each.box[2:]) > 0:
-                    areas[part.classes[each.class_index]].append(each.box[2] * each.box[3] / (size[0] * size[1]))
+                    areas[part.classes[each.class_index]].append(each.box[2] * each.box[3] / (height * width))
     return {name: np.array(values, np.float64) for name, values in areas.items()}
 
 

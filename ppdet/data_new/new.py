@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets.base import require_folder
 from ppdet.data_edit.convert import write
 from ppdet.data_edit.parts import Part
 from ppdet.data_new.config_text import Plan, config_text
@@ -17,7 +18,7 @@ from ppdet.data_new.splits import direct_slots, find_parts, list_slots
 from ppdet.deploy.files import atomic_write
 from ppdet.utils.json_file import UNFIT
 from ppdet.utils.new_folder import require_new
-from ppdet.utils.weight_files import not_weights
+from ppdet.utils.weight_files import read_arrays
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def make_config(folder: Path, model: str, config: Path, weights: Path | None, va
 
 
 def _check_paths(folder: Path, config: Path, lists: Path, weights: Path | None) -> None:
-    """Raise UserError if the config or its lists are there already, or cannot be written in YAML, …"""
+    """Raise UserError if one of the paths cannot be used, before anything is read."""
+    require_folder(folder, "images and labels", "check the path")
     if config.exists():
         raise UserError(f"--output: {config} exists already, and stays as it is; give another file")
     if config.suffix not in (".yml", ".yaml"):
@@ -79,6 +81,6 @@ def _check_paths(folder: Path, config: Path, lists: Path, weights: Path | None) 
         if path and UNFIT.search(str(path)):
             raise UserError(f"{path}: has a name that no config can hold; rename it")
     if weights and not weights.is_file():
-        raise UserError(f"--weights: {weights}: there is no such file; expected a .pdparams")
-    if weights and (kind := not_weights(weights)):
-        raise UserError(f"--weights: {weights} is {kind}; expected weights (.pdparams)")
+        raise UserError(f"--weights: {weights} is no file; expected weights (.pdparams)")
+    if weights:
+        read_arrays(weights)  # raises UserError if it cannot be used

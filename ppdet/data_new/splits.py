@@ -59,18 +59,20 @@ def find_parts(folder: Path, val: float) -> Found:
 def direct_slots(folder: Path, found: Found) -> dict[str, Slot]:
     """The datasets of a config that reads the folder as it is."""
     assert found.class_file is not None
-    names = {"dataset_dir": str(folder), "anno_path": os.path.relpath(found.class_file, folder)}
-    return _slots("AutoDataset", found.parts, {n: {"dataset_dir": str(folder), "split": n} for n in _OWN}, names)
+    root: dict[str, object] = {"dataset_dir": str(folder)}
+    options = {name: root | {"split": name} for name in _OWN}
+    return _slots("AutoDataset", found.parts, options, root | {"anno_path": os.path.relpath(found.class_file, folder)})
 
 
 def list_slots(lists: Path, parts: Sequence[Part]) -> dict[str, Slot]:
     """The datasets of a config that reads the lists which `write` puts into the folder `lists`."""
+    options: dict[str, dict[str, object]]
     options = {name: {"dataset_dir": str(lists), "anno_path": f"{name}.json"} for name in _OWN}
     return _slots("COCODataSet", parts, options, options["val"])
 
 
 def _slots(
-    name: str, parts: Sequence[Part], options: Mapping[str, dict[str, str]], names: dict[str, str]
+    name: str, parts: Sequence[Part], options: Mapping[str, dict[str, object]], names: dict[str, object]
 ) -> dict[str, Slot]:
     train, val = parts
     empty = sum(map(_is_empty, train.pictures))
