@@ -217,7 +217,7 @@ COMMANDS = {
         _config_options,
     ),
     "data": Command(
-        "Look at a data set, find what is wrong with it before a training does, split, convert, merge or thin it.",
+        "Write a config for a data set; look at it, find what is wrong with it, split, convert, merge or thin it.",
         "check dataset/demo --size 160",
         "ppdet.commands.data",
         add_data_options,
