@@ -64,9 +64,11 @@ class Session:
             raise UserError(f"{slot}: expected a dataset, found the class {type(dataset).__name__}")
         return dataset
 
-    def load_dataset(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
+    def load_dataset(self, slot: str, trained: TrainedClasses | None = None, without_boxes: bool = False) -> Dataset:
         """The dataset of a config slot, read and checked against num_classes and the classes that were trained."""
         dataset = self.build_dataset(slot)
+        if without_boxes and isinstance(dataset, AnnotatedDataset):
+            dataset.allow_empty, dataset.empty_ratio = True, 1.0
         if trained:
             dataset.expected_classes = trained.names
         dataset.load()
@@ -75,11 +77,14 @@ class Session:
             trained.check(slot, dataset.categories)
         return dataset
 
-    def load_annotated(self, slot: str, trained: TrainedClasses | None = None) -> Dataset:
-        """Load a dataset as `load_dataset` does; its images need boxes."""
+    def load_annotated(self, slot: str, trained: TrainedClasses | None = None, without_boxes: bool = False) -> Dataset:
+        """Load a dataset of a format with boxes as `load_dataset` does.
+
+        without_boxes: also the images without boxes, whatever `allow_empty` says.
+        """
         if not isinstance(dataset := self.build_dataset(slot), AnnotatedDataset):
             raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give an AutoDataset")
-        return self.load_dataset(slot, trained)
+        return self.load_dataset(slot, trained, without_boxes)
 
     def trained_classes(self) -> TrainedClasses | None:
         """The classes that the config's `weights` were trained on; None if they are not known.

@@ -24,7 +24,7 @@ FLOORS = [
     {"data_new"},
     {"export"},
     {"evaluation"},
-    {"training", "quantization"},
+    {"training", "quantization", "suspects"},
     {"doctor_bench"},
     {"commands", "api"},
     {"cli"},

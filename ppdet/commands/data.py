@@ -23,12 +23,15 @@ from ppdet.data_edit.remap import parse_classes, remap
 from ppdet.data_edit.split import split_part
 from ppdet.data_edit.subset import some, with_classes
 from ppdet.deploy.errors import printable
+from ppdet.utils.lazy import LazyModule
 from ppdet.utils.new_folder import require_new
+
+_search = LazyModule("ppdet.commands.data_suspects")  # imports Paddle
 
 
 def main(args: argparse.Namespace) -> None:
     """Run the action `args.action`."""
-    {"new": new, "check": _check, "stats": stats, "show": show}.get(args.action, _edit)(args)
+    {"new": new, "check": _check, "stats": stats, "show": show, "suspects": _suspects}.get(args.action, _edit)(args)
 
 
 def _edit(args: argparse.Namespace) -> None:
@@ -55,6 +58,10 @@ def _check(args: argparse.Namespace) -> None:
         listed = ", ".join(f"{count} {what}" for what, count in changes.items())
         print(f"\n{printable(str(args.fix))}: written, {listed}; check it as well for what no rule can correct")
     sys.exit(any(finding.severity == "error" for finding in findings))
+
+
+def _suspects(args: argparse.Namespace) -> None:
+    _search.main(args)
 
 
 _Result = tuple[Sequence[Part], list[str]]  # with remarks

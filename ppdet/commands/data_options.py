@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
+from ppdet.core.cli import add_run_options
 from ppdet.data_edit import FORMATS
 from ppdet.deploy.options import as_path
 
@@ -16,7 +17,8 @@ def add_data_options(p: argparse.ArgumentParser) -> None:
     for name, (about, add_options) in _ACTIONS.items():
         action = actions.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
         add_options(action)
-        action.add_argument("--debug", action="store_true", help="show the full trace of an error")
+        if name != "suspects":  # which has it among its options of a run
+            action.add_argument("--debug", action="store_true", help="show the full trace of an error")
 
 
 def _check(p: argparse.ArgumentParser) -> None:
@@ -91,6 +93,18 @@ def _new(p: argparse.ArgumentParser) -> None:
     p.add_argument("--val", type=_share, default=0.15, metavar="X", help=val)
 
 
+def _suspects(p: argparse.ArgumentParser) -> None:
+    add_run_options(p)
+    split = "the dataset of the config: that of training or of evaluation (default: %(default)s)"
+    p.add_argument("--split", choices=("train", "val"), default="val", help=split)
+    where = "a new folder (default: suspects_<split> in the run's own folder)"
+    p.add_argument("--output", type=as_path, metavar="DIR", help=where)
+    sure = "list what is more certain than X (default: %(default)s)"
+    p.add_argument("--sure", type=_share, default=0.3, metavar="X", help=sure)
+    pictures = "draw this many of each kind (default: %(default)s)"
+    p.add_argument("--pictures", type=_whole("a number", 0, 10**6), default=40, metavar="N", help=pictures)
+
+
 _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "new": ("write a config that trains on a folder of images and labels", _new),
     "check": ("find what is wrong with images and annotations, without a model; status 1: something is", _check),
@@ -100,6 +114,7 @@ _ACTIONS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "convert": ("write a data set in another format, with links to its images", _convert),
     "merge": ("write the lists of several data sets as one", _merge),
     "remap": ("rename, join and leave out classes", _remap),
+    "suspects": ("find labels that are probably wrong, with a trained model", _suspects),
     "subset": ("write the lists of some of the images", _subset),
 }
 

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ppdet.core.errors import UserError
 from ppdet.data.ops.decode import read_in_time
 from ppdet.data_check.split import Split
 from ppdet.deploy.draw import class_color, draw
 from ppdet.deploy.files import write_bytes
 from ppdet.deploy.outputs import encode_image
-from ppdet.utils.contact_sheet import contact_sheet, fitted
+from ppdet.utils.contact_sheet import close_up, contact_sheet, fitted, pictures_of
 from ppdet.utils.streams import Stream, generator
 
 _IMAGES, _IMAGE_SIDE, _IMAGE_COLUMNS = 20, 320, 5
 _OBJECTS, _OBJECT_SIDE, _OBJECT_COLUMNS = 40, 160, 8
-_CONTEXT = 0.4  # of the box's longer side, shown around it
-_LEAST_CONTEXT = 8  # pixels
 _NAME = 9  # letters of a class name in a caption
-_THREADS = 4
 
 
 def write_sheets(folder: Path, splits: Sequence[Split], seed: int) -> list[str]:
@@ -71,14 +66,14 @@ def smallest_objects(split: Split, count: int) -> np.ndarray:
 
 def image_sheet(split: Split, images: Sequence[int] | np.ndarray) -> np.ndarray:
     """A page of whole images with all their boxes as the file gives them; captions are file names."""
-    pictures = _drawn(lambda index: _annotated(split, index), images, _IMAGE_SIDE)
+    pictures = pictures_of(lambda index: _annotated(split, index), images, _IMAGE_SIDE)
     captions = [Path(split.images[index].name).name for index in images]
     return contact_sheet(pictures, captions, _IMAGE_SIDE, _IMAGE_COLUMNS)
 
 
 def object_sheet(split: Split, boxes: Sequence[int] | np.ndarray, captions: Sequence[str]) -> np.ndarray:
     """A page of single boxes with what is around them."""
-    pictures = _drawn(lambda number: _close_up(split, number), boxes, _OBJECT_SIDE)
+    pictures = pictures_of(lambda number: _close_up(split, number), boxes, _OBJECT_SIDE)
     return contact_sheet(pictures, captions, _OBJECT_SIDE, _OBJECT_COLUMNS)
 
 
@@ -97,19 +92,6 @@ def _some(choices: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
     return np.sort(rng.permutation(choices)[:count])
 
 
-def _drawn(picture: Callable[[int], np.ndarray], numbers: Sequence[int] | np.ndarray, side: int) -> list[np.ndarray]:
-    """The pictures of the numbers; a gray field for an image that cannot be read."""
-
-    def draw_one(number: int) -> np.ndarray:
-        try:
-            return picture(number)
-        except UserError:
-            return np.full((side, side, 3), 128, np.uint8)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(draw_one, np.asarray(numbers).tolist()))
-
-
 def _annotated(split: Split, index: int) -> np.ndarray:
     picture, factor = fitted(_read(split, index), _IMAGE_SIDE)
     boxes = split.boxes
@@ -121,20 +103,8 @@ def _annotated(split: Split, index: int) -> np.ndarray:
 
 def _close_up(split: Split, number: int) -> np.ndarray:
     image = _read(split, int(split.boxes.image[number]))
-    x1, y1, x2, y2 = box = split.boxes.corners[number]
-    margin = max(_CONTEXT * max(x2 - x1, y2 - y1), _LEAST_CONTEXT)
-    left, right = _window(x1 - margin, x2 + margin, image.shape[1])
-    top, bottom = _window(y1 - margin, y2 + margin, image.shape[0])
-    picture, factor = fitted(image[top:bottom, left:right], _OBJECT_SIDE)
-    corners = np.round((np.clip(box, -1e4, 1e5) - [left, top, left, top]) * factor).astype(int).tolist()
-    cv2.rectangle(picture, corners[:2], corners[2:], class_color(int(split.boxes.class_index[number])), 1)
-    return picture
-
-
-def _window(low: float, high: float, length: int) -> tuple[int, int]:
-    """The whole pixels from `low` to `high` that lie in 0..length, at least one."""
-    start = int(np.clip(np.floor(low), 0, length - 1))
-    return start, int(np.clip(np.ceil(high), start + 1, length))
+    box, color = split.boxes.corners[number], class_color(int(split.boxes.class_index[number]))
+    return close_up(image, box, [(box, color)], _OBJECT_SIDE)
 
 
 def _read(split: Split, index: int) -> np.ndarray:

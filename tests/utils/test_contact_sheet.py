@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppdet.utils.contact_sheet import contact_sheet, fitted
+from ppdet.core.errors import UserError
+from ppdet.utils.contact_sheet import close_up, contact_sheet, fitted, pictures_of
 
 
 def plain(height: int, width: int, value: int) -> np.ndarray:
@@ -52,3 +53,34 @@ def test_a_long_caption_stays_in_its_cell() -> None:
 def test_other_letters_are_question_marks() -> None:
     one, other = (contact_sheet([plain(60, 60, 10)], [text], 60, 1) for text in ("猫.jpg", "?.jpg"))
     np.testing.assert_array_equal(one, other)
+
+
+def test_close_up() -> None:
+    """Around a box of 20 x 10 at (50, 40) are 8 pixels: 36 x 26 pixels, enlarged twice."""
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[32:58, 42:78] = 50
+    picture = close_up(image, (50, 40, 70, 50), [(np.array([50, 40, 70, 50]), (0, 0, 255))], 72)
+    assert picture.shape == (52, 72, 3)
+    red = (picture == (0, 0, 255)).all(2)
+    assert red[[16, 36], 16:57].all()
+    assert red[16:37, [16, 56]].all()
+    assert (picture[~red] == 50).all()
+
+
+@pytest.mark.parametrize("shown", [(-50, -50, 5, 5), (95, 95, 300, 120), (200, 10, 210, 20)])
+def test_close_up_of_a_box_outside(shown: tuple[float, ...]) -> None:
+    picture = close_up(np.full((100, 100, 3), 50, np.uint8), shown, [(np.array(shown), (0, 0, 255))], 40)
+    assert max(picture.shape[:2]) == 40
+
+
+def test_pictures_of() -> None:
+    """In order; a gray field takes the place of an image that cannot be read."""
+
+    def draw(number: int) -> np.ndarray:
+        if number == 2:
+            raise UserError("2.png: cannot be decoded")
+        return plain(5, 5, number)
+
+    pictures = pictures_of(draw, [3, 2, 1], 8)
+    assert [int(picture[0, 0, 0]) for picture in pictures] == [3, 128, 1]
+    assert pictures[1].shape == (8, 8, 3)

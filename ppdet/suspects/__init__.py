@@ -1,0 +1,1 @@
+"""`ppdet data suspects`: finds labels that are probably wrong with a trained model."""
