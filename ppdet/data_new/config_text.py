@@ -37,7 +37,7 @@ class Plan:
 
     Attributes:
         stem: the config's name without .yml.
-        origin: what it was made from.
+        origin: the folder that it was made from, and its format.
         model: the model.
         input_reason: why the input has its size.
         weights: a file to start from, instead of the weights trained on COCO.
@@ -74,7 +74,8 @@ class Plan:
 
 def config_text(plan: Plan) -> str:
     """The config as YAML."""
-    return "\n".join(["\n".join(part) for part in (_model(plan), _data(plan), _training(plan))]) + "\n"
+    slots = [f"{key}: {slot}" for key, slot in plan.slots.items()]
+    return "\n".join([*_model(plan), "", *slots, "", *_training(plan)]) + "\n"
 
 
 def _model(plan: Plan) -> list[str]:
@@ -82,19 +83,14 @@ def _model(plan: Plan) -> list[str]:
     given = "your file" if plan.weights else "trained on COCO, downloaded by the first run; a file is possible as well"
     names = ", ".join(plan.classes[:_LISTED]) + (", …" if len(plan.classes) > _LISTED else "")
     return [
-        f"# {printable(plan.origin)}",
+        f"# Made by ppdet data new. {printable(plan.origin)}",
         "# Paths are relative to the folder that ppdet is started in.",
         f"_BASE_: {dump_inline(bases[0] if len(bases) == 1 else list(bases))}{_comment('all that is not set here')}",
         f"# The input: {printable(plan.input_reason)}",
         f"pretrain_weights: {dump_inline(plan.weights or plan.model.weights)}{_comment(given)}",
         f"weights: {dump_inline(f'output/{plan.stem}/best_model')}{_comment('what eval, infer and export take')}",
         f"num_classes: {len(plan.classes)}{_comment(names)}",
-        "",
     ]
-
-
-def _data(plan: Plan) -> list[str]:
-    return [*(f"{key}: {slot}" for key, slot in plan.slots.items()), ""]
 
 
 def _training(plan: Plan) -> list[str]:

@@ -50,7 +50,7 @@ def make_config(folder: Path, model: str, config: Path, weights: Path | None, va
     chosen = size or suggested
     plan = Plan(
         stem=config.stem,
-        origin=f"Made by ppdet data new from {folder}, which was taken for {found.format}.",
+        origin=f"{folder}: taken for {found.format}",
         model=find_model(name, chosen),
         input_reason=f"{chosen} x {chosen} pixels; {reason(areas, chosen, suggested)}",
         weights=None if weights is None else str(weights),
@@ -59,7 +59,7 @@ def make_config(folder: Path, model: str, config: Path, weights: Path | None, va
         num_images=len(found.parts[0].pictures),
         machine=machine,
     )
-    remarks = [*found.remarks]
+    remarks = list(found.remarks)
     with atomic_write(config) as file:
         file.write(config_text(plan))
         if found.class_file is None:

@@ -19,4 +19,6 @@ def remarks_of(made: Made) -> list[str]:
 def next_steps(config: Path) -> str:
     """The commands to run after `ppdet data new`."""
     name = shlex.quote(printable(str(config)))
-    return f"\nnext:\n  ppdet data check {name}\n  ppdet train -c {name} --eval"
+    pages = shlex.quote(printable(f"{config.stem}_pages"))
+    commands = [f"data check {name}", f"data show {name} --output {pages}", f"train -c {name} --eval"]
+    return "\n".join(["\nnext:", *(f"  ppdet {command}" for command in commands)])

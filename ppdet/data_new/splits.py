@@ -11,7 +11,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet, Dataset, YOLODataSet
 from ppdet.data_check.find_splits import datasets_of
 from ppdet.data_edit.align import same_classes
-from ppdet.data_edit.parts import Part, Picture
+from ppdet.data_edit.parts import Part
 from ppdet.data_edit.read import read_part
 from ppdet.data_edit.split import boxes_by_class, split_part
 from ppdet.data_new.config_text import Slot
@@ -50,6 +50,8 @@ def find_parts(folder: Path, val: float) -> Found:
     if not own:
         parts, more = split_part(parts, {"train": 1 - val, "val": val}, None, _SEED)
         remarks = [*remarks, f"the folder has no validation split: {val:.0%} of the images were chosen", *more]
+    if empty := _count_empty(parts[0]):
+        remarks.append(f"{empty} images for training have no boxes: the model learns from them as background")
     for part in parts:
         if not any(boxes_by_class(part).values()):
             raise UserError(f"{folder}: no image for {part.name} has a box; label some, or give other splits")
@@ -75,7 +77,7 @@ def _slots(
     name: str, parts: Sequence[Part], options: Mapping[str, dict[str, object]], names: dict[str, object]
 ) -> dict[str, Slot]:
     train, val = parts
-    empty = sum(map(_is_empty, train.pictures))
+    empty = _count_empty(train)
     comment = f"{len(train.pictures)} images" + (f", {empty} of them without boxes" if empty else "")
     return {
         "TrainDataset": Slot(name, options["train"] | ({"allow_empty": True} if empty else {}), comment),
@@ -84,8 +86,8 @@ def _slots(
     }
 
 
-def _is_empty(picture: Picture) -> bool:
-    return all(each.crowd or each.box is None for each in picture.objects)
+def _count_empty(part: Part) -> int:
+    return sum(all(each.crowd or each.box is None for each in picture.objects) for picture in part.pictures)
 
 
 def _class_file(dataset: Dataset) -> Path | None:

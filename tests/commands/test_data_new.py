@@ -38,9 +38,14 @@ def test_the_summary(make_yolo: MakeYolo, capsys: pytest.CaptureFixture[str]) ->
         "red     34 (33.3%)  6 (33.3%)",
         "green   34 (33.3%)  6 (33.3%)",
     ]
-    assert lines[7] == "- Made by ppdet data new from blood cells, which was taken for YOLODataSet."
-    assert lines[-4:-2] == ["", "next:"]
-    assert lines[-1] == "  ppdet train -c 'blood cells.yml' --eval"
+    assert lines[7] == "- blood cells: taken for YOLODataSet"
+    assert lines[-5:] == [
+        "",
+        "next:",
+        "  ppdet data check 'blood cells.yml'",
+        "  ppdet data show 'blood cells.yml' --output 'blood cells_pages'",
+        "  ppdet train -c 'blood cells.yml' --eval",
+    ]
 
 
 def test_weights_of_ones_own(make_yolo: MakeYolo, tmp_path: Path) -> None:  # noqa: F811

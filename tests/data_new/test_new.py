@@ -43,7 +43,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 TEXT = """\
-# Made by ppdet data new from cells, which was taken for YOLODataSet.
+# Made by ppdet data new. cells: taken for YOLODataSet
 # Paths are relative to the folder that ppdet is started in.
 _BASE_: picodet_s_320_coco_lcnet # all that is not set here
 # The input: 320 x 320 pixels; no class has over 20% of its boxes under 8 pixels there
@@ -188,7 +188,7 @@ def test_images_without_boxes_are_trained_on(make_yolo: MakeYolo) -> None:
     folder = make_yolo()
     for number in range(10):
         (folder / "labels" / f"{number}.txt").write_text("")
-    make(folder)
+    assert make(folder).remarks[-1] == "9 images for training have no boxes: the model learns from them as background"
     text = Path("my.yml").read_text()
     found = re.search(r"train.json, allow_empty: true} # (\d+) images, (\d+) of them without boxes\n", text)
     assert found
