@@ -93,7 +93,8 @@ class PicoDet:
             overrides: config values by dotted key; they win over everything else.
 
         Returns:
-            The weights file, <output>/best_model.pdparams (model_final.pdparams if not evaluated).
+            The weights file, <output>/best_model.pdparams (model_final.pdparams if not evaluated, interrupted.pdparams
+            if `max_time` ended the training before that).
         """
         options = work.TrainingOptions(epochs, batch_size, lr, None if output is None else as_path(output, "output"))
         session = work.open_model(

@@ -10,7 +10,7 @@ from ppdet.core.errors import UserError
 from ppdet.core.shipped_configs import find_config, name_hint
 
 _RUN_CONFIG = "config.yml"  # written by a training beside its checkpoints
-_CHECKPOINTS = ("best_model.pdparams", "model_final.pdparams")  # of a training, the best first
+_CHECKPOINTS = ("best_model.pdparams", "model_final.pdparams", "interrupted.pdparams")  # of a training, the best first
 
 
 @dataclass(frozen=True)

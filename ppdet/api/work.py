@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -16,7 +16,7 @@ from paddle import distributed
 
 from ppdet.api.source import as_path, trained_weights
 from ppdet.core.config import Config, load_config
-from ppdet.core.errors import UserError
+from ppdet.core.errors import OutOfTime, UserError
 from ppdet.core.shipped_configs import find_config, shipped_configs
 from ppdet.deploy.detector import Detector
 from ppdet.deploy.images import list_images
@@ -153,7 +153,8 @@ def train(session: Session, evaluate: bool, resume: str | Path | bool) -> Path:
     start: Resume | None = "auto" if resume is True else None
     if not isinstance(resume, bool):
         start = as_path(resume, "resume")
-    run_training(session, evaluate=evaluate, resume=start)
+    with suppress(OutOfTime):
+        run_training(session, evaluate=evaluate, resume=start)
     best = trained_weights(session.output_dir)
     assert best, "the training wrote its last checkpoint"
     return best

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ppdet.deploy.errors import UserError
 
-__all__ = ["Interrupted", "UserError", "nearest", "out_of_memory", "telling_line"]
+__all__ = ["Interrupted", "OutOfTime", "UserError", "nearest", "out_of_memory", "telling_line"]
 
 
 # words of libraries in exceptions of many types, on the CPU and on cards
@@ -45,6 +45,13 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, number: int) -> None:
         self.status = 128 + number
+
+
+class OutOfTime(Interrupted):
+    """The end that `max_time` asked for; commands exit with status 124, as the command `timeout` does."""
+
+    def __init__(self) -> None:
+        self.status = 124
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Annotated, Any, Literal, NoReturn, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, TypedDict, TypeVar, get_type_hints
 
 from ppdet.core.config import Config
 from ppdet.core.config_files import BASE_KEY
+from ppdet.core.durations import seconds_of
 from ppdet.core.errors import UserError, nearest
-from ppdet.core.ranges import Count, MinusOneOrMore, Positive, Range
+from ppdet.core.ranges import Count, MinusOneOrMore, NotNegative, Positive, Range
 from ppdet.core.typecheck import check_type, converted
 
 T = TypeVar("T")
@@ -69,6 +70,16 @@ class ExportSettings:
         return tuple(name.strip() for name in self.format.split(","))
 
 
+class _Patience(TypedDict):
+    patience: Positive
+
+
+class EarlyStop(_Patience, total=False):
+    """The value of `early_stop`: the evaluations to wait for a rise of the score by more than `min_delta`."""
+
+    min_delta: NotNegative
+
+
 @dataclass(frozen=True)
 class Settings:
     """The run keys, one attribute for each top-level key of the config.
@@ -90,6 +101,10 @@ class Settings:
         snapshot_epoch: epochs between two checkpoints, and with `--eval` between two evaluations.
         keep_last: number of numbered checkpoints that are kept; null keeps all.
         keep_best_weight: keep the best checkpoint as best_model.
+        early_stop: with `--eval`: end the training after `patience` evaluations in which the score did not rise by more
+            than `min_delta` (default 0), as at the last epoch; null never does.
+        max_time: time after which a run is interrupted with a checkpoint, as 2h, 90m, 1h30m or 3600 s; it counts from
+            the start of the run or of its continuation; null: no limit.
         use_ema: evaluate and save an exponential moving average of the weights.
         ema_decay: share of the average that an update keeps.
         ema_decay_type: `threshold` and `exponential` begin with a lower decay, `normal` has the same one throughout.
@@ -126,6 +141,8 @@ class Settings:
     snapshot_epoch: Positive = 1
     keep_last: Positive | None = None
     keep_best_weight: bool = True
+    early_stop: EarlyStop | None = None
+    max_time: str | float | None = None
 
     use_ema: bool = False
     ema_decay: Annotated[float, Range(0, 1, exclude="high")] = 0.9998
@@ -145,6 +162,14 @@ class Settings:
     sync_bn: bool = False
 
     export: ExportSettings = field(default_factory=ExportSettings)
+
+    def __post_init__(self) -> None:
+        _ = self.max_seconds
+
+    @property
+    def max_seconds(self) -> float | None:
+        """`max_time` in seconds."""
+        return None if self.max_time is None else seconds_of(self.max_time, "max_time")
 
     @classmethod
     def from_config(cls, cfg: Config) -> Settings:

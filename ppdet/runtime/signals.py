@@ -1,19 +1,21 @@
-"""Ctrl-C and SIGTERM stop a training between two steps, after the same step on every rank."""
+"""Ctrl-C, SIGTERM and a time limit stop a training between two steps, after the same step on every rank."""
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import TypeVar
 
-from ppdet.core.errors import Interrupted
+from ppdet.core.errors import Interrupted, OutOfTime
 from ppdet.runtime import distributed
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 2.0  # time between two exchanges of the ranks
+OUT_OF_TIME = 1  # a request beside the numbers of signals; less than those of SIGINT and SIGTERM, which go first
 
 
 def end_on_sigterm() -> None:
@@ -29,17 +31,24 @@ def _end(number: int, frame: FrameType | None) -> None:
 class GracefulStop:
     """Context in which a first signal is only noted; a second Ctrl-C interrupts at once.
 
-    Signals reach the ranks one after the other, or only one of them. An exchange after every update would make the host
-    wait for the device each time, so the ranks exchange every `_POLL_SECONDS`, counted in updates that all agree on.
+    The end of the time is a request to stop as well. Signals reach the ranks one after the other, or only one of them.
+    An exchange after every update would make the host wait for the device each time, so the ranks exchange every
+    `_POLL_SECONDS`, counted in updates that all agree on.
 
     Attributes:
         local: the signal that this process got; 0: none.
-        agreed: the signal that any process got, which all of them know after the same update; 0: none.
+        agreed: the signal that any process got, or OUT_OF_TIME, which all of them know after the same update; 0: none.
     """
 
-    def __init__(self, signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
-        """signals: those that are noted; none: this process leaves its handlers as they are."""
+    def __init__(self, signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM), deadline: float = math.inf) -> None:
+        """Prepares the context.
+
+        Args:
+            signals: those that are noted; none: this process leaves its handlers as they are.
+            deadline: the time of `time.monotonic()` from which on the process asks to stop.
+        """
         self._signals = signals
+        self._deadline = deadline
         self.local = self.agreed = 0
         self._interruptible = False
         self._next = 0  # the update of the next exchange
@@ -71,10 +80,16 @@ class GracefulStop:
 
     def sync(self, seconds: float = 0.0) -> float:
         """Set `agreed` on all ranks and return the largest of their `seconds`. A collective."""
-        signals, times = zip(*distributed.all_gather_object((self.local, seconds)), strict=True)
-        self.agreed = max(signals)  # SIGTERM before SIGINT
+        own = self.local or (OUT_OF_TIME if time.monotonic() >= self._deadline else 0)
+        requests, times = zip(*distributed.all_gather_object((own, seconds)), strict=True)
+        self.agreed = max(requests)  # SIGTERM before SIGINT
         slowest: float = max(times)
         return slowest
+
+    def raise_agreed(self) -> None:
+        """Raise OutOfTime or Interrupted if the processes agreed to stop."""
+        if self.agreed:
+            raise OutOfTime if self.agreed == OUT_OF_TIME else Interrupted(self.agreed)
 
     def run_interruptible(self, call: Callable[[], T], default: T) -> T:
         """Returns the result of `call()`, or `default` if a signal ends it, which sets `agreed`.

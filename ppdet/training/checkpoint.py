@@ -50,6 +50,7 @@ class TrainingPosition:
         seed: the seed of the run.
         best: the best score so far; None before the first evaluation.
         batch: images per step over all ranks; 0: unknown (a checkpoint of an earlier version).
+        scores: the evaluations so far: epochs that were done, the primary score. Those of earlier versions are missing.
     """
 
     epoch: int
@@ -58,6 +59,7 @@ class TrainingPosition:
     seed: int
     best: float | None = None
     batch: int = 0
+    scores: tuple[tuple[int, float], ...] = ()
 
     def with_batch(self, batch: int, steps: int) -> TrainingPosition:
         """Returns the same position for `batch` images per step and `steps` steps per epoch, as on other ranks.

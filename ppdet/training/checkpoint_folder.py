@@ -144,7 +144,7 @@ def _fault(state: Mapping[str, Any]) -> str | None:
     progress = state.get("progress")
     if not isinstance(progress, dict):
         return "it says no progress"
-    if unknown := progress.keys() - _COUNTS - {"batch", "best"}:
+    if unknown := progress.keys() - _COUNTS - {"batch", "best", "scores"}:
         return f"of another version: it has {min(unknown)!r}"
     for name in (*_COUNTS, "batch"):
         count = progress.get(name, 0 if name == "batch" else None)
@@ -152,6 +152,8 @@ def _fault(state: Mapping[str, Any]) -> str | None:
             return f"{name} is no count"
     if not isinstance(progress.get("best"), (Real, type(None))):
         return "best is no score"
+    if not _are_scores(progress.get("scores", ())):
+        return "scores are no list of epochs and scores"
     checksums = state.get("checksums")
     if not isinstance(checksums, dict) or not all(isinstance(each, Integral) for each in checksums.values()):
         return "it has no checksums"
@@ -165,6 +167,14 @@ def _fault(state: Mapping[str, Any]) -> str | None:
     if not isinstance(state.get("scaler", {}), dict):
         return "its loss scale is not whole"
     return None if isinstance(state.get("optimizer"), str) else "it names no optimizer"
+
+
+def _are_scores(scores: Any) -> bool:
+    """Whether `scores` is a tuple of pairs (epochs, score)."""
+    pairs = scores if isinstance(scores, tuple) else [None]
+    return all(
+        isinstance(pair, tuple) and len(pair) == 2 and type(pair[0]) is int and type(pair[1]) is float for pair in pairs
+    )
 
 
 def read_whole(path: Path) -> dict[str, Any]:

@@ -17,18 +17,20 @@ from paddle import nn
 from paddle.utils import unique_name
 from tqdm import tqdm
 
-from ppdet.core.errors import Interrupted, UserError
+from ppdet.core.errors import UserError
 from ppdet.data import Batch
 from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.device import peak_memory_mb
-from ppdet.runtime.signals import GracefulStop
+from ppdet.runtime.signals import OUT_OF_TIME, GracefulStop
 from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import remove_older
+from ppdet.training.early_stop import reason_to_stop
 from ppdet.training.meter import LossError, Meter, describe
 from ppdet.training.setup import TrainerParts
 from ppdet.training.static_graph import StaticNetwork
 from ppdet.training.step import Losses, accumulated_train_step, train_step
+from ppdet.training.trend import more_epochs
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +39,15 @@ logger = logging.getLogger(__name__)
 def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int] = ()) -> TrainingPosition:
     """Trains from `progress` to the last epoch, with a checkpoint every `snapshot_epoch` epochs and at the end.
 
-    After one of the signals `stop_on` in any process all of them finish the same step and a checkpoint named
-    `interrupted` is written. A single process does not wait for data or for the end of an evaluation then.
+    `early_stop` makes an earlier epoch the last one; if `progress` is beyond it, only `model_final` is written. After
+    one of the signals `stop_on` in any process, or the deadline, all of them finish the same step and a checkpoint
+    named `interrupted` is written. A single process does not wait for data or for the end of an evaluation then.
 
     Returns:
         The position in training that was reached.
 
     Raises:
-        Interrupted: after such a signal.
+        Interrupted: after such a signal; OutOfTime: after the deadline.
         UserError: if nothing is left to train, a loss or weight is not finite, or a checkpoint cannot be written.
     """
     settings = trainer.settings
@@ -54,12 +57,15 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
-    with GracefulStop(stop_on) as stop, unique_name.guard():
+    with GracefulStop(stop_on, trainer.deadline) as stop, unique_name.guard():
         progress = _train_epochs(trainer, forward, progress, stop)
     distributed.detach()
     if stop.agreed:
-        logger.warning("interrupted; continue with -r %s", trainer.output_dir / "interrupted")
-        raise Interrupted(stop.agreed)
+        cause = f"max_time: {settings.max_time} are over" if stop.agreed == OUT_OF_TIME else "interrupted"
+        logger.warning("%s; continue with -r %s", cause, trainer.output_dir / "interrupted")
+    stop.raise_agreed()
+    if trainer.evaluate:
+        logger.info("%s", more_epochs(progress.scores, trainer.primary))
     memory = peak_memory_mb(trainer.device)
     message = "trained %d epochs, peak memory %.0f MB; the results are in %s"
     logger.info(message, progress.epoch, memory, trainer.output_dir)
@@ -69,9 +75,9 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
 def _train_epochs(
     trainer: TrainerParts, forward: nn.Layer, progress: TrainingPosition, stop: GracefulStop
 ) -> TrainingPosition:
-    """Trains to the last epoch, or to a stop request, which ends in the checkpoint `interrupted`."""
-    settings = trainer.settings
-    while progress.epoch < settings.epoch and not stop.agreed:
+    """Trains to the last epoch or until the scores stop rising; a stop request ends in the checkpoint `interrupted`."""
+    settings, reason = trainer.settings, _reason_to_stop(trainer, progress)
+    while progress.epoch < settings.epoch and not reason and not stop.agreed:
         epoch, is_last = progress.epoch, progress.epoch + 1 == settings.epoch
         if trainer.ema and progress.step == 0:
             trainer.ema.start_epoch(epoch)
@@ -80,11 +86,20 @@ def _train_epochs(
             progress = _snapshot(trainer, progress, "model_final" if is_last else str(epoch), stop)
         if not stop.agreed:
             progress = replace(progress, epoch=epoch + 1, step=0)
-            if not is_last:
+            reason = _reason_to_stop(trainer, progress)
+            if not is_last and not reason:
                 stop.sync()  # a signal during the evaluation has waited long enough
     if stop.agreed:
         _save(trainer, progress, "interrupted")
+    elif progress.epoch < settings.epoch:
+        logger.info("%s%s", reason, "; best_model is kept" * settings.keep_best_weight)
+        _save(trainer, progress, "model_final")
     return progress
+
+
+def _reason_to_stop(trainer: TrainerParts, progress: TrainingPosition) -> str | None:
+    """The reason to end the training before its last epoch. All ranks have the same scores and find the same."""
+    return reason_to_stop(trainer.settings.early_stop, progress.scores, trainer.primary)
 
 
 def _train_epoch(
@@ -201,7 +216,8 @@ def _snapshot(trainer: TrainerParts, progress: TrainingPosition, name: str, stop
             return progress
         score = scores[trainer.primary]
         improved = progress.best is None or score > progress.best
-        progress = replace(progress, best=score if improved else progress.best)
+        scored = (*progress.scores, (progress.epoch + 1, float(score)))
+        progress = replace(progress, best=score if improved else progress.best, scores=scored)
         if distributed.rank() == 0:
             logger.info("epoch %d: %s %.4f, best %.4f", progress.epoch + 1, trainer.primary, score, progress.best)
             for callback in trainer.callbacks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -55,6 +56,7 @@ class TrainerParts:
         primary: name of the score that decides which checkpoint is best
         categories: the classes, which go into the checkpoints
         begin: prepares the output folder for this run
+        deadline: the time of `time.monotonic()` when the training is interrupted
         watch: sees the batches of the first epoch on the host
     """
 
@@ -72,6 +74,7 @@ class TrainerParts:
     primary: str = ""
     categories: Sequence[Category] = ()
     begin: Callable[[], None] = lambda: None
+    deadline: float = math.inf
     watch: Watch | None = None
     callbacks: Sequence[Callback] = ()
 
@@ -96,6 +99,9 @@ def build_trainer(
         callbacks: listeners, in addition to the one that writes metrics.jsonl.
     """
     settings, builder = session.settings, session.builder
+    deadline = time.monotonic() + (settings.max_seconds or math.inf)
+    if settings.early_stop and not evaluate:
+        raise UserError("early_stop: found without an evaluation; expected scores to watch; add --eval (evaluate=True)")
     checkpoint = _find_together(resume, session.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
@@ -122,6 +128,7 @@ def build_trainer(
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
         watch=batch_sheets(session.output_dir, reader, dataset) if distributed.rank() == 0 else None,
+        deadline=deadline,
         callbacks=(JsonLines(session.output_dir / METRICS), *callbacks),
     )
     start = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))

@@ -28,6 +28,12 @@ def test_values_and_foreign_keys() -> None:
     assert run.export == ExportSettings(nms=False)
 
 
+def test_when_a_training_ends() -> None:
+    assert (settings().early_stop, settings().max_seconds) == (None, None)
+    assert settings(early_stop={"patience": 5}, max_time="1h30m").max_seconds == 5400
+    assert settings(early_stop={"patience": 5, "min_delta": 1}).early_stop == {"patience": 5, "min_delta": 1.0}
+
+
 def test_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings().epoch = 1  # type: ignore[misc]
@@ -56,6 +62,29 @@ def test_required(missing: str) -> None:
         ({"export": {"nms": "yes"}}, "export.nms: expected bool, found 'yes' (str)"),
         ({"export": {"format": "onx"}}, "export.format: found 'onx'; expected some of paddle, onnx, openvino"),
         ({"export": True}, "export: expected dict, found True (bool)"),
+        ({"early_stop": 5}, "early_stop: expected dict or null, found 5 (int)"),
+        ({"early_stop": {}}, "early_stop.patience: required, not given"),
+        ({"early_stop": {"patience": 0}}, "early_stop.patience: expected at least 1, found 0"),
+        ({"early_stop": {"patience": -1}}, "early_stop.patience: expected at least 1, found -1"),
+        ({"early_stop": {"patience": "ten"}}, "early_stop.patience: expected int, found 'ten' (str)"),
+        (
+            {"early_stop": {"patience": 5, "patiens": 4}},
+            "early_stop.patiens: no option; did you mean 'patience'? (null takes away that of a base config)",
+        ),
+        (
+            {"early_stop": {"patience": 5, "min_delta": -0.1}},
+            "early_stop.min_delta: expected at least 0, found -0.1",
+        ),
+        (
+            {"early_stop": {"patience": 5, "min_delta": float("nan")}},
+            "early_stop.min_delta: expected a finite number, found nan",
+        ),
+        (
+            {"max_time": "soon"},
+            "max_time: found 'soon'; expected a length of time above 0: 2h, 90m, 1h30m or 3600 s",
+        ),
+        ({"max_time": 0}, "max_time: found 0.0; expected a length of time above 0: 2h, 90m, 1h30m or 3600 s"),
+        ({"max_time": [2]}, "max_time: expected str or float or null, found [2] (list)"),
     ],
 )
 def test_errors(items: dict[str, Any], message: str) -> None:

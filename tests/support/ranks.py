@@ -142,6 +142,25 @@ def weights(config: str, *overrides: str) -> dict[str, np.ndarray]:
     return {"updates": np.array(end.updates)} | state
 
 
+def early_stop(short: str, config: str, scores: str, *overrides: str) -> dict[str, np.ndarray]:
+    """A training whose evaluations find `scores` on rank 0, and that has no time left on rank `short`."""
+    from ppdet.core.errors import OutOfTime
+    from ppdet.runtime import distributed
+    from ppdet.training.loop import fit
+    from ppdet.training.setup import build_trainer
+    from tests.support.tiny import make_run
+
+    trainer, progress = build_trainer(make_run(Path(config), *overrides), evaluate=True, resume="auto")
+    upcoming = iter([float(each) for each in scores.split(",")][progress.epoch :])
+    trainer.evaluate.metric.compute = lambda: {"AP": 9.0 if distributed.rank() else next(upcoming)}
+    if distributed.rank() == int(short):
+        trainer = dataclasses.replace(trainer, deadline=0.0)
+    try:
+        return {"status": np.array(0), "scores": np.array(fit(trainer, progress).scores)}
+    except OutOfTime as stop:
+        return {"status": np.array(stop.status)}
+
+
 def end_apart(config: str, late: str) -> dict[str, np.ndarray]:
     """A training after which rank `late` takes its time to end."""
     from ppdet.runtime import distributed
