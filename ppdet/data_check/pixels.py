@@ -89,7 +89,9 @@ def inspect(file: str) -> Pixels | None:
 def perceptual_hash(gray: np.ndarray) -> int:
     """The 64 lowest frequencies of an image [h, w] uint8: each bit says whether one is above their median.
 
-    This is the "phash" of the library imagehash, which would decode each file a second time.
+    This is the "phash" of the library imagehash: on photos one bit of 64 differs, because the images are reduced in
+    another way. The library needs Pillow, SciPy and PyWavelets, and decodes the whole file, which takes longer than all
+    checks of an image together.
     """
     small = cv2.resize(gray, (_HASHED, _HASHED), interpolation=cv2.INTER_AREA).astype(np.float32)
     lowest = cv2.dct(small)[:8, :8].ravel()

@@ -17,7 +17,17 @@ from ppdet.data_check.finding import Finding
 from ppdet.data_check.read import read_split
 from ppdet.data_check.split import Network
 from tests.support import data_faults as plant
-from tests.support.data_faults import FaultySet, box, copy_of, image_as, listed, picture, plant_boxes, sized
+from tests.support.data_faults import (
+    FaultySet,
+    box,
+    copy_of,
+    image_as,
+    listed,
+    odd_picture,
+    picture,
+    plant_boxes,
+    sized,
+)
 from tests.support.image_specimens import encoded
 from tests.support.workspaces import ROOT
 
@@ -31,15 +41,18 @@ class Fault(NamedTuple):
     also: Sequence[str] = ()
 
 
-def pillow(mode: str, kind: str) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(picture(66)).convert(mode).save(file, kind)
-    return file.getvalue()
+def pillow(mode: str, kind: str, name: str) -> Callable[[FaultySet], None]:
+    def add(made: FaultySet) -> None:
+        file = io.BytesIO()
+        Image.fromarray(odd_picture(made)).convert(mode).save(file, kind)
+        made.with_image(file.getvalue(), name)
+
+    return add
 
 
 def nearly(made: FaultySet) -> bytes:
-    """The picture of the first images, with less quality."""
-    return encoded(".jpg", picture(plant.COPIED, plant.WIDTH + 8), 1, 60)
+    """The picture of the target, with less quality."""
+    return encoded(".jpg", picture(made.target, plant.WIDTH + 8), 1, 60)
 
 
 def put(data: bytes, name: str = "odd.png") -> Callable[[FaultySet], None]:
@@ -47,7 +60,7 @@ def put(data: bytes, name: str = "odd.png") -> Callable[[FaultySet], None]:
 
 
 def remove_boxes(made: FaultySet) -> None:
-    for annotation in made.of_image(plant.COPIED):
+    for annotation in made.of_image(made.target):
         made.train["annotations"].remove(annotation)
 
 
@@ -67,22 +80,28 @@ def copy(split: str) -> Callable[[FaultySet], None]:
     return add
 
 
+def of_no_class(made: FaultySet) -> None:
+    made.train["annotations"].append({"id": 9999, "image_id": made.target, "category_id": 77})
+
+
 def listed_twice(made: FaultySet) -> None:
-    made.add_image("3.png", width=plant.WIDTH + 8)
+    made.add_image(made.name, width=plant.WIDTH + 8)
 
 
 def in_two_splits(made: FaultySet) -> None:
-    made.add_image("../train/3.png", "val", plant.WIDTH + 8)
+    made.add_image(f"../train/{made.name}", "val", plant.WIDTH + 8)
 
 
-NOISE = encoded(".png", picture(55))
+NOISE = encoded(".png", picture(99_999))
 EMPTY = np.full((plant.HEIGHT, plant.WIDTH, 3), 90, np.uint8)
 FAULTS = {
     "images_incomplete": Fault(listed("images", id=900), 1, "images[24]"),
     "image_ids_repeated": Fault(listed("images", id=2, file_name="other.png"), 1, "other.png"),
-    "images_listed_twice": Fault(lambda made: made.train["images"].append(made.train["images"][3]), 1, "3.png"),
+    "images_listed_twice": Fault(
+        lambda made: made.train["images"].append(made.train["images"][made.target]), 1, "3.png"
+    ),
     "image_ids_of_two_kinds": Fault(plant.plant_image_ids_of_two_kinds, 1, "3.png"),
-    "images_without_size": Fault(lambda made: made.train["images"][3].pop("width"), 1, "3.png"),
+    "images_without_size": Fault(lambda made: made.train["images"][made.target].pop("width"), 1, "3.png"),
     "names_spelled_otherwise": Fault(plant.plant_names_spelled_otherwise, 1, "number%203.png"),
     "categories_incomplete": Fault(listed("categories", id=77), 1, "categories[3]"),
     "category_ids_repeated": Fault(listed("categories", id=2, name="again"), 1, "2 (again)"),
@@ -90,20 +109,20 @@ FAULTS = {
     "annotations_without_image": Fault(
         listed("annotations", id=9999, image_id=777, category_id=1), 1, "annotations[72]: image_id 777"
     ),
-    "annotations_without_class": Fault(listed("annotations", id=9999, image_id=3, category_id=77), 1, "3.png"),
+    "annotations_without_class": Fault(of_no_class, 1, "3.png"),
     "annotation_ids_repeated": Fault(lambda made: made.box.update(id=10_000), 1, "3.png"),
     "files_missing": Fault(lambda made: made.file.unlink(), 1, "3.png"),
     "files_listed_twice": Fault(listed_twice, 1, "3.png"),
     "files_empty": Fault(put(b""), 1, "odd.png"),
     "files_truncated": Fault(put(NOISE[: len(NOISE) // 2]), 1, "odd.png"),
     "files_unreadable": Fault(put(b"no image"), 1, "odd.png"),
-    "files_misnamed": Fault(put(encoded(".jpg", picture(55))), 1, "odd.png"),
+    "files_misnamed": Fault(put(encoded(".jpg", picture(99_999))), 1, "odd.png"),
     "sizes_swapped": Fault(plant.plant_sizes_swapped, 1, "3.png"),
-    "sizes_wrong": Fault(lambda made: made.train["images"][3].update(width=200), 1, "3.png"),
+    "sizes_wrong": Fault(lambda made: made.train["images"][made.target].update(width=200), 1, "3.png"),
     "images_turned": Fault(plant.plant_turned, 1, "odd.png"),
-    "images_cmyk": Fault(put(pillow("CMYK", "jpeg"), "odd.jpg"), 1, "odd.jpg"),
+    "images_cmyk": Fault(pillow("CMYK", "jpeg", "odd.jpg"), 1, "odd.jpg"),
     "images_16_bit": Fault(image_as(dtype=np.uint16), 1, "odd.png", ("images_blank",)),
-    "images_with_palette": Fault(put(pillow("P", "png")), 1, "odd.png"),
+    "images_with_palette": Fault(pillow("P", "png", "odd.png"), 1, "odd.png"),
     "images_with_alpha": Fault(image_as(channels=4), 1, "odd.png"),
     "images_gray": Fault(image_as(channels=1), 1, "odd.png"),
     "images_tiny": Fault(sized(30, 24), 1, "odd.png"),

@@ -73,3 +73,13 @@ def test_a_hash_stands_another_size_and_quality() -> None:
     bits = [[(perceptual_hash(a) ^ perceptual_hash(b)).bit_count() for b in small] for a in big]
     assert max(bits[i][i] for i in range(30)) <= 5
     assert min(bits[i][j] for i in range(30) for j in range(30) if i != j) > 10
+
+
+def test_the_hash_is_that_of_imagehash() -> None:
+    """Up to the way in which images are reduced: one of the 64 bits on average."""
+    phash, open_image = pytest.importorskip("imagehash").phash, pytest.importorskip("PIL.Image").fromarray
+    images = [picture(seed, 640, 480)[:, :, 1] for seed in range(30)]
+    theirs = [int(str(phash(open_image(image))), 16) for image in images]
+    bits = [(perceptual_hash(image) ^ other).bit_count() for image, other in zip(images, theirs, strict=True)]
+    assert max(bits) <= 8
+    assert sum(bits) / len(bits) <= 1.5

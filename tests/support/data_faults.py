@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,14 @@ def picture(seed: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
 
 @dataclass
 class FaultySet:
-    """The set in `root`: <split>/<number>.png and <split>.json, which `save` writes from `content`."""
+    """The set in `root`: <split>/<number>.png and <split>.json, which `save` writes from `content`.
+
+    target: the number of the image that most faults are planted in, an odd one.
+    """
 
     root: Path
     content: dict[str, dict[str, list[dict[str, Any]]]]
+    target: int = COPIED
 
     @property
     def train(self) -> dict[str, list[dict[str, Any]]]:
@@ -43,21 +47,26 @@ class FaultySet:
         return self.content["val"]
 
     @property
+    def name(self) -> str:
+        return f"{self.target}.png"
+
+    @property
     def file(self) -> Path:
         """The image file that most faults are planted in."""
-        return self.root / "train" / f"{COPIED}.png"
+        return self.root / "train" / self.name
 
     @property
     def box(self) -> dict[str, Any]:
         """Its first annotation."""
-        return self.of_image(COPIED)[0]
+        return self.of_image(self.target)[0]
 
     def of_image(self, image_id: Any, split: str = "train") -> list[dict[str, Any]]:
-        return [each for each in self.content[split]["annotations"] if each["image_id"] == image_id]
+        return [each for each in self.content[split]["annotations"] if each.get("image_id") == image_id]
 
-    def add_box(self, box: tuple[float, ...], kind: int = 0, image_id: int = COPIED, split: str = "train") -> None:
+    def add_box(self, box: tuple[float, ...], kind: int = 0, image_id: Any = None, split: str = "train") -> None:
         annotations = self.content[split]["annotations"]
         new_id = max((each.get("id", 0) for each in annotations), default=9_999) + 1
+        image_id = self.target if image_id is None else image_id
         new = {"id": new_id, "image_id": image_id, "category_id": kind + 1, "bbox": list(box)}
         annotations.append(new | {"area": abs(box[2] * box[3]) or 1, "iscrowd": 0})
 
@@ -90,10 +99,10 @@ class FaultySet:
             (self.root / f"{split}.json").write_text(json.dumps(content))
 
 
-def clean_set(root: Path) -> FaultySet:
+def clean_set(root: Path, counts: Mapping[str, int] = COUNTS) -> FaultySet:
     """Draws the set; two sizes of images, three classes."""
     made = FaultySet(root, {})
-    for number, (split, count) in enumerate(COUNTS.items()):
+    for number, (split, count) in enumerate(counts.items()):
         (root / split).mkdir(parents=True)
         categories = [{"id": index + 1, "name": name} for index, name in enumerate(NAMES)]
         made.content[split] = {"images": [], "annotations": [], "categories": categories}
@@ -115,23 +124,23 @@ def copy_of(clean: FaultySet, root: Path) -> FaultySet:
 
 
 def plant_image_ids_of_two_kinds(made: FaultySet) -> None:
-    for annotation in made.of_image(COPIED):
+    for annotation in made.of_image(made.target):
         annotation["image_id"] = "three"
-    made.train["images"][COPIED]["id"] = "three"
+    made.train["images"][made.target]["id"] = "three"
 
 
 def plant_names_spelled_otherwise(made: FaultySet) -> None:
-    made.file.rename(made.file.with_name("number 3.png"))
-    made.train["images"][COPIED]["file_name"] = "number%203.png"
+    made.file.rename(made.file.with_name(f"number {made.name}"))
+    made.train["images"][made.target]["file_name"] = f"number%20{made.name}"
 
 
 def plant_sizes_swapped(made: FaultySet) -> None:
-    image = made.train["images"][COPIED]
+    image = made.train["images"][made.target]
     image["width"], image["height"] = image["height"], image["width"]
 
 
 def plant_turned(made: FaultySet) -> None:
-    data = encoded(".png", picture(77))
+    data = encoded(".png", odd_picture(made))
     made.with_image(data[:33] + png_chunk(b"eXIf", exif(6)) + data[33:])
 
 
@@ -142,7 +151,7 @@ def plant_one_size(made: FaultySet) -> None:
 
 
 def plant_many_boxes(made: FaultySet) -> None:
-    for annotation in made.of_image(COPIED):
+    for annotation in made.of_image(made.target):
         made.train["annotations"].remove(annotation)
     for index in range(101):
         made.add_box((1 + 14 * (index % 11), 1 + 11 * (index // 11), 12, 10))
@@ -202,7 +211,11 @@ def plant_boxes(change: Callable[[float, float, float, float], list[float]]) -> 
 
 def sized(width: int, height: int) -> Callable[[FaultySet], None]:
     """Adds an image of this size."""
-    return lambda made: made.with_image(encoded(".png", picture(88, width, height)), "odd.png", width, height)
+
+    def add(made: FaultySet) -> None:
+        made.with_image(encoded(".png", odd_picture(made, width, height)), "odd.png", width, height)
+
+    return add
 
 
 def listed(section: str, **entry: Any) -> Callable[[FaultySet], None]:
@@ -215,8 +228,18 @@ def box(*numbers: Any) -> Callable[[FaultySet], None]:
     return lambda made: made.add_box(numbers)
 
 
-def image_as(*flags: int, dtype: type = np.uint8, channels: int = 3) -> Callable[[FaultySet], None]:
+def image_as(dtype: type = np.uint8, channels: int = 3) -> Callable[[FaultySet], None]:
     """Adds a PNG of another number of channels or bits."""
     conversion = {1: cv2.COLOR_BGR2GRAY, 3: None, 4: cv2.COLOR_BGR2BGRA}[channels]
-    image = picture(99) if conversion is None else cv2.cvtColor(picture(99), conversion)
-    return lambda made: made.with_image(encoded(".png", image.astype(dtype)))
+
+    def add(made: FaultySet) -> None:
+        image = odd_picture(made)
+        image = image if conversion is None else cv2.cvtColor(image, conversion)
+        made.with_image(encoded(".png", image.astype(dtype)))
+
+    return add
+
+
+def odd_picture(made: FaultySet, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """A picture that is in no split."""
+    return picture(100_000 + made.target, width, height)
