@@ -20,6 +20,7 @@ class Stream(IntEnum):
     BENCH = 8  # images and boxes of a train step that is measured
     SPLIT = 9  # which images of a data set go into which list: seed
     SHEETS = 10  # which images and boxes `ppdet data show` draws: seed
+    BOOTSTRAP = 11  # which images each resample of an evaluation has: seed
 
 
 def generator(use: Stream, *numbers: int) -> np.random.Generator:

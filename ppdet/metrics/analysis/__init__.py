@@ -1,6 +1,15 @@
 """Why a detector's AP is what it is, computed from the detections that evaluation already has.
 
+`analyze` does it all and returns an `Analysis`; `compare` tells whether one run is better than another. The parts:
 `truth`, `found`: flat arrays. `rules`: the evaluations. `matching`: which detection finds which object, in the compiled
 `loops`. `average_precision`: the official numbers for weighted images. `curves`: precision, recall and F1 against the
-threshold.
+threshold. `confusion`, `error_kinds` (TIDE's), `buckets`, `reliability` (calibration), `bootstrap` (intervals).
 """
+
+from __future__ import annotations
+
+from ppdet.metrics.analysis.analyze import Analysis, analyze
+from ppdet.metrics.analysis.bootstrap import compare, resample
+from ppdet.metrics.analysis.curves import macro_average
+
+__all__ = ["Analysis", "analyze", "compare", "macro_average", "resample"]

@@ -62,12 +62,11 @@ class RangeScores:
         num_classes = len(self.base_start) - 1
         positives = np.bincount(self.truth_class, weights[self.truth_image], num_classes).astype(np.int64)
         out = np.empty((len(self.rankings), num_classes, 4))
-        work = np.empty(len(self.base_image) + 1, np.int64)
+        running = np.empty(len(self.base_image) + 1, np.int64)
+        loops.running_count(weights, self.base_image, running)
         for ranking, scores in zip(self.rankings, out, strict=True):
             lists = (ranking.start, ranking.image, ranking.before, ranking.kind, ranking.rank)
-            loops.score_classes(
-                weights, self.base_image, self.base_start, *lists, positives, self.recalls, work, scores
-            )
+            loops.score_classes(weights, running, self.base_start, *lists, positives, self.recalls, scores)
         return out
 
 
@@ -140,6 +139,11 @@ def class_ap(detail: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns [K] float64: the mean AP of each class over the overlaps; -1 without objects."""
     table: np.ndarray = detail["all"][:, :, 0].mean(0)
     return table
+
+
+def mean_ap(table: np.ndarray) -> tuple[float, float]:
+    """Returns AP and AP at the lowest overlap, means over the classes with objects, of [T, K, 4]; see `RangeScores`."""
+    return _mean(table[:, :, 0]), _mean(table[0, :, 0])
 
 
 def _mean(values: np.ndarray) -> float:

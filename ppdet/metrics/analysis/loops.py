@@ -128,10 +128,18 @@ def match_free(
             free[matched[d]] = False
 
 
-@compiled([void(_INT, _INT, _INT, _INT, _INT, _INT, int8[::1], _INT, _INT, _REAL, _INT, _BOXES)])
+@compiled([void(_INT, _INT, _INT)])
+def running_count(weights: Any, images: Any, out: Any) -> None:
+    """Writes how many detections come before each place of `images` [M], and all, to `out` [M + 1]: sums of weights."""
+    out[0] = 0
+    for i in range(len(images)):
+        out[i + 1] = out[i] + weights[images[i]]
+
+
+@compiled([void(_INT, _INT, _INT, _INT, _INT, _INT, int8[::1], _INT, _INT, _REAL, _BOXES)])
 def score_classes(
     weights: Any,
-    base_image: Any,
+    running: Any,
     base_start: Any,
     start: Any,
     image: Any,
@@ -140,29 +148,24 @@ def score_classes(
     rank: Any,
     positives: Any,
     recalls: Any,
-    work: Any,
     out: Any,
 ) -> None:
     """AP and recalls of K classes from ranked detections, with each image counted `weights` [n] times.
 
     Args:
         weights: times that each image is counted.
-        base_image: the images of the detections that count unless they are matched, class by class, by falling score.
-        base_start: [K + 1], the classes' first places in `base_image`.
+        running: `running_count` of the detections that count unless they are matched, class by class, by falling score.
+        base_start: [K + 1], the classes' first places among them.
         start: [K + 1], the classes' first places in the lists of matched detections that follow.
         image: their images.
-        before: how many entries of `base_image` are not after them.
-        kind: 1: right; 2: right, but not in `base_image`; -1: in `base_image`, but not counted.
+        before: how many of those detections are not after them.
+        kind: 1: right; 2: right, but not one of those; -1: one of those, but not counted.
         rank: their places among the detections of their image and class.
         positives: [K] objects to find, with the weights of their images.
         recalls: the recalls at which precision is read; empty: the sum of the raw curve.
-        work: as long as `base_image` + 1.
         out: [K, 4], filled with AP and the recalls of the first 1, 10 and all detections of each image; -1 for a class
             without objects.
     """
-    work[0] = 0
-    for i in range(len(base_image)):
-        work[i + 1] = work[i] + weights[base_image[i]]
     for k in range(len(positives)):
         out[k] = -1
         if positives[k] == 0:
@@ -180,7 +183,7 @@ def score_classes(
                 uncounted -= weight
             if weight == 0:
                 continue
-            seen = work[before[i]] - work[base_start[k]] - uncounted
+            seen = running[before[i]] - running[base_start[k]] - uncounted
             for copy in range(1, weight + 1):
                 area += (hits + copy) / (seen - weight + copy + EPSILON)
             hits += weight

@@ -1,0 +1,131 @@
+"""How far AP would move with other images: bootstrap intervals, and the paired comparison of two detectors.
+
+Resamples are random halves of the images, each image once (the repeated half-sample bootstrap). A half moves about the
+whole as the whole moves about all images that could have been taken. With draws that repeat images, AP is less well
+covered, because a curve that images are repeated in is too optimistic; benchmarks/bootstrap_coverage.py shows it.
+
+AP of few images is too high: the envelope of a curve takes the best of its chances. Halves show by how much, at least:
+the interval is that of the normal distribution around the value without this rise, and is widened to have the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from ppdet.core.errors import UserError
+from ppdet.metrics.analysis.average_precision import Scorer, class_ap
+from ppdet.utils.streams import Stream, generator
+
+LEVEL = 0.95
+RESAMPLES = 400
+
+
+class Interval(NamedTuple):
+    """A number, the bounds of its interval, and its standard deviation over resamples; NaN if it cannot be told."""
+
+    value: float
+    low: float
+    high: float
+    deviation: float
+
+
+class Difference(NamedTuple):
+    """How much A is better than B in a number: A - B with its interval.
+
+    probability: the share of resamples in which A is better; equal ones count half.
+    """
+
+    value: float
+    low: float
+    high: float
+    deviation: float
+    probability: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether 0 is outside of the interval."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """The numbers of a detector on the data set and on B resamples of its images.
+
+    Attributes:
+        names: the official numbers, M of them.
+        values: [M + K] float64 on the data set: the official numbers, then each class's AP. -1 without objects.
+        samples: [B, M + K] float64.
+    """
+
+    names: Sequence[str]
+    values: np.ndarray
+    samples: np.ndarray
+
+    def intervals(self, level: float = LEVEL) -> dict[str, Interval]:
+        """Returns the interval of each official number."""
+        return dict(zip(self.names, self._intervals(level), strict=False))
+
+    def class_intervals(self, level: float = LEVEL) -> list[Interval]:
+        """Returns the interval of each class's AP."""
+        return self._intervals(level)[len(self.names) :]
+
+    def _intervals(self, level: float) -> list[Interval]:
+        return [_interval(value, column, level) for value, column in zip(self.values, self.samples.T, strict=True)]
+
+
+def resample(scorers: Sequence[Scorer], count: int = RESAMPLES, seed: int = 0) -> list[Resampled]:
+    """Scores detectors on `count` random halves of their images, the same ones for all. Nothing is matched again.
+
+    Raises:
+        UserError: the detectors were not run on the same number of images.
+    """
+    if len({scorer.num_images for scorer in scorers}) > 1:
+        sizes = ", ".join(str(scorer.num_images) for scorer in scorers)
+        raise UserError(f"compare: found detections on {sizes} images; expected the same images; evaluate both on them")
+    rng, num_images = generator(Stream.BOOTSTRAP, seed), scorers[0].num_images
+    rows: list[list[np.ndarray]] = [[_numbers(scorer, None)] for scorer in scorers]
+    for _ in range(count if num_images > 1 else 0):
+        weights = (rng.permutation(num_images) < num_images // 2).astype(np.int64)
+        for scorer, own in zip(scorers, rows, strict=True):
+            own.append(_numbers(scorer, weights))
+    names = [list(scorer.scores(scorer.detail())) for scorer in scorers]
+    return [
+        Resampled(of, own[0], np.array(own[1:]).reshape(-1, len(own[0]))) for of, own in zip(names, rows, strict=True)
+    ]
+
+
+def compare(a: Resampled, b: Resampled, level: float = LEVEL) -> dict[str, Difference]:
+    """Returns how much A is better than B in each official number, from resamples on the same draws."""
+    result = {}
+    for index, name in enumerate(a.names):
+        one, other = a.samples[:, index], b.samples[:, index]
+        valid = (one >= 0) & (other >= 0)
+        rise = one[valid] - other[valid]
+        value = a.values[index] - b.values[index] if min(a.values[index], b.values[index]) >= 0 else np.nan
+        better = float(((rise > 0) + (rise == 0) / 2).mean()) if len(rise) else np.nan
+        result[name] = Difference(*_bounds(value, rise, level), better)
+    return result
+
+
+def _numbers(scorer: Scorer, weights: np.ndarray | None) -> np.ndarray:
+    detail = scorer.detail(weights)
+    return np.concatenate([list(scorer.scores(detail).values()), class_ap(detail)])
+
+
+def _interval(value: float, samples: np.ndarray, level: float) -> Interval:
+    return Interval(*_bounds(value if value >= 0 else np.nan, samples[samples >= 0], level))
+
+
+def _bounds(value: float, samples: np.ndarray, level: float) -> tuple[float, float, float, float]:
+    """The value, the bounds of its interval, the deviation."""
+    if not len(samples) or np.isnan(value):
+        return float(value), np.nan, np.nan, np.nan
+    half = NormalDist().inv_cdf((1 + level) / 2) * samples.std()
+    center = value - (samples.mean() - value)
+    low, high = min(center - half, value), max(center + half, value)
+    return float(value), float(low), float(high), float(samples.std())
