@@ -20,6 +20,7 @@ from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder
 from ppdet.modeling import PicoDet, build_model
 from ppdet.runtime.device import select_device
 from ppdet.utils.download import resolve_weights
+from ppdet.weights.class_names import some
 from ppdet.weights.load import load_weights
 from ppdet.weights.trained_classes import TrainedClasses, published_classes, stored_classes
 
@@ -65,16 +66,18 @@ class Session:
         return dataset
 
     def load_dataset(self, slot: str, trained: TrainedClasses | None = None, without_boxes: bool = False) -> Dataset:
-        """The dataset of a config slot, read and checked against num_classes and the classes that were trained."""
-        dataset = self.build_dataset(slot)
+        """The dataset of a config slot, read and checked against num_classes and the classes that were trained.
+
+        With `remap_classes` it gets the classes that were trained, and objects of other classes are left out.
+        """
+        dataset, by_name = self.build_dataset(slot), self.settings.remap_classes
         if without_boxes and isinstance(dataset, AnnotatedDataset):
             dataset.allow_empty, dataset.empty_ratio = True, 1.0
         if trained:
-            dataset.expected_classes = trained.names
+            dataset.expected_classes = () if by_name else trained.names
+            dataset.reclass = trained.reclass(slot, by_name)
         dataset.load()
         check_num_classes(dataset, self.settings.num_classes)
-        if trained:
-            trained.check(slot, dataset.categories)
         return dataset
 
     def load_annotated(self, slot: str, trained: TrainedClasses | None = None, without_boxes: bool = False) -> Dataset:
@@ -89,11 +92,28 @@ class Session:
     def trained_classes(self) -> TrainedClasses | None:
         """The classes that the config's `weights` were trained on; None if they are not known.
 
-        Checkpoints hold them. For other weights they are TrainDataset's, if it can be read quickly.
+        Weights that a training wrote hold them. For other weights they are TrainDataset's, if it can be read quickly.
+
+        Raises:
+            UserError: `remap_classes` needs them, and they are not known or not as many as the model has.
         """
-        weights = self.settings.weights or ""
-        found = stored_classes(weights) or published_classes(weights) or self._training_set_classes()
-        return found if found and len(found.categories) == self.settings.num_classes else None
+        weights, expected = self.settings.weights or "", self.settings.num_classes
+        file = resolve_weights(weights) if "://" in weights else weights
+        found = stored_classes(file) or published_classes(weights)
+        if found is None and (found := self._training_set_classes()) and len(found.categories) != expected:
+            found = None  # those of another model
+        if self.settings.remap_classes and found is None:
+            raise UserError(
+                f"--remap_classes: {weights or 'the weights'}: no class names in it, nor in TrainDataset; give weights "
+                "that a training wrote, or list the classes of the datasets in the order of the training"
+            )
+        if self.settings.remap_classes and found and len(found.categories) != expected:
+            count = len(found.categories)
+            raise UserError(
+                f"num_classes: found {expected}; expected {count} with --remap_classes, the classes of {found.source} "
+                f"({some(found.names)}); set num_classes: {count}"
+            )
+        return found
 
     def _training_set_classes(self) -> TrainedClasses | None:
         if "TrainDataset" not in self.cfg:
@@ -107,23 +127,45 @@ class Session:
 
 
 def class_categories(session: Session) -> list[Category]:
-    """The classes with the names of TestDataset, else of the training, else of EvalDataset, else COCO's or numbers."""
-    dataset: Dataset = test_dataset(session).with_images(["-"]).load()
-    categories, trained = dataset.categories, session.trained_classes()
-    if trained and not categories:
+    """The classes with the names of TestDataset, else of the training, else of EvalDataset, else COCO's or numbers.
+
+    Raises:
+        UserError: TestDataset lists other classes than the training, or no file that it names or the weights hold any.
+    """
+    dataset, trained = test_dataset(session).with_images(["-"]).load(), session.trained_classes()
+    if trained and not dataset.categories:
+        if dataset.anno_path:
+            logger.info("%s: there is no such file; the class names are those of %s", dataset.anno_file, trained.source)
         return list(trained.categories)
-    if not categories and "EvalDataset" in session.cfg:
+    if not dataset.categories:
+        return _untrained_categories(session, dataset)
+    if trained is None:
+        check_num_classes(dataset, session.settings.num_classes)
+        return dataset.categories
+    same_names = [category.name for category in dataset.categories] == trained.names
+    if matched := trained.match("TestDataset", dataset.categories, session.settings.remap_classes):
+        return matched.categories if dataset.has_ids else list(trained.categories)
+    check_num_classes(dataset, session.settings.num_classes)
+    return list(trained.categories) if same_names and not dataset.has_ids else dataset.categories
+
+
+def _untrained_categories(session: Session, listed: Dataset) -> list[Category]:
+    """The classes of weights that nothing names: EvalDataset's, else COCO's or numbers."""
+    if "EvalDataset" in session.cfg:
         try:
             dataset = session.build_dataset("EvalDataset").load()
-            categories = dataset.categories
         except UserError as error:
             logger.info("class names: none in TestDataset, and EvalDataset cannot be read (%s)", error)
-    if not categories:
-        return default_categories(session.settings.num_classes)
-    check_num_classes(dataset, session.settings.num_classes)
-    if trained:
-        trained.check("TestDataset", categories)
-    return categories
+        else:
+            check_num_classes(dataset, session.settings.num_classes)
+            return dataset.categories
+    found = default_categories(session.settings.num_classes)
+    if listed.anno_path and found != default_categories(80):
+        raise UserError(
+            f"TestDataset.anno_path: there is no file {listed.anno_file}, and neither the weights nor TrainDataset and "
+            "EvalDataset name the classes; correct it, or leave it out to number them"
+        )
+    return found
 
 
 def test_dataset(session: Session) -> ImageFolder:

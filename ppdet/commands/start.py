@@ -21,8 +21,9 @@ def start(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
     end_on_sigterm()
     setup_logging(rank=distributed.rank(), debug=args.debug)
     device = [f"device={args.device}"] if args.device else []
+    remap = ["remap_classes=true"] if getattr(args, "remap_classes", False) else []
     with distributed.together():
-        session = open_session(args.config, [*args.opt, *device, *extra])
+        session = open_session(args.config, [*args.opt, *device, *remap, *extra])
     if session.device == "cpu":
         tune_process()
     return session

@@ -96,6 +96,7 @@ class Settings:
         save_dir: folder for the files of runs.
         weights: path, URL or name of the weights for evaluation, inference and export.
         pretrain_weights: path, URL or name of the weights that training starts from; null starts from random ones.
+        remap_classes: match the classes of datasets with those of the weights by name; false refuses other lists.
         log_iter: steps between two log lines.
         accumulate_steps: batches per update; the result is that of one batch as large as all of them.
         snapshot_epoch: epochs between two checkpoints, and with `--eval` between two evaluations.
@@ -136,6 +137,7 @@ class Settings:
     save_dir: str = "output"
     weights: str | None = None
     pretrain_weights: str | None = None
+    remap_classes: bool = False
     log_iter: Positive = 20
     accumulate_steps: Positive = 1
     snapshot_epoch: Positive = 1

@@ -85,6 +85,11 @@ class Detector:
         return self.config.labels
 
     @property
+    def category_ids(self) -> tuple[int | float | str, ...]:
+        """The ids of the classes in the data set that the model was trained on, in the order of `labels`."""
+        return self.config.category_ids
+
+    @property
     def max_batch_size(self) -> int | None:
         """The most images that the network takes at a time; None: any number."""
         return self._batch if self._preprocess.uniform else 1

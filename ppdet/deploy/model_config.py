@@ -38,6 +38,8 @@ class ModelConfig:
         scale, shift: [3] float32 each: normalized = pixel * scale + shift, channels RGB; None: the model takes pixels.
         pad_stride: zeros are added bottom and right up to a multiple of it.
         labels: class names.
+        category_ids: the ids of the classes in the data set that the model was trained on; their positions if the
+            export does not hold them.
         boxes: the units of the model's coordinates, one of BOX_UNITS; None: not stated.
         strides: strides of the levels, the finest first; for raw outputs.
         cell_offset: position of a grid point in its cell, 0..1; for raw outputs.
@@ -56,6 +58,7 @@ class ModelConfig:
     shift: np.ndarray | None
     pad_stride: int
     labels: tuple[str, ...]
+    category_ids: tuple[int | float | str, ...]
     boxes: str | None
     strides: tuple[int, ...]
     cell_offset: float
@@ -93,7 +96,8 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
         scale=scale,
         shift=shift,
         pad_stride=_pad_stride(steps),
-        labels=_labels(cfg),
+        labels=(labels := _labels(cfg)),
+        category_ids=_category_ids(cfg, len(labels)),
         boxes=cfg.choice("boxes", BOX_UNITS, None),
         strides=tuple(cfg.wholes("fpn_stride", 1, 1024, ())),
         cell_offset=cfg.number("cell_offset", 0, 1, 0.5),
@@ -168,6 +172,16 @@ def _labels(cfg: Section) -> tuple[str, ...]:
     if count != len(labels):
         raise cfg.error("label_list", f"found {len(labels)} names", f"{count}, which is num_classes")
     return tuple(map(str, labels))
+
+
+def _category_ids(cfg: Section, count: int) -> tuple[int | float | str, ...]:
+    ids = cfg.items("category_ids", "a list with the id of each class", tuple(range(count)))
+    for i, found in enumerate(ids):
+        if isinstance(found, bool) or not isinstance(found, (str, int, float)):
+            raise cfg.error(f"category_ids[{i}]", f"found {shown(found)}", "a number or a text")
+    if len(ids) != count:
+        raise cfg.error("category_ids", f"found {len(ids)} ids", f"{count}, one for each name in label_list")
+    return tuple(ids)
 
 
 def _most(nms: Section, key: str, default: int) -> int:

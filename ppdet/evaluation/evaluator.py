@@ -206,7 +206,7 @@ def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | No
     folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
     if from_json:  # needs no images
-        dataset, metric = load_truth(session)
+        dataset, metric = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
         detections = load_results(results_file, dataset.categories, dataset.image_ids)
     else:
         evaluator = build_evaluator(session, session.trained_classes())

@@ -13,7 +13,7 @@ from ppdet.core.settings import ExportSettings
 from ppdet.deploy.backends.base import Port
 from ppdet.evaluation.predictor import predict
 from ppdet.export.infer_config import infer_config
-from ppdet.session import Session
+from ppdet.session import Session, class_categories
 
 
 class ModelBackend:
@@ -23,9 +23,10 @@ class ModelBackend:
     """
 
     def __init__(self, session: Session) -> None:
+        categories = class_categories(session)
         self._model = session.load_model()
         as_exported = replace(session, settings=replace(session.settings, export=ExportSettings()))
-        self.infer_cfg: str | None = json.dumps(infer_config(as_exported, self._model))
+        self.infer_cfg: str | None = json.dumps(infer_config(as_exported, self._model, categories))
         float32 = np.dtype(np.float32)
         self.inputs: tuple[Port, ...] = (
             Port("image", (None, 3, None, None), float32),

@@ -20,7 +20,7 @@ from ppdet.export.infer_config import infer_config
 from ppdet.export.paddle_format import program_file
 from ppdet.export.verify import Reference, verify
 from ppdet.modeling import PicoDet
-from ppdet.session import Session
+from ppdet.session import Session, class_categories
 from ppdet.utils.staging import staged
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,9 @@ def export(session: Session, output_dir: Path) -> Path:
     for name in settings.formats:
         require("export.format", name, EXPORT_FORMATS[name].needs)
     image_input = ImageInput.of(session)
+    categories = class_categories(session)  # before the weights, which say less if they have other classes
     trained = session.load_model()
-    config = infer_config(session, trained)
+    config = infer_config(session, trained, categories)
     folder = output_dir / session.settings.filename
     kept_checksum = _kept_checksum(folder, config, settings)
     sample = sample_batch(session, image_input.size, settings.batch_size if settings.batch_size > 0 else 2)
@@ -73,6 +74,8 @@ def _kept_checksum(folder: Path, config: dict[str, Any], settings: ExportSetting
     except (yaml.YAMLError, UnicodeDecodeError):
         content = None
     checksum = {"checksum": content.pop("checksum")} if isinstance(content, dict) and "checksum" in content else {}
+    if isinstance(content, dict):
+        content.setdefault("category_ids", config["category_ids"])  # earlier versions wrote none
     if content != config:
         raise UserError(
             f"{folder}: its Paddle model was exported with other options and would no longer fit infer_cfg.yml; add "

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ppdet.data.datasets import Category
 from ppdet.data.loading.reader import Reader
 from ppdet.data.transforms.batch_transforms import PadBatch
 from ppdet.data.transforms.sample_transforms import NormalizeImage, Resize
 from ppdet.modeling import PicoDet
-from ppdet.session import Session, class_categories
+from ppdet.session import Session
 
 
-def infer_config(session: Session, model: PicoDet) -> dict[str, Any]:
-    """Returns the content in PaddleDetection's layout; `boxes` is our addition (see ExportSettings)."""
+def infer_config(session: Session, model: PicoDet, categories: Sequence[Category]) -> dict[str, Any]:
+    """Returns the content in PaddleDetection's layout; `category_ids` and `boxes` (see ExportSettings) are ours."""
     export = session.settings.export
     reader = session.builder.build("TestReader")
     nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
@@ -25,7 +26,8 @@ def infer_config(session: Session, model: PicoDet) -> dict[str, Any]:
         "arch": "PicoDet" if export.raw else "GFL",  # by which PaddleDetection's runners choose the decoder
         "min_subgraph_size": 3,
         "Preprocess": _preprocess(session, reader),
-        "label_list": [category.name for category in class_categories(session)],
+        "label_list": [category.name for category in categories],
+        "category_ids": [category.id for category in categories],
         "num_classes": session.settings.num_classes,
         # thresholds for runtimes that do NMS themselves, as published: stricter than the graph's, for speed
         "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},

@@ -17,6 +17,7 @@ from ppdet.deploy.backends.base import Feed
 from ppdet.export.image_input import ImageInput
 from ppdet.session import Session
 from ppdet.utils.streams import Stream, generator
+from ppdet.weights.trained_classes import TrainedClasses
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +67,14 @@ class FeedBuilder:
             )
 
 
-def calibration_set(session: Session, count: int) -> Dataset:
+def calibration_set(session: Session, count: int, trained: TrainedClasses | None = None) -> Dataset:
     """Returns `count` images of TrainDataset, or all if it has fewer, chosen by the run's seed.
 
     Raises:
-        UserError: the dataset cannot be read.
+        UserError: the dataset cannot be read, or its classes are not the `trained` ones.
     """
     with _naming_train_dataset():
-        dataset = session.load_dataset("TrainDataset")
+        dataset = session.load_dataset("TrainDataset", trained)
     order = generator(Stream.CALIBRATION, session.settings.seed or 0).permutation(len(dataset))[:count]
     if len(order) < count:
         logger.info("calibration: %d images asked for, TrainDataset has %d", count, len(order))

@@ -75,8 +75,9 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     import onnx
 
     # Build both first, so that unreadable data and other classes are reported before the long part.
-    evaluator = build_evaluator(session, session.trained_classes())
-    calibration = calibration_set(session, settings.images)
+    trained = session.trained_classes()
+    evaluator = build_evaluator(session, trained)
+    calibration = calibration_set(session, settings.images, trained)
     export_settings = replace(session.settings.export, format="onnx", fp16=False, dynamic_size=False)
     exported = replace(session, settings=replace(session.settings, export=export_settings))
     folder = output_dir / session.settings.filename

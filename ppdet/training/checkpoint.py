@@ -1,6 +1,6 @@
 """Checkpoints in the published layout, plus a file with everything that an exact continuation needs.
 
-<name>.pdparams  weights under published names, averaged if EMA is on
+<name>.pdparams  weights under published names, averaged if EMA is on, and ids and names of the classes
 <name>.pdema     weights without averaging, if EMA is on
 <name>.pdopt     optimizer state and `last_epoch`
 <name>.pdstate   position in training, seed, EMA state, best score, ids and names of the classes, and the checksums of
@@ -33,6 +33,7 @@ from ppdet.training.checkpoint_folder import read_whole, state_checksum
 from ppdet.utils.files import checksum, with_suffix
 from ppdet.utils.weight_files import read_arrays
 from ppdet.weights.published_names import from_published, to_published
+from ppdet.weights.trained_classes import classes_entry
 
 logger = logging.getLogger(__name__)
 
@@ -73,10 +74,12 @@ class TrainingPosition:
         return replace(self, step=step, updates=self.epoch * steps + step, batch=batch)
 
 
-def save_weights(path: Path, model: PicoDet, state: Mapping[str, paddle.Tensor]) -> None:
-    """Write `state` (a state dict of `model`) as `<path>.pdparams` under its published names."""
+def save_weights(
+    path: Path, model: PicoDet, state: Mapping[str, paddle.Tensor], categories: Sequence[Category] = ()
+) -> None:
+    """Write `state` (a state dict of `model`) and the classes as `<path>.pdparams` under its published names."""
     with atomic_path(with_suffix(path, ".pdparams")) as temp:
-        paddle.save(to_published(model, _arrays(state)), str(temp))
+        paddle.save(to_published(model, _arrays(state)) | classes_entry(categories), str(temp))
 
 
 def save_checkpoint(
@@ -90,7 +93,8 @@ def save_checkpoint(
 ) -> None:
     """Write all files of the checkpoint `path` (without extension), or none of them."""
     raw = to_published(model, ema.weights() if ema else _arrays(model.state_dict()))
-    contents = {".pdparams": to_published(model, ema.averaged()) if ema and ema.step else raw}
+    weights = to_published(model, ema.averaged()) if ema and ema.step else raw
+    contents = {".pdparams": weights | classes_entry(categories)}
     if ema:
         contents[".pdema"] = raw
     contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}

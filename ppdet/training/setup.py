@@ -40,7 +40,7 @@ from ppdet.training.checkpoint_folder import (
 from ppdet.training.run_folder import METRICS, begin_run
 from ppdet.utils.download import resolve_weights
 from ppdet.weights.load import load_pretrained
-from ppdet.weights.trained_classes import TrainedClasses, stored_classes, warn_of_order
+from ppdet.weights.trained_classes import TrainedClasses, starting_classes, stored_classes
 
 logger = logging.getLogger(__name__)
 
@@ -154,8 +154,8 @@ def build_training_model(session: Session, pretrain_weights: str | None, categor
             "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
         )
     if pretrain_weights:
-        warn_of_order(pretrain_weights, categories)
-        load_pretrained(model, resolve_weights(pretrain_weights))
+        file = resolve_weights(pretrain_weights)
+        load_pretrained(model, file, starting_classes(pretrain_weights, file, categories, settings.remap_classes))
     model = _with_sync_bn(model, session)
     if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())

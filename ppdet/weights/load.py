@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +38,14 @@ def load_weights(model: PicoDet, path: Path) -> None:
     logger.info("%s: loaded, all %d tensors match", path, len(expected))
 
 
-def load_pretrained(model: PicoDet, path: Path) -> None:
+def load_pretrained(model: PicoDet, path: Path, starts: Sequence[int | None] | None = None) -> None:
     """Load a detector with any number of classes, or a backbone trained on ImageNet, to start training from.
+
+    Args:
+        model: the detector.
+        path: the weights.
+        starts: for each class of the model, the class of the file that it starts from, or None if it starts untrained.
+            Without it the classes keep their positions, or all start untrained if their number differs.
 
     Raises:
         UserError: the file is neither of the two, or a tensor that is used has values that are not finite.
@@ -50,6 +57,8 @@ def load_pretrained(model: PicoDet, path: Path) -> None:
         return
     classifier = {name for name in expected if _CLASSIFIER.match(name)}
     untrained: set[str] = set()
+    if starts is not None:
+        arrays |= _by_class(model, arrays, starts)
     if any(name in arrays and arrays[name].shape != expected[name] for name in classifier):
         untrained = classifier
         arrays = {name: value for name, value in arrays.items() if name not in classifier}
@@ -66,6 +75,28 @@ def _parameters(model: PicoDet, path: Path) -> Arrays:
     """The tensors of a weight file under our names."""
     published = {name: value for name, value in read_arrays(path).items() if isinstance(value, np.ndarray)}
     return from_published(model, published)
+
+
+def _by_class(model: PicoDet, arrays: Arrays, starts: Sequence[int | None]) -> Arrays:
+    """The classification layers of a file in the order of the model's classes.
+
+    A layer whose first axis also has outputs for boxes has them after those of the classes.
+    """
+    found = {}
+    for name, value in model.state_dict().items():
+        if not _CLASSIFIER.match(name) or name not in arrays:
+            continue
+        layer, theirs = value.numpy().copy(), _as_float32(arrays[name])
+        boxes = len(layer) - len(starts)
+        classes = len(theirs) - boxes
+        if theirs.shape[1:] != layer.shape[1:] or any(start is not None and start >= classes for start in starts):
+            continue  # the layer of another model, which is reported
+        for position, start in enumerate(starts):
+            if start is not None:
+                layer[position] = theirs[start]
+        layer[len(starts) :] = theirs[classes:]
+        found[name] = layer
+    return found
 
 
 def _load_backbone(model: PicoDet, path: Path, arrays: Arrays) -> None:

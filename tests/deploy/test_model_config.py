@@ -68,6 +68,15 @@ BAD = {
     "null as a label": (changed(label_list=["cat", None]), "label_list[1]: found null; expected a name"),
     "no as a label": (changed(label_list=["cat", False]), "label_list[1]: found false; expected a name, in quotes"),
     "a list as a label": (changed(label_list=[["cat"], "dog"]), "label_list[0]: found ['cat']"),
+    "ids of more classes": (
+        changed(category_ids=[1, 2, 3]),
+        "category_ids: found 3 ids; expected 2, one for each name",
+    ),
+    "ids as text": (
+        changed(category_ids="1, 2"),
+        "category_ids: found 1, 2; expected a list with the id of each class",
+    ),
+    "null as an id": (changed(category_ids=[1, None]), "category_ids[1]: found null; expected a number or a text"),
     "class count": (changed(num_classes=3), "label_list: found 2 names; expected 3, which is num_classes"),
     "unknown unit": (changed(boxes="miles"), "boxes: found miles; expected image or input or normalized"),
     "stride 0": (changed(fpn_stride=[8, 0]), "fpn_stride[1]: found 0"),
@@ -115,6 +124,7 @@ def test_values_of_upstream():
     parsed = parse_config(config, "x")
     assert (parsed.size, parsed.keep_ratio, parsed.pad_stride) == ((64, 64), True, 1)
     assert parsed.labels == ("1", "2", "三")
+    assert parsed.category_ids == (0, 1, 2)
     np.testing.assert_array_equal((parsed.scale, parsed.shift), [[1, 1, 1], [0, 0, 0]])
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from ppdet.export.infer_config import infer_config
+from ppdet.session import class_categories
 from tests.support.tiny import CLASSES, make_run
 
 
 def content(config, *overrides: str) -> dict:
     session = make_run(config, *overrides)
-    return infer_config(session, session.build_model())
+    return infer_config(session, session.build_model(), class_categories(session))
 
 
 def test_everything_that_a_runner_needs(tiny) -> None:
@@ -32,6 +33,7 @@ def test_everything_that_a_runner_needs(tiny) -> None:
             {"type": "Permute"},
         ],
         "label_list": list(CLASSES),
+        "category_ids": [1, 2, 3],
         "num_classes": len(CLASSES),
         "NMS": {
             "name": "MultiClassNMS",

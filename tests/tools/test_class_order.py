@@ -15,7 +15,8 @@ from tests.support.datasets import CLASSES
 from tests.support.workspaces import ROOT, Tools, Workspace, coco_workspace, voc_workspace
 
 ANSWER = (
-    "class 0 is 'blue' there but 'red' in {source}; put its categories (JSON) or lines (label list) in the order red"
+    "class 0 is 'blue' there but 'red' in {source}; found blue, green, red; expected red, green, blue; put its "
+    "categories (JSON) or lines (label list) in that order, or add --remap_classes to match them by name"
 )
 EVERY_TOOL = [
     ("eval", "EvalDataset", []),
@@ -61,19 +62,58 @@ def test_the_checkpoint_knows_the_order(tool: str, slot: str, more: list[str], t
 
 
 @pytest.mark.parametrize(("tool", "slot", "more"), EVERY_TOOL)
-def test_the_training_set_knows_it_too(tool: str, slot: str, more: list[str], tools: Tools, copied: Workspace) -> None:
+def test_weights_that_were_sent_know_it_too(
+    tool: str, slot: str, more: list[str], tools: Tools, copied: Workspace
+) -> None:
     reverse_classes(copied, "val")
     weights = shutil.copy(copied.output / "model_final.pdparams", copied.root / "sent.pdparams")
     error = tools.fail(tool, "-c", copied.config, "-o", f"weights={weights}", *more)
-    assert error.startswith(f"{slot}: " + ANSWER.format(source="TrainDataset"))
+    assert error == f"{slot}: " + ANSWER.format(source=f"the training of {weights}")
+
+
+@pytest.mark.parametrize(("tool", "slot", "more"), EVERY_TOOL)
+def test_the_training_set_knows_it_too(tool: str, slot: str, more: list[str], tools: Tools, copied: Workspace) -> None:
+    reverse_classes(copied, "val")
+    error = tools.fail(tool, "-c", copied.config, "-o", f"weights={nameless(copied)}", *more)
+    assert error == f"{slot}: " + ANSWER.format(source="TrainDataset")
+
+
+def nameless(workspace: Workspace) -> Path:
+    """The weights without the names of the classes, as earlier versions wrote them."""
+    import paddle
+
+    content = paddle.load(f"{workspace.output}/model_final.pdparams")
+    del content["ppdet.classes"]
+    paddle.save(content, f"{workspace.root}/nameless.pdparams")
+    return workspace.root / "nameless.pdparams"
 
 
 def test_weights_that_nothing_is_known_of_work_as_before(tools: Tools, copied: Workspace) -> None:
-    weights = shutil.copy(copied.output / "model_final.pdparams", copied.root / "sent.pdparams")
-    options = ["-c", copied.config, "-o", f"weights={weights}"]
+    options = ["-c", copied.config, "-o", f"weights={nameless(copied)}"]
     before, _ = tools.run("eval", *options)
     (copied.data / "train.json").unlink()
     assert tools.run("eval", *options)[0] == before
+    error = tools.fail("eval", *options, "--remap_classes")
+    assert error == (
+        f"--remap_classes: {copied.root}/nameless.pdparams: no class names in it, nor in TrainDataset; give weights "
+        "that a training wrote, or list the classes of the datasets in the order of the training"
+    )
+
+
+def test_names_that_nothing_gives_are_not_made_up(tools: Tools, copied: Workspace) -> None:
+    """A label list that is missing is reported if no weights and no dataset name the classes."""
+    for split in ("train", "val"):
+        (copied.data / f"{split}.json").rename(copied.root / f"{split}.json")
+    options = ["-c", copied.config, "-o", f"weights={nameless(copied)}"]
+    infer = ["--infer_dir", "data/val", "--output_dir", "out"]
+    for tool, more in (("infer", infer), ("export_model", ["--output_dir", "out"])):
+        error = tools.fail(tool, *options, *more)
+        assert error == (
+            f"TestDataset.anno_path: there is no file {copied.data}/val.json, and neither the weights nor TrainDataset "
+            "and EvalDataset name the classes; correct it, or leave it out to number them"
+        )
+    assert not (copied.root / "out").exists()
+    tools.run("infer", *options, "TestDataset=!ImageFolder {}", *infer)
 
 
 def test_exports_take_the_names_of_the_training_where_there_are_no_others(tools: Tools, copied: Workspace) -> None:

@@ -1,7 +1,16 @@
 """Datasets: one class for each format of annotations, AutoDataset, and plain folders of images."""
 
 from ppdet.data.datasets.auto import AutoDataset
-from ppdet.data.datasets.base import AnnotatedDataset, Category, Dataset, check_num_classes, default_categories
+from ppdet.data.datasets.base import (
+    AnnotatedDataset,
+    Category,
+    Dataset,
+    GroundTruth,
+    Reclass,
+    check_num_classes,
+    default_categories,
+)
+from ppdet.data.datasets.class_map import ClassMap
 from ppdet.data.datasets.coco import COCODataSet
 from ppdet.data.datasets.csv_boxes import CSVDataSet
 from ppdet.data.datasets.cvat import CVATDataSet
@@ -19,11 +28,14 @@ __all__ = [
     "CSVDataSet",
     "CVATDataSet",
     "Category",
+    "ClassMap",
     "Dataset",
+    "GroundTruth",
     "ImageFolder",
     "LabelMeDataSet",
     "LabelStudioDataSet",
     "OpenImagesDataSet",
+    "Reclass",
     "VOCDataSet",
     "YOLODataSet",
     "check_num_classes",

@@ -66,7 +66,7 @@ class AutoDataset(AnnotatedDataset):
 
     def load(self) -> Dataset:
         found = self._found
-        found.expected_classes = self.expected_classes
+        found.expected_classes, found.reclass = self.expected_classes, self.reclass
         found.load()
         self.records, self.categories, self.truth = found.records, found.categories, found.truth
         return self

@@ -58,6 +58,12 @@ class GroundTruth:
     crowd: np.ndarray
 
 
+# Gets the classes, the records and the truth of a dataset, and returns what takes their place
+Reclass = Callable[
+    [list[Category], list[Record], GroundTruth | None], tuple[list[Category], list[Record], GroundTruth | None]
+]
+
+
 @dataclass(eq=False)
 class Dataset(ABC):
     """Images and their annotations. The constructor reads no files; `load()` reads them and returns the dataset.
@@ -70,6 +76,7 @@ class Dataset(ABC):
         records: the images, in a fixed order.
         categories: the classes; the position is the class index.
         expected_classes: class names in order, for a format without a list of classes.
+        reclass: compares the classes that were read with others, and may replace them; None: they stay.
         truth: the ground truth for evaluation, if it holds more than the records.
     """
 
@@ -85,6 +92,7 @@ class Dataset(ABC):
     records: list[Record] = field(default_factory=list, init=False)
     categories: list[Category] = field(default_factory=list, init=False)
     expected_classes: Sequence[str] = field(default=(), init=False)
+    reclass: Reclass | None = field(default=None, init=False)
     truth: GroundTruth | None = field(default=None, init=False)
 
     @property
@@ -162,6 +170,8 @@ class AnnotatedDataset(Dataset):
         box_filter.report()
         if not records:
             raise UserError(f"{source}: lists no images; {self.remedy}")
+        if self.reclass:
+            self.categories, records, self.truth = self.reclass(self.categories, records, self.truth)
         self.records = self._chosen(records)
         if not self.records:
             found = box_filter.summary() or "check the annotations"

@@ -32,7 +32,7 @@ class ImageFolder(Dataset):
         other.images = [Path(image) for image in images]
         return other
 
-    def load(self) -> Dataset:
+    def load(self) -> ImageFolder:
         self.categories = self._read_categories()
         images = self.images
         if not images:
@@ -43,6 +43,11 @@ class ImageFolder(Dataset):
             images = images[: self.sample_num]
         self.records = [make_record(path, number) for number, path in enumerate(images)]
         return self
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether the file of class names gives the classes ids of its own."""
+        return self.anno_path.lower().endswith(".json")
 
     def _read_categories(self) -> list[Category]:
         """The classes in anno_path; empty if there is no such file (see base.default_categories)."""
