@@ -8,7 +8,7 @@ threshold. `confusion`, `error_kinds` (TIDE's), `buckets`, `reliability` (calibr
 
 from __future__ import annotations
 
-from ppdet.metrics.analysis.analyze import Analysis, analyze
+from ppdet.metrics.analysis.analysis import Analysis, analyze
 from ppdet.metrics.analysis.bootstrap import compare, resample
 from ppdet.metrics.analysis.curves import macro_average
 

@@ -4,8 +4,10 @@ Resamples are random halves of the images, each image once (the repeated half-sa
 whole as the whole moves about all images that could have been taken. With draws that repeat images, AP is less well
 covered, because a curve that images are repeated in is too optimistic; benchmarks/bootstrap_coverage.py shows it.
 
-AP of few images is too high: the envelope of a curve takes the best of its chances. Halves show by how much, at least:
-the interval is that of the normal distribution around the value without this rise, and is widened to have the value.
+AP of few images is too high: the envelope of a curve takes the best of its chances. The mean over halves shows a part
+of it, by how much it is above the value: an error that falls with the square root of the number of images is 2.4 times
+as large. An interval has 1.96 standard deviations on both sides, and on the side of the error twice that rise as well, so
+that it covers both the AP on very many images and the mean AP on other sets of as many images.
 """
 
 from __future__ import annotations
@@ -125,7 +127,6 @@ def _bounds(value: float, samples: np.ndarray, level: float) -> tuple[float, flo
     """The value, the bounds of its interval, the deviation."""
     if not len(samples) or np.isnan(value):
         return float(value), np.nan, np.nan, np.nan
-    half = NormalDist().inv_cdf((1 + level) / 2) * samples.std()
-    center = value - (samples.mean() - value)
-    low, high = min(center - half, value), max(center + half, value)
+    half, rise = NormalDist().inv_cdf((1 + level) / 2) * samples.std(), samples.mean() - value
+    low, high = value - half - 2 * max(rise, 0), value + half - 2 * min(rise, 0)
     return float(value), float(low), float(high), float(samples.std())

@@ -49,6 +49,12 @@ def test_the_overlap_that_is_asked_for() -> None:
         analyze([], judged.dataset, "LVIS")
 
 
+def test_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ppdet.metrics.analysis.analysis.optional_module", lambda name: None)
+    with pytest.raises(UserError, match="numba: cannot be imported; .*; pip install numba"):
+        run(Judged([], []))
+
+
 def test_nothing_is_right_and_nothing_at_all() -> None:
     assert run(Judged([[[0, 0, 0, 9, 9, 0]]], [[]])).confusion.threshold == 0.5
     assert run(Judged([], [])).scores["AP"] == -1

@@ -21,6 +21,7 @@ from ppdet.metrics.analysis.rules import rule_for
 from ppdet.metrics.analysis.truth import flatten_truth
 from ppdet.metrics.inputs import Dataset
 from ppdet.metrics.results import ImageDetections
+from ppdet.utils.lazy import optional_module
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +91,12 @@ def analyze(
         seed: of the resamples.
 
     Raises:
-        UserError: `metric` or `iou` is not possible.
+        UserError: `metric` or `iou` is not possible, or numba is not installed.
     """
     if not LEAST_IOU < iou <= 1:
         raise UserError(f"iou: found {iou}; expected more than {LEAST_IOU} and at most 1")
+    if optional_module("ppdet.metrics.analysis.loops") is None:
+        raise UserError("numba: cannot be imported; expected by the analysis of detections; pip install numba")
     rule = rule_for(metric, map_type)
     truth = flatten_truth(dataset.records, dataset.truth, len(dataset.categories), rule.is_voc)
     case = pair_up(truth, flatten_found(detections, truth.im_ids, rule.max_found), rule)
