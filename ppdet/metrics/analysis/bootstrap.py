@@ -6,8 +6,8 @@ covered, because a curve that images are repeated in is too optimistic; benchmar
 
 AP of few images is too high: the envelope of a curve takes the best of its chances. The mean over halves shows a part
 of it, by how much it is above the value: an error that falls with the square root of the number of images is 2.4 times
-as large. An interval has 1.96 standard deviations on both sides, and on the side of the error twice that rise as well, so
-that it covers both the AP on very many images and the mean AP on other sets of as many images.
+as large. An interval has 1.96 standard deviations on both sides. On the side of the error it has twice that rise as
+well, so that it covers both the AP on very many images and the mean AP on other sets of as many images.
 """
 
 from __future__ import annotations

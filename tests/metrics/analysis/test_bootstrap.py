@@ -53,7 +53,9 @@ def test_intervals_contain_the_value_and_narrow_with_more_images() -> None:
         for interval in (few[name], many[name]):
             assert interval.low <= interval.value <= interval.high
         assert 2.5 < few[name].deviation / many[name].deviation < 6.5  # 4: the square root of 16
-        assert many[name].high - many[name].low == pytest.approx(3.92 * many[name].deviation, rel=0.2)
+        assert many[name].high - many[name].value == pytest.approx(1.96 * many[name].deviation, rel=0.1)
+    for interval in (few["AP"], many["AP"]):  # AP of few images is too high
+        assert interval.value - interval.low > 1.1 * (interval.high - interval.value)
 
 
 def test_classes_have_intervals() -> None:
