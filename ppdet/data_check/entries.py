@@ -65,6 +65,11 @@ FAULTS: dict[str, tuple[Severity, str, str]] = {
         "annotations have the id of another one",
         "renumber them; other tools, such as pycocotools, keep only the last",
     ),
+    "entries_refused": (
+        "error",
+        "labels, lines or files of the annotations cannot be used",
+        "correct them, as each line says; training stops at the first",
+    ),
     "objects_left_out": (
         "warning",
         "objects have no box, such as points, lines and those of images that cannot be read",

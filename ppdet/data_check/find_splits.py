@@ -14,6 +14,7 @@ from ppdet.core.errors import UserError
 from ppdet.core.shipped_configs import find_config
 from ppdet.data.datasets import Dataset
 from ppdet.data.datasets.auto import find_format
+from ppdet.data.datasets.base import is_archive, require_folder
 from ppdet.data.datasets.splits import belongs, choose
 from ppdet.data_check.split import Network
 
@@ -29,6 +30,8 @@ def datasets_of(source: Path, names: Sequence[str], size: int | None) -> tuple[d
         names: the splits to look for; none: all that are found.
         size: the sides of the network's input in pixels, instead of the config's.
     """
+    if is_archive(source):
+        require_folder(source, "the data set", "")
     if source.is_dir():
         datasets, network = _of_folder(source, names), Network()
     else:

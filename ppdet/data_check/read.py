@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,7 @@ class RawBoxes(BoxFilter):
     def __init__(self, source: Path) -> None:
         super().__init__(source)
         self._rows: list[_Row] = []
+        self.entry = self._refused = _Refused()
 
     def record(self, im_file: Path, im_id: int, size: Size | None, objects: Sequence[Object]) -> Record:
         """The Record of an image, without boxes: `boxes` has them."""
@@ -78,9 +80,21 @@ class RawBoxes(BoxFilter):
         )
 
     def faults(self) -> dict[str, list[str]]:
-        """The objects that the reader could make no boxes of: points, lines, and those of unreadable images."""
+        """The objects that the reader could make no boxes of, such as points, and the entries that it refused."""
         places = [f"{example} ({kind})" for kind, (count, example) in self.dropped.items() for _ in range(count)]
-        return {"objects_left_out": places}
+        return {"objects_left_out": places, "entries_refused": list(self._refused.messages)}
+
+
+class _Refused(AbstractContextManager[None]):
+    """Notes the entries that a reader refuses, each once, and lets it go on."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, None] = {}
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, UserError):
+            self.messages[str(error)] = None
+        return isinstance(error, UserError)
 
 
 def _relative(file: str, root: Path) -> str:

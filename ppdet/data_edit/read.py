@@ -42,7 +42,10 @@ def read_part(name: str, dataset: Dataset) -> Part:
         require_file(own.anno_file, own.annotations, own.remedy)
         require_folder(own.root / own.image_dir, "the images", own.remedy)
         return _of_coco(name, own.anno_file, own.root / own.image_dir)
-    return _of_split(read_split(name, dataset, Network()))
+    split = read_split(name, dataset, Network())
+    if refused := split.faults["entries_refused"]:
+        raise UserError(refused[0])
+    return _of_split(split)
 
 
 def _of_coco(name: str, path: Path, folder: Path) -> Part:

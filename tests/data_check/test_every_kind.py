@@ -40,6 +40,7 @@ OF_SPLITS: dict[str, tuple[str, int, str]] = {
     "class_names_with_blanks": ("train", 1, "'teal '"),
     "classes_of_background": ("train", 1, "background"),
     "boxes_difficult": ("test_voc", 1, "3.png"),
+    "entries_refused": ("test_labelme", 1, "halves of characters (surrogates); correct it"),
     "objects_left_out": ("test_labelme", 1, "3.json (that are no outlines but point)"),
 }
 OF_IMAGES = {name: fault for name, fault in FAULTS.items() if name not in OF_SPLITS}

@@ -93,7 +93,7 @@ def write_voc(root: Path) -> None:
 
 
 def write_labelme(root: Path) -> None:
-    """20 images of LabelMe; 3.json has a point as well."""
+    """20 images of LabelMe; 3.json has a point as well, 4.json a label that cannot be printed."""
     root.mkdir()
     x, y, width, height = BOXES[0]
     for index in range(20):
@@ -101,4 +101,5 @@ def write_labelme(root: Path) -> None:
         (root / f"{index}.png").write_bytes(encoded(".png", picture(70_000 + index, size[1])))
         shapes = [labelme_shape("red", [[x, y], [x + width, y + height]])]
         shapes += [labelme_shape("red", [[5, 5]], "point")] * (index == 3)
+        shapes += [labelme_shape("red\x01", [[5, 5], [9, 9]])] * (index == 4)
         (root / f"{index}.json").write_text(labelme_file(f"{index}.png", size, shapes))

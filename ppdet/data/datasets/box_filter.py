@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,14 @@ _SMALLEST_SIDE = 1e-5  # pixels; boxes thinner than this are dropped
 
 
 class BoxFilter:
-    """Checks the boxes of one annotation file and counts the faults by kind, for one warning at the end."""
+    """Checks the boxes of one annotation file and counts the faults by kind, for one warning at the end.
+
+    Attributes:
+        entry: the context in which readers read one entry. A UserError ends the reading here; `data check` notes it and
+            goes on with the next entry.
+    """
+
+    entry: AbstractContextManager[object] = nullcontext()
 
     def __init__(self, source: Path) -> None:
         self.source, self.clipped, self.kept, self.largest = source, 0, 0, 0.0

@@ -50,12 +50,13 @@ class CSVDataSet(NamedDataset):
     def _annotated(self, source: Path, box_filter: BoxFilter) -> tuple[list[NamedImage], list[str]]:
         by_path: dict[str, list[NamedObject]] = {}
         places: dict[str, str] = {}
-        for row in read_rows(source, COLUMNS, bare=list(COLUMNS)):
+        for row in read_rows(source, COLUMNS, list(COLUMNS), box_filter.entry):
             path = row.text("path")
             places.setdefault(path, row.place)
             objects = by_path.setdefault(path, [])
-            if any(row.text(name) for name in (*SIDES, "class")):
-                objects.append(_object(row))
+            with box_filter.entry:
+                if any(row.text(name) for name in (*SIDES, "class")):
+                    objects.append(_object(row))
         files = FileNames()
         return [NamedImage(self._find(files, path), None, each, places[path]) for path, each in by_path.items()], []
 

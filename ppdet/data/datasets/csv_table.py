@@ -6,12 +6,14 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 
 from ppdet.core.errors import UserError
 from ppdet.utils.json_file import read_text
 
+_ALL: AbstractContextManager[object] = nullcontext()
 _HEAD = 2000  # characters
 _DELIMITERS = (",", ";", "\t")
 
@@ -43,13 +45,19 @@ class Row:
         return number if abs(number) < 3.4e38 else math.nan  # of float32, which boxes become
 
 
-def read_rows(path: Path, columns: Mapping[str, Sequence[str]], bare: Sequence[str] = ()) -> Iterator[Row]:
+def read_rows(
+    path: Path,
+    columns: Mapping[str, Sequence[str]],
+    bare: Sequence[str] = (),
+    entry: AbstractContextManager[object] = _ALL,
+) -> Iterator[Row]:
     """The rows of a table that are not blank.
 
     Args:
         path: the file.
         columns: the names of the columns, each with other names for it, in small letters.
         bare: the columns of a file that begins with a row of values; empty if there has to be a header.
+        entry: see BoxFilter.
 
     Raises:
         UserError: the text is no such table.
@@ -68,9 +76,11 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], bare: Sequence[s
     else:
         width = len(first)
     for number, cells in lines:
-        if len(cells) != width:
+        if len(cells) == width:
+            yield Row(path, number, cells, found)
+            continue
+        with entry:
             raise UserError(f"{path}: line {number}: found {len(cells)} columns; expected {width}; correct it")
-        yield Row(path, number, cells, found)
 
 
 def header(cells: Sequence[str], columns: Mapping[str, Sequence[str]]) -> dict[str, int]:

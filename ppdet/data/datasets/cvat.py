@@ -55,7 +55,10 @@ class CVATDataSet(NamedDataset):
 
     def _annotated(self, source: Path, box_filter: BoxFilter) -> tuple[list[NamedImage], list[str]]:
         files, root = FileNames(), _root(source)
-        images = [self._image(source, item, box_filter, files) for item in root.iter("image")]
+        images = []
+        for item in root.iter("image"):
+            with box_filter.entry:
+                images.append(self._image(source, item, box_filter, files))
         return images, _classes(source, root)
 
     def _image(self, source: Path, item: ET.Element, box_filter: BoxFilter, files: FileNames) -> NamedImage:
@@ -69,7 +72,8 @@ class CVATDataSet(NamedDataset):
                 box_filter.drop(f"that are no outlines but {shape.tag}", name)
             if shape.tag not in _SHAPES or shape.get("outside") == "1":
                 continue
-            objects.append(NamedObject(class_name(place, shape.get("label")), _box(place, shape)))
+            with box_filter.entry:
+                objects.append(NamedObject(class_name(place, shape.get("label")), _box(place, shape)))
         height, width = _number(place, item, "height"), _number(place, item, "width")
         possible = height >= 1 and width >= 1
         return NamedImage(self._find(files, name), (int(height), int(width)) if possible else None, objects, place)

@@ -61,10 +61,11 @@ class LabelStudioDataSet(NamedDataset):
             raise UserError(f"{source}: is no list of tasks with data; {self.remedy} (not JSON-MIN)")
         files, several, images = FileNames(), 0, []
         for entry in entries(source, "tasks", tasks):
-            annotations = list(_annotations(entry))
-            several += len(annotations) > 1
-            if annotations:
-                images.append(self._image(entry, _chosen(annotations), files, box_filter))
+            with box_filter.entry:
+                annotations = list(_annotations(entry))
+                several += len(annotations) > 1
+                if annotations:
+                    images.append(self._image(entry, _chosen(annotations), files, box_filter))
         if several:
             logger.info("%s: %d images have several annotations; one of each is taken", source, several)
         return images, []

@@ -37,10 +37,13 @@ def objects_of(items: Sequence[Entry], size: Size | None, box_filter: BoxFilter)
             box_filter.drop(f"that are no outlines but {kind}", item.place)
         if shape not in _KINDS:
             continue  # a choice, a text, the label of another result
-        place = f"{item.path}: {item.place}"
-        if size is None:
-            raise UserError(f"{place}: has no original_width and original_height; export again as JSON")
-        yield class_name(place, _label(item, kind) or names.get(item.values.get("id"))), _box(item, shape, size)
+        place, found = f"{item.path}: {item.place}", list[tuple[str, Box]]()
+        with box_filter.entry:
+            if size is None:
+                raise UserError(f"{place}: has no original_width and original_height; export again as JSON")
+            name = class_name(place, _label(item, kind) or names.get(item.values.get("id")))
+            found.append((name, _box(item, shape, size)))
+        yield from found
 
 
 def _label(item: Entry, kind: str) -> str | None:

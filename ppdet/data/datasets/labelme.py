@@ -53,8 +53,11 @@ class LabelMeDataSet(NamedDataset):
         return files_in(source, ".json")
 
     def _annotated(self, source: Path, box_filter: BoxFilter) -> tuple[list[NamedImage], list[str]]:
-        files = FileNames()
-        return [self._image(path, box_filter, files) for path in self._files(source)], []
+        files, images = FileNames(), []
+        for path in self._files(source):
+            with box_filter.entry:
+                images.append(self._image(path, box_filter, files))
+        return images, []
 
     def _image(self, path: Path, box_filter: BoxFilter, files: FileNames) -> NamedImage:
         content = read_json(path)
@@ -90,13 +93,13 @@ def _objects(path: Path, shapes: list[Any], box_filter: BoxFilter) -> Iterator[N
     """The objects of a file; shapes of one label and group are joined."""
     groups: dict[tuple[str, object], Box] = {}
     for entry in entries(path, "shapes", shapes):
-        name, group = class_name(f"{path}: {entry.place}", entry.text("label").strip()), entry.values.get("group_id")
-        box = _box(entry, box_filter)
-        if box is None:
-            continue
-        key = (name, repr(group)) if group is not None else (name, entry)
-        other = groups.get(key)
-        groups[key] = box if other is None else enclosing([box[:2], box[2:], other[:2], other[2:]])
+        with box_filter.entry:
+            name = class_name(f"{path}: {entry.place}", entry.text("label").strip())
+            group, box = entry.values.get("group_id"), _box(entry, box_filter)
+            if box is not None:
+                key = (name, repr(group)) if group is not None else (name, entry)
+                other = groups.get(key)
+                groups[key] = box if other is None else enclosing([box[:2], box[2:], other[:2], other[2:]])
     for (name, _), box in groups.items():
         yield NamedObject(name, box)
 

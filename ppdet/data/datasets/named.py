@@ -78,8 +78,10 @@ class NamedDataset(LabelListDataset):
         has_crowds = any(each.crowd for image in images for each in image.objects)  # else the records are the truth
         for number, image in enumerate(images):
             size, boxes = _in_pixels(image, box_filter)
-            indices = [self._index(each.name, class_index, image.place) for each in image.objects]
-            objects = list(zip(indices, boxes, (each.crowd for each in image.objects), strict=False))
+            objects = []
+            for each, box in zip(image.objects, boxes, strict=False):
+                with box_filter.entry:
+                    objects.append((self._index(each.name, class_index, image.place), box, each.crowd))
             box_filter.crowds += sum(crowd for _, _, crowd in objects)
             box_filter.annotations += len(objects)
             kept = [(index, box, 0) for index, box, crowd in objects if not crowd]

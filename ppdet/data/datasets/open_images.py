@@ -47,12 +47,13 @@ class OpenImagesDataSet(NamedDataset):
         box_filter.crowd_reason = "IsGroupOf: 1"
         names = _descriptions(self.root, source.parent)
         by_image: dict[str, list[NamedObject]] = {}
-        for row in read_rows(source, COLUMNS):
+        for row in read_rows(source, COLUMNS, entry=box_filter.entry):
             label = row.text("LabelName")
-            name = names.get(label) or class_name(row.place, label)
             group = row.text("IsGroupOf") == "1"
             objects = by_image.setdefault(row.text("ImageID"), [])
-            objects.append(NamedObject(name, [row.float(side) for side in SIDES], group))
+            with box_filter.entry:
+                name = names.get(label) or class_name(row.place, label)
+                objects.append(NamedObject(name, [row.float(side) for side in SIDES], group))
         files = FileNames()
         images = [
             NamedImage(self._find(files, *_file_names(name)), None, objects, str(source), fractions=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from typing import Literal
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 from ppdet.data.datasets.base import Category, Part, read_lines, require_file
-from ppdet.data.datasets.box_filter import BoxFilter
+from ppdet.data.datasets.box_filter import BoxFilter, Object
 from ppdet.data.datasets.file_names import FileNames
 from ppdet.data.datasets.label_list import LabelListDataset
 from ppdet.data.datasets.voc_layout import (
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 _QUICKLY_READ = 5000  # XML files, which take a second
 _LONGEST_LINE = 10_000  # characters; two paths have at most 8192
+_ALL: AbstractContextManager[object] = nullcontext()
 _Pair = tuple[Path, Path | None]  # image, XML file
 
 
@@ -83,15 +85,18 @@ class VOCDataSet(LabelListDataset):
 
     def _read(self, source: Path, box_filter: BoxFilter) -> tuple[list[Category], list[Record]]:
         pairs = self._read_list(source)
-        labels = self._read_labels(_folders(pairs))
+        labels = self._read_labels(_folders(pairs), box_filter.entry)
         class_index = {name: index for index, name in enumerate(labels)}
         records = []
         for number, (image, xml) in enumerate(pairs):
-            found = _read(xml) if xml else Annotation(image_size(image), [])
-            objects = [
-                (self._index(name, class_index, xml), [x1 - self.first_pixel, y1 - self.first_pixel, x2, y2], difficult)
-                for name, (x1, y1, x2, y2), difficult in found.objects
-            ]
+            found, objects = None, list[Object]()
+            with box_filter.entry:
+                found = _read(xml) if xml else None
+            found = found or Annotation(image_size(image), [])
+            for name, (x1, y1, x2, y2), difficult in found.objects:
+                box = [x1 - self.first_pixel, y1 - self.first_pixel, x2, y2]
+                with box_filter.entry:
+                    objects.append((self._index(name, class_index, xml), box, difficult))
             records.append(box_filter.record(image, number, found.size, objects))
         return [Category(index, name) for index, name in enumerate(labels)], records
 
@@ -141,12 +146,15 @@ class VOCDataSet(LabelListDataset):
             images = folder if beside.is_file() else folder_of(self.root, IMAGE_FOLDERS)
         return [(find_image(files, images, xml.stem, xml.stem), xml) for xml in found]
 
-    def _read_labels(self, folders: Sequence[Path]) -> list[str]:
+    def _read_labels(self, folders: Sequence[Path], entry: AbstractContextManager[object] = _ALL) -> list[str]:
         """The class names; without a list of them those of all XML files in `folders`."""
 
         def find() -> list[str]:
-            files = [file for folder in folders for file in xml_files(folder)]
-            return sorted({name for file in files for name, _, _ in _read(file).objects})
+            names = set[str]()
+            for file in (file for folder in folders for file in xml_files(folder)):
+                with entry:
+                    names |= {name for name, _, _ in _read(file).objects}
+            return sorted(names)
 
         return self._names(folders[0], [], find)
 

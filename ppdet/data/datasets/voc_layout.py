@@ -11,6 +11,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets.base import Part, read_lines
 from ppdet.data.datasets.file_names import FileNames
 from ppdet.data.datasets.layout import contains, files_in, folders, image_folder
+from ppdet.data.datasets.splits import belongs
 
 XML_FOLDERS = ("Annotations", "Annotation", "annots", "annot", "xml", "xmls")
 IMAGE_FOLDERS = ("JPEGImages", "images", "image", "img", "imgs", "jpgs", "photos", "pictures")
@@ -42,8 +43,8 @@ def _lists_images(path: Path, root: Path, places: Sequence[Path]) -> bool:
     """Whether one of the first lines of a text file names an image that has an XML file."""
     try:
         lines = read_lines(path)[:_FIRST]
-    except UserError:
-        return False
+    except UserError:  # not UTF-8, which reading it will say
+        return any(belongs(path.stem, split) for split in ("train", "val", "test"))
     files = FileNames()
     two = [match for line in lines if (match := TWO_PATHS.fullmatch(line))]
     if two:

@@ -83,7 +83,9 @@ class YOLODataSet(AnnotatedDataset):
             )
         records, scored = [], ""
         for number, (image, text) in enumerate(zip(images, texts, strict=True)):
-            labels = read_labels(Path(text), len(file.names), file.has_keypoints) if text else None
+            labels = None
+            with box_filter.entry:
+                labels = _labels(Path(text), file, box_filter) if text else None
             records.append(_record(box_filter, Path(image), number, labels))
             scored = scored or (text if labels and labels.scored else "")
         if scored:
@@ -120,6 +122,10 @@ def _has_labels(names: Path) -> bool:
 
 def _categories(file: YoloFile) -> list[Category]:
     return [Category(index, name) for index, name in enumerate(file.names)]
+
+
+def _labels(text: Path, file: YoloFile, box_filter: BoxFilter) -> Labels:
+    return read_labels(text, len(file.names), file.has_keypoints, box_filter.entry)
 
 
 def _record(box_filter: BoxFilter, image: Path, number: int, labels: Labels | None) -> Record:

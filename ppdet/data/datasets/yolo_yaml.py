@@ -15,6 +15,7 @@ import yaml
 from ppdet.core.errors import UserError
 from ppdet.data.datasets.base import checked_names, read_lines, read_names
 from ppdet.data.datasets.file_names import FileNames
+from ppdet.data.datasets.layout import contains
 from ppdet.data.datasets.splits import names_of
 from ppdet.deploy.images import SUFFIXES
 from ppdet.utils.json_file import UNFIT, read_text
@@ -128,8 +129,8 @@ def looks_like_yolo(path: Path) -> bool:
     """Whether a YAML file has two of the keys of a data.yaml."""
     try:
         content = _load(path)
-    except UserError:
-        return False
+    except UserError:  # not UTF-8, which reading it will say
+        return contains(path, rb"(?m)^names\s*:", rb"(?m)^(nc|train|val|test)\s*:")
     return isinstance(content, dict) and len({"names", "nc", *SPLITS} & set(content)) >= 2
 
 
