@@ -6,7 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 
-from ppdet.core.cli import add_run_options
+from ppdet.core.cli import add_model_options
 from ppdet.data_edit import FORMATS
 from ppdet.deploy.options import as_path
 
@@ -94,7 +94,7 @@ def _new(p: argparse.ArgumentParser) -> None:
 
 
 def _suspects(p: argparse.ArgumentParser) -> None:
-    add_run_options(p)
+    add_model_options(p)
     split = "the dataset of the config: that of training or of evaluation (default: %(default)s)"
     p.add_argument("--split", choices=("train", "val"), default="val", help=split)
     where = "a new folder (default: suspects_<split> in the run's own folder)"

@@ -39,6 +39,13 @@ def add_run_options(parser: argparse.ArgumentParser, required: bool = True) -> N
     parser.add_argument("--debug", action="store_true", help="show the full trace of an error")
 
 
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a run, and `--remap_classes` for the commands whose datasets have to fit the weights."""
+    add_run_options(parser)
+    about = "match the classes of datasets with those of the weights by name, instead of refusing another list"
+    parser.add_argument("--remap_classes", action="store_true", help=about)
+
+
 def add_override_option(parser: argparse.ArgumentParser) -> None:
     """Add `-o/--opt`."""
     overrides = "override config values, as in -o LearningRate.base_lr=0.08 epoch=50"

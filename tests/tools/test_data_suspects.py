@@ -102,6 +102,19 @@ def test_images_without_labels_are_searched(tools: Tools, coco: Workspace, weigh
     assert {row["kind"] for row in table(output) if row["image_id"] == "2"} == {"missing"}
 
 
+def test_classes_in_another_order(tools: Tools, coco: Workspace, weights: Path) -> None:
+    """They are refused, or matched by name on request: then the findings are those of the other order."""
+    run = ["data", "suspects", "-c", coco.config, "--sure", 0.01, "--pictures", 0, "-o", f"weights={weights}"]
+    tools.run(*run, "--output", coco.root / "before")
+    content = coco.annotations("val")
+    coco.annotate("val", {**content, "categories": content["categories"][::-1]})
+    error = tools.fail(*run, "--output", coco.root / "after")
+    assert "EvalDataset" in error
+    assert "--remap_classes" in error
+    tools.run(*run, "--output", coco.root / "after", "--remap_classes")
+    assert table(coco.root / "after") == table(coco.root / "before")
+
+
 def test_nothing_to_report(tools: Tools, coco: Workspace, weights: Path) -> None:
     output = coco.root / "found"
     _, log = tools.run(
