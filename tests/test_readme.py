@@ -100,13 +100,14 @@ def identity(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like a clone, with the `my.yml` that the pages let the reader write."""
+    """A folder like a clone, with the `my.yml` that the pages let the reader write, and the output of `data new`."""
     folder = tmp_path_factory.mktemp("clone")
     for path in ROOT.iterdir():
         if path.name not in ("output", "my.yml"):
             (folder / path.name).symlink_to(path)
-    text = next(b.text for b in BLOCKS if b.page.name == "train_your_own.md" and b.text.startswith("# my.yml"))
-    (folder / "my.yml").write_text(text, encoding="utf-8")
+    texts = [block.text for block in BLOCKS if block.page.name == "train_your_own.md"]
+    for name, start in (("my.yml", "# my.yml"), ("bccd.yml", "# Made by ppdet data new.")):
+        (folder / name).write_text(next(text for text in texts if text.startswith(start)), encoding="utf-8")
     return folder
 
 
