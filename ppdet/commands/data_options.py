@@ -89,8 +89,8 @@ def _new(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", type=as_path, metavar="FILE", help=where)
     weights = "start from this file, instead of the published weights trained on COCO"
     p.add_argument("--weights", type=as_path, metavar="FILE", help=weights)
-    val = "the share for validation if the folder has no such split (default: %(default)s)"
-    p.add_argument("--val", type=_share, default=0.15, metavar="X", help=val)
+    val = "the share for validation, if the folder has no such split (default: 0.15)"
+    p.add_argument("--val", type=_share, metavar="X", help=val)
 
 
 def _suspects(p: argparse.ArgumentParser) -> None:

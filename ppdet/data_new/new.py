@@ -30,7 +30,9 @@ class Made:
     remarks: list[str]
 
 
-def make_config(folder: Path, model: str, config: Path, weights: Path | None, val: float, machine: Machine) -> Made:
+def make_config(
+    folder: Path, model: str, config: Path, weights: Path | None, val: float | None, machine: Machine
+) -> Made:
     """Writes a config, and lists beside it if they are needed. Nothing is written if something is wrong.
 
     Args:
@@ -38,7 +40,7 @@ def make_config(folder: Path, model: str, config: Path, weights: Path | None, va
         model: the name of a model, with or without the size of its input.
         config: the file to write.
         weights: a file to start from, instead of the weights trained on COCO.
-        val: the share of the images for validation, if the folder has no such split.
+        val: the share of the images for validation, if the folder has no such split; None: 0.15.
         machine: the machine to train on.
     """
     name, size = parse_model(model)

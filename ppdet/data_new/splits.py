@@ -16,6 +16,7 @@ from ppdet.data_edit.read import read_part
 from ppdet.data_edit.split import boxes_by_class, split_part
 from ppdet.data_new.config_text import Slot
 
+_VAL = 0.15
 _SEED = 0
 _OWN = ("train", "val")
 
@@ -37,8 +38,8 @@ class Found:
     remarks: list[str]
 
 
-def find_parts(folder: Path, val: float) -> Found:
-    """Reads the folder. Without a split for training and one for validation, `val` of the images are chosen for it."""
+def find_parts(folder: Path, val: float | None) -> Found:
+    """Reads the folder. If it has no split for validation, the share `val` of the images is chosen for it."""
     datasets, _ = datasets_of(folder, (), None)
     kind = type(next(iter(datasets.values()))).__name__
     own = all(name in datasets for name in _OWN)
@@ -47,9 +48,12 @@ def find_parts(folder: Path, val: float) -> Found:
     remarks = [f"the split {name} of the folder is not used" for name in datasets if name not in names]
     parts = same_classes(read)
     class_file = _class_file(datasets["train"]) if own and read[0].classes == read[1].classes else None
+    if own and val is not None:
+        raise UserError(f"--val: {folder} has a validation split of its own; leave the option out")
     if not own:
-        parts, more = split_part(parts, {"train": 1 - val, "val": val}, None, _SEED)
-        remarks = [*remarks, f"the folder has no validation split: {val:.0%} of the images were chosen", *more]
+        share = val or _VAL
+        parts, more = split_part(parts, {"train": 1 - share, "val": share}, None, _SEED)
+        remarks = [*remarks, f"the folder has no validation split: {share:.0%} of the images were chosen", *more]
     if empty := _count_empty(parts[0]):
         remarks.append(f"{empty} images for training have no boxes: the model learns from them as background")
     for part in parts:

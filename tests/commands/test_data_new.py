@@ -72,6 +72,7 @@ def test_weights_of_ones_own(make_yolo: MakeYolo, tmp_path: Path) -> None:  # no
         (["cells", "--weights", "there.yml"], "there.yml: "),
         (["cells", "--val", "1"], "argument --val: found '1'; expected a share between 0 and 1, as 0.1"),
         (["cells", "--val", "0.001"], "--val: 0.001 of 40 images that form 40 groups is none; give a larger share"),
+        (["own", "--val", "0.2"], "--val: own has a validation split of its own; leave the option out"),
         (["beyond"], "class 3"),
         (["unlabeled"], "in no known format"),
         (["single"], "of 1 images that form 1 groups is none; give a larger share, or more images"),
@@ -87,6 +88,7 @@ def test_bad_usage(
     make_yolo()
     make_yolo(1, name="single")
     (tmp_path / "empty").mkdir()
+    clean_set(tmp_path / "own")
     make_yolo(2, name="images")
     for name in ("classes.txt", *(f"labels/{number}.txt" for number in range(2))):
         (tmp_path / "images" / name).unlink()

@@ -25,7 +25,7 @@ CARD = Machine(True, 24.0, 8)
 
 
 def make(folder: Path, model: str = "picodet_s_320", config: str = "my.yml", machine: Machine = CPU) -> Made:
-    return make_config(folder, model, Path(config), None, 0.15, machine)
+    return make_config(folder, model, Path(config), None, None, machine)
 
 
 def loaded(config: str = "my.yml") -> dict[str, Dataset]:
