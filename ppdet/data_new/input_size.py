@@ -12,6 +12,7 @@ from ppdet.data_check.boxes import MANY_SMALL, SMALL
 from ppdet.data_edit.parts import Part
 
 Areas = Mapping[str, np.ndarray]
+_FEWEST = 20  # boxes from which a class counts
 
 
 def box_areas(parts: Sequence[Part]) -> dict[str, np.ndarray]:
@@ -28,7 +29,9 @@ def box_areas(parts: Sequence[Part]) -> dict[str, np.ndarray]:
 
 def small_shares(areas: Areas, size: int) -> dict[str, float]:
     """For each class with many boxes under 8 x 8 pixels of the input, their share; the largest comes first."""
-    shares = {name: float((values * size**2 < SMALL**2).mean()) for name, values in areas.items() if len(values)}
+    shares = {
+        name: float((values * size**2 < SMALL**2).mean()) for name, values in areas.items() if len(values) >= _FEWEST
+    }
     return dict(sorted(((n, s) for n, s in shares.items() if s > MANY_SMALL), key=lambda each: -each[1]))
 
 

@@ -16,8 +16,8 @@ SIZES = (320, 416, 640)
 
 
 def areas(*sides: float) -> dict[str, np.ndarray]:
-    """Boxes of one class, by the side that they have in an input of 320 pixels."""
-    return {"screw": (np.array(sides) / 320) ** 2}
+    """20 boxes of each side in pixels of an input of 320, all of one class."""
+    return {"screw": (np.repeat(np.array(sides), 20) / 320) ** 2}
 
 
 def box(width: float, height: float, class_index: int = 0, crowd: bool = False) -> Object:
@@ -53,9 +53,14 @@ def test_suggest_size(sides: tuple[float, ...], expected: int) -> None:
 
 
 def test_each_class_counts_for_itself() -> None:
-    both = {"frequent": np.full(1000, 0.25), "rare": (np.array([7.0, 7.0, 9.0]) / 320) ** 2}
+    both = {"frequent": np.full(1000, 0.25), "rare": (np.repeat([7.0, 7.0, 9.0], 7) / 320) ** 2}
     assert small_shares(both, 320) == {"rare": pytest.approx(2 / 3)}
     assert suggest_size(both, SIZES) == 416
+
+
+def test_a_class_of_few_boxes_does_not_count() -> None:
+    assert suggest_size({"screw": np.full(19, 1e-6)}, SIZES) == 320
+    assert suggest_size({"screw": np.full(20, 1e-6)}, SIZES) == 640
 
 
 def test_reason() -> None:
