@@ -231,7 +231,7 @@ def test_what_would_change_a_run_there_is_refused(override: str, message: str) -
         ),
         ("TestReader.fuse_normalize=true", "TestReader.fuse_normalize: has no effect here; set export.fuse_normalize"),
         ("TestReader={fuse_normalize: true}", "TestReader.fuse_normalize: has no effect here; set"),
-        ("wandb.project=mine", "wandb: has no effect here; the run's metrics.jsonl holds its figures"),
+        ("wandb.project=mine", "wandb: has no effect here; set log: [wandb]"),
         ("fleet=true", "fleet: has no effect here; leave it out"),
     ],
 )

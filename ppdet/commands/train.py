@@ -6,7 +6,7 @@ import argparse
 import signal
 
 from ppdet.commands.start import start
-from ppdet.training.callbacks import VisualDL
+from ppdet.training.callbacks import Tolerant, VisualDL
 from ppdet.training.train import train
 
 
@@ -14,5 +14,5 @@ def main(args: argparse.Namespace) -> None:
     """Train the config's model."""
     flags = {"amp": args.amp or None, "to_static": args.to_static or None, "seed": args.seed}
     session = start(args, [f"{name}={value}" for name, value in flags.items() if value is not None])
-    callbacks = [VisualDL(args.vdl_log_dir)] if args.use_vdl else []
+    callbacks = [Tolerant(VisualDL(args.vdl_log_dir), "--use_vdl")] if args.use_vdl else []
     train(session, args.eval, args.resume, callbacks, stop_on=(signal.SIGINT, signal.SIGTERM))

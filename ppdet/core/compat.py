@@ -17,7 +17,7 @@ _EVAL_SIZE = (
 )  # in files it is an anchor, which was replaced by its value when the file was read
 _BENCHMARK = "use tools/benchmark.py"
 _VISUALDL = "use the options of tools/train.py, --use_vdl and --vdl_log_dir"
-_METRICS = "the run's metrics.jsonl holds its figures"
+_WANDB = "set log: [wandb]"
 # Top-level keys without effect here -> what to do instead; "" if there is nothing to do.
 IGNORED_KEYS = {
     "eval_height": _EVAL_SIZE,
@@ -36,8 +36,8 @@ IGNORED_KEYS = {
     "profiler_options": _BENCHMARK,
     "use_vdl": _VISUALDL,
     "vdl_log_dir": _VISUALDL,
-    "use_wandb": _METRICS,
-    "wandb": _METRICS,
+    "use_wandb": _WANDB,
+    "wandb": _WANDB,
     "find_unused_parameters": "",
     "fleet": "",
     "use_fused_allreduce_gradients": "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Annotated, Any, Literal, NoReturn, TypedDict, TypeVar, get_type_hints
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 
 FORMATS = ("paddle", "onnx", "openvino")
+LOGGERS = ("tensorboard", "visualdl", "wandb", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Settings:
         pretrain_weights: path, URL or name of the weights that training starts from; null starts from random ones.
         remap_classes: match the classes of datasets with those of the weights by name; false refuses other lists.
         log_iter: steps between two log lines.
+        log: other programs that get the figures of the log lines and evaluations: tensorboard, visualdl, wandb, mlflow.
         accumulate_steps: batches per update; the result is that of one batch as large as all of them.
         snapshot_epoch: epochs between two checkpoints, and with `--eval` between two evaluations.
         keep_last: number of numbered checkpoints that are kept; null keeps all.
@@ -139,6 +141,7 @@ class Settings:
     pretrain_weights: str | None = None
     remap_classes: bool = False
     log_iter: Positive = 20
+    log: str | Sequence[str] | None = None
     accumulate_steps: Positive = 1
     snapshot_epoch: Positive = 1
     keep_last: Positive | None = None
@@ -167,6 +170,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         _ = self.max_seconds
+        for name in self.loggers:
+            if name not in LOGGERS:
+                raise UserError(f"log: found {name!r}; expected some of {', '.join(LOGGERS)}{nearest(name, LOGGERS)}")
+
+    @property
+    def loggers(self) -> tuple[str, ...]:
+        """The names in `log`, each once; as text they have commas between them."""
+        names = self.log.split(",") if isinstance(self.log, str) else self.log or ()
+        return tuple(dict.fromkeys(name.strip() for name in names))
 
     @property
     def max_seconds(self) -> float | None:

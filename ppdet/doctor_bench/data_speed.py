@@ -73,7 +73,7 @@ class Enough(Exception):
     """Ends a training that has been measured."""
 
 
-class Stopwatch:
+class Stopwatch(Callback):
     """A Callback that collects the speed of a training.
 
     Attributes:
@@ -104,7 +104,7 @@ class Stopwatch:
             raise Enough
 
 
-class TrafficWatch:
+class TrafficWatch(Callback):
     """A Callback that records the traffic between the first two log lines.
 
     Attributes:

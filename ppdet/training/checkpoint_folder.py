@@ -125,7 +125,11 @@ def remove_older(folder: Path, keep: int, newest: int) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Delete what processes that were killed while they wrote one of the run's files left in `folder`."""
-    for file in [file for suffix in (*_SUFFIXES, ".yml", ".jsonl") for file in folder.glob(f".*.tmp{suffix}")]:
+    for file in [
+        file
+        for suffix in (*_SUFFIXES, ".yml", ".jsonl", ".csv", ".png", ".json")
+        for file in folder.glob(f".*.tmp{suffix}")
+    ]:
         file.unlink(missing_ok=True)
 
 

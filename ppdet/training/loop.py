@@ -23,6 +23,7 @@ from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.device import peak_memory_mb
 from ppdet.runtime.signals import OUT_OF_TIME, GracefulStop
+from ppdet.training.callbacks import end_all
 from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import remove_older
 from ppdet.training.early_stop import reason_to_stop
@@ -57,8 +58,13 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
-    with GracefulStop(stop_on, trainer.deadline) as stop, unique_name.guard():
-        progress = _train_epochs(trainer, forward, progress, stop)
+    complete = False
+    try:
+        with GracefulStop(stop_on, trainer.deadline) as stop, unique_name.guard():
+            progress = _train_epochs(trainer, forward, progress, stop)
+        complete = not stop.agreed
+    finally:
+        end_all(trainer.callbacks, complete)
     distributed.detach()
     if stop.agreed:
         cause = f"max_time: {settings.max_time} are over" if stop.agreed == OUT_OF_TIME else "interrupted"
@@ -226,6 +232,9 @@ def _snapshot(trainer: TrainerParts, progress: TrainingPosition, name: str, stop
     if improved and trainer.settings.keep_best_weight:
         _save(trainer, after, "best_model")  # first: a checkpoint must not name a best score that is not kept
     _save(trainer, after, name)
+    if distributed.rank() == 0:
+        for callback in trainer.callbacks:
+            callback.on_checkpoint()
     return progress
 
 

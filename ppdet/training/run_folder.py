@@ -16,6 +16,9 @@ from ppdet.core.errors import UserError
 from ppdet.data.loading.batch_sheet import SHEETS
 from ppdet.deploy.files import atomic_write
 from ppdet.runtime import distributed
+from ppdet.training.callbacks.results import PLOT, TABLE
+from ppdet.training.callbacks.run_files import IDS
+from ppdet.training.callbacks.tensorboard import FOLDER as TENSORBOARD
 from ppdet.training.checkpoint import TrainingPosition
 from ppdet.training.checkpoint_folder import checkpoints_beyond
 from ppdet.utils.folder_lock import folder_lock
@@ -24,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 _CONFIG = "config.yml"
-_OF_A_RUN = (METRICS, _CONFIG, *SHEETS)
+_OF_A_RUN = (METRICS, _CONFIG, *SHEETS, TABLE, PLOT, IDS, TENSORBOARD)
 
 
 @contextmanager
@@ -95,7 +98,7 @@ def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
     target.mkdir()
     for file in sorted(folder.iterdir()):
         is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (with_log and file.name in _OF_A_RUN)
-        if is_ours and file.is_file():
+        if is_ours and (file.is_file() or file.name == TENSORBOARD):
             file.rename(target / file.name)
     return target
 

@@ -27,7 +27,17 @@ from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.runtime.device import amp_dtype, supports_sync_bn
 from ppdet.session import Session
-from ppdet.training.callbacks import Callback, JsonLines
+from ppdet.training.callbacks import (
+    Callback,
+    JsonLines,
+    ResultsPlot,
+    ResultsTable,
+    Run,
+    Tolerant,
+    begin_all,
+    build_loggers,
+)
+from ppdet.training.callbacks.results import PLOT, TABLE
 from ppdet.training.checkpoint import TrainingPosition, load_checkpoint
 from ppdet.training.checkpoint_folder import (
     Resume,
@@ -96,12 +106,14 @@ def build_trainer(
         session: config, device and builder.
         evaluate: whether the model is scored at each checkpoint.
         resume: see find_checkpoint; None: a new run.
-        callbacks: listeners, in addition to the one that writes metrics.jsonl.
+        callbacks: listeners, in addition to those that write metrics.jsonl, results.csv and results.png, and the
+            config's loggers.
     """
     settings, builder = session.settings, session.builder
     deadline = time.monotonic() + (settings.max_seconds or math.inf)
     if settings.early_stop and not evaluate:
         raise UserError("early_stop: found without an evaluation; expected scores to watch; add --eval (evaluate=True)")
+    listeners = _listeners(session, callbacks)
     checkpoint = _find_together(resume, session.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
@@ -129,7 +141,7 @@ def build_trainer(
         categories=dataset.categories,
         watch=batch_sheets(session.output_dir, reader, dataset) if distributed.rank() == 0 else None,
         deadline=deadline,
-        callbacks=(JsonLines(session.output_dir / METRICS), *callbacks),
+        callbacks=listeners,
     )
     start = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
     trainer, progress = _positioned(trainer, start, session, checkpoint)
@@ -179,8 +191,30 @@ def _positioned(
     if checkpoint:
         saved = load_checkpoint(checkpoint, trainer.model, trainer.optimizer, trainer.ema, trainer.scaler)
         progress = _resume(checkpoint, saved, start.batch, trainer.steps)
-    begin = partial(begin_run, session.output_dir, session.cfg, checkpoint, saved)
+    begin = partial(_begin, trainer, progress, session, checkpoint, saved)
     return replace(trainer, begin=begin), progress
+
+
+def _begin(
+    trainer: TrainerParts,
+    progress: TrainingPosition,
+    session: Session,
+    checkpoint: Path | None,
+    saved: TrainingPosition | None,
+) -> None:
+    """Prepares the output folder, and begins the callbacks."""
+    begin_run(session.output_dir, session.cfg, checkpoint, saved)
+    continued = checkpoint is not None and checkpoint.parent.resolve() == session.output_dir.resolve()
+    name, config = session.settings.filename, session.cfg.to_dict()
+    begin_all(trainer.callbacks, Run(name, session.output_dir, config, progress.updates, continued))
+
+
+def _listeners(session: Session, callbacks: Sequence[Callback]) -> Sequence[Callback]:
+    """The callbacks of a run, of which rank 0 has all."""
+    metrics = session.output_dir / METRICS
+    loggers = build_loggers(session.settings.loggers, session.output_dir) if distributed.rank() == 0 else ()
+    table, plot = Tolerant(ResultsTable(metrics), TABLE), Tolerant(ResultsPlot(metrics), PLOT)
+    return (JsonLines(metrics), *callbacks, *loggers, table, plot)
 
 
 def _announce(trainer: TrainerParts, progress: TrainingPosition, num_images: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import Interrupted, UserError
+from ppdet.training.callbacks import Callback
 from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import newest_checkpoint
 from ppdet.training.loop import fit
@@ -25,7 +26,7 @@ SUFFIXES = (".pdparams", ".pdema", ".pdopt", ".pdstate")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class InterruptAt:
+class InterruptAt(Callback):
     """Presses Ctrl-C, or sends another signal, during update number `updates` or the evaluation after it."""
 
     def __init__(self, updates: int, kind: str = "train", number: int = signal.SIGINT):
