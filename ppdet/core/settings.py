@@ -10,7 +10,7 @@ from ppdet.core.config import Config
 from ppdet.core.config_files import BASE_KEY
 from ppdet.core.durations import seconds_of
 from ppdet.core.errors import UserError, nearest
-from ppdet.core.ranges import Count, MinusOneOrMore, NotNegative, Positive, Range
+from ppdet.core.ranges import AboveZero, Count, MinusOneOrMore, NotNegative, Positive, Range
 from ppdet.core.typecheck import check_type, converted
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class Settings:
     keep_last: Positive | None = None
     keep_best_weight: bool = True
     early_stop: EarlyStop | None = None
-    max_time: str | float | None = None
+    max_time: str | AboveZero | None = None
 
     use_ema: bool = False
     ema_decay: Annotated[float, Range(0, 1, exclude="high")] = 0.9998

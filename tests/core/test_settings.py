@@ -83,7 +83,8 @@ def test_required(missing: str) -> None:
             {"max_time": "soon"},
             "max_time: found 'soon'; expected a length of time above 0: 2h, 90m, 1h30m or 3600 s",
         ),
-        ({"max_time": 0}, "max_time: found 0.0; expected a length of time above 0: 2h, 90m, 1h30m or 3600 s"),
+        ({"max_time": 0}, "max_time: expected above 0, found 0"),
+        ({"max_time": "0h"}, "max_time: found '0h'; expected a length of time above 0: 2h, 90m, 1h30m or 3600 s"),
         ({"max_time": [2]}, "max_time: expected str or float or null, found [2] (list)"),
     ],
 )
