@@ -135,15 +135,20 @@ class _Fixer:
                 order = np.lexsort((-found.score, classes))
         order = order[data[order]]
         positives = truth.per_class()
-        left = (
-            positives
-            if objects is None
-            else positives - np.bincount(truth.class_index[objects], minlength=len(positives))
-        )
+        removed = np.empty(0, np.int64) if objects is None else truth.class_index[objects]
+        left = positives - np.bincount(removed, minlength=len(positives))
         scores = _class_ap(classes[order], right[order], left, np.array(self.case.rule.recalls))
         remain = np.bincount(classes[order], minlength=len(positives)) > 0
         scores[(left == 0) & (positives > 0) & remain] = 0
         return scores
+
+    def fix_kind(self, kind: int, size: int | None = None) -> np.ndarray:
+        """AP [K] after fixing the errors of a kind; if `size` is given, only those of the size."""
+        object_size, found_size = _size(self.case.truth.area), _size(self.case.found.area)
+        if kind == MISSED:
+            return self.fix(objects=self.missed & ((object_size == size) | (size is None)))
+        sizes = np.where(self.target >= 0, np.append(object_size, 0)[self.target], found_size)
+        return self.fix((self.kind == kind) & ((sizes == size) | (size is None)))
 
 
 def _class_ap(classes: np.ndarray, right: np.ndarray, positives: np.ndarray, recalls: np.ndarray) -> np.ndarray:
@@ -158,43 +163,28 @@ def _class_ap(classes: np.ndarray, right: np.ndarray, positives: np.ndarray, rec
 
 
 def _summary(fixer: _Fixer, kind: np.ndarray, unfound: np.ndarray) -> ErrorKinds:
-    case, missed = fixer.case, fixer.missed
-    truth, found = case.truth, case.found
+    truth, found, kinds = fixer.case.truth, fixer.case.found, range(len(KINDS))
     before = fixer.fix()
-    detection_sizes = np.where(fixer.target >= 0, np.append(_size(truth.area), 0)[fixer.target], _size(found.area))
-    object_sizes = _size(truth.area)
-
-    def fixed(index: int, size: int | None) -> np.ndarray:
-        if index == MISSED:
-            return fixer.fix(objects=missed if size is None else missed & (object_sizes == size))
-        errors = fixer.kind == index
-        return fixer.fix(errors if size is None else errors & (detection_sizes == size))
-
-    after = np.array([fixed(index, None) for index in range(len(KINDS))])
-    parts = np.array([[fixed(index, size) for size in range(len(SIZES))] for index in range(len(KINDS))])
-    counts = np.array(
-        [np.bincount(found.class_index[kind == index], minlength=truth.num_classes) for index in range(5)]
-    )
-    counts = np.concatenate([counts, [np.bincount(truth.class_index[missed], minlength=truth.num_classes)]])
-    ap = _mean(before)
-    gains = np.array([max(_mean(scores) - ap, 0.0) for scores in after])
-    removing = replace(fixer, repaired=np.zeros(len(kind), bool))
-    special = (removing.fix(fixer.matching.status == WRONG), fixer.fix(objects=unfound))
+    after = np.array([fixer.fix_kind(index) for index in kinds])
+    parts = np.array([[fixer.fix_kind(index, size) for size in range(len(SIZES))] for index in kinds])
     by_class, by_size = (
         np.where(before < 0, np.nan, np.where(scores < 0, 1.0, scores) - before) for scores in (after, parts)
     )
+    classes = [found.class_index[kind == index] for index in kinds if index != MISSED]
+    classes.append(truth.class_index[fixer.missed])
+    ap, removing = _mean(before), replace(fixer, repaired=np.zeros(len(kind), bool))
     return ErrorKinds(
-        kind,
-        missed,
-        unfound,
-        np.where(kind >= 0, fixer.target, -1),
-        counts,
-        ap,
-        gains,
-        by_class,
-        by_size,
-        _mean(special[0]) - ap,
-        _mean(special[1]) - ap,
+        kind=kind,
+        missed=fixer.missed,
+        unfound=unfound,
+        target=np.where(kind >= 0, fixer.target, -1),
+        counts=np.array([np.bincount(each, minlength=truth.num_classes) for each in classes]),
+        AP=ap,
+        gain=np.array([max(_mean(scores) - ap, 0.0) for scores in after]),
+        gain_by_class=by_class,
+        gain_by_size=by_size,
+        false_positives=_mean(removing.fix(fixer.matching.status == WRONG)) - ap,
+        false_negatives=_mean(fixer.fix(objects=unfound)) - ap,
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,6 +35,27 @@ def test_the_parts_agree(kind: str, map_type: str) -> None:
     assert found.reliability.count.sum() == found.overall.right[-1] + wrong
     assert found.intervals.keys() == found.scores.keys()
     assert len(found.class_intervals) == 4
+
+
+def test_records_without_a_file_count_difficult_objects_in_coco() -> None:
+    judged = random_judged(4, images=30, kind="VOC")
+    metric = CocoMetric(judged.categories, judged.records)
+    for im_id, rows in judged.found:
+        metric.update(im_id, rows)
+    assert analyze(judged.found, judged.dataset, "COCO", resamples=2).scores == pytest.approx(
+        metric.compute(), abs=1e-12
+    )
+
+
+def test_records_limit_which_images_of_the_file_count() -> None:
+    judged = random_judged(4, images=30)
+    metric = CocoMetric(judged.categories, judged.records[:20], judged.truth)
+    for im_id, rows in judged.found:
+        metric.update(im_id, rows)
+    part = SimpleNamespace(records=judged.records[:20], categories=judged.categories, truth=judged.truth)
+    found = analyze(judged.found, part, resamples=2)
+    assert found.scores == pytest.approx(metric.compute(), abs=1e-12)
+    assert len(found.case.found) == sum(len(rows) for _, rows in judged.found[:20])
 
 
 def test_the_overlap_that_is_asked_for() -> None:
