@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
@@ -116,3 +117,24 @@ def test_shares_of_bccd(seed: int, shared: Path, tmp_path: Path) -> None:
     assert len(files) == files.total() == 364
     write(tmp_path / "new", new)
     assert_no_copies_across(tmp_path / "new")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_of_a_generated_set(seed: int) -> None:
+    """500 images with many boxes of one class and few of two others: shares within 3 % of the whole, or one box."""
+    rng = np.random.default_rng(seed)
+    box = (0, 0, 9, 9)
+    pictures = [
+        [("common", box)] * int(rng.integers(0, 21))
+        + [("rare", box)] * int(rng.random() < 0.3)
+        + [("pairs", box)] * (2 * int(rng.random() < 0.2))
+        for _ in range(500)
+    ]
+    new, _ = split_part([made_part(pictures)], SHARES, None, seed)
+    counts = [boxes_by_class(part) for part in new]
+    whole = sum(counts, Counter[str]())
+    assert [len(part.pictures) for part in new] == pytest.approx([400, 50, 50], abs=2)
+    for found in counts:
+        for name, total in whole.items():
+            expected = total / whole.total() * found.total()
+            assert found[name] == pytest.approx(expected, rel=0.03, abs=1)
