@@ -42,6 +42,17 @@ def test_outlines_decide_on_the_size_and_only_100_detections_count() -> None:
     assert (expected["APs"], expected["APm"]) == (pytest.approx(1 / 101), 0)
 
 
+def test_bounds_of_areas_and_numbers_of_detections() -> None:
+    """An area on a bound belongs to both ranges; the right detection is the 13th of its image."""
+    box = [0, 0, 50, 50]
+    wrong = [[0, 0.9, 60 + i, 60, 90 + i, 90] for i in range(12)]
+    for area in (32.0**2, 96.0**2):
+        judged = Judged([[[0, *box, 0]]], [[*wrong, [0, 0.1, *box]]], 1, areas=[area])
+        expected = judged.metric.compute()
+        assert scores(judged) == pytest.approx(expected, abs=1e-12)
+        assert (expected["AR10"], expected["AR100"], expected["ARm"]) == (0, 1, 1)
+
+
 @pytest.mark.parametrize(("kind", "map_type"), [("COCO", ""), ("VOC", "11point"), ("VOC", "integral")])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_weight_counts_an_image_several_times(seed: int, kind: str, map_type: str) -> None:

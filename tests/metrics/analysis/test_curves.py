@@ -79,6 +79,11 @@ def test_averages_over_classes() -> None:
     assert np.isnan(macro_average([], np.array([0.5]))).all()
 
 
+def test_classes_without_objects_are_in_no_average() -> None:
+    judged = Judged([[[0, *BOX, 0]]], [[[0, 0.9, *BOX], [1, 0.9, *BOX]]])
+    assert [numbers.tolist() for numbers in macro_average(curves(judged), np.array([0.5]))] == [[1], [1], [1]]
+
+
 @pytest.mark.parametrize("kind", ["COCO", "VOC"])
 @pytest.mark.parametrize("seed", range(5))
 def test_every_point_equals_an_evaluation_of_the_kept_detections(seed: int, kind: str) -> None:

@@ -96,6 +96,11 @@ def test_a_class_of_which_nothing_is_found() -> None:
     assert np.isnan(found.gain_by_class[:, 2]).all()
 
 
+def test_a_class_of_which_only_wrong_detections_remain() -> None:
+    found = errors(Judged([[[0, *BOX, 0], [1, *BOX, 0]]], [[[0, 0.9, *BOX], [1, 0.9, *NOWHERE]]]))
+    assert (found.AP, found.gain[5], found.gain_by_class[5].tolist()) == (pytest.approx(0.5), 0, [0, 0])
+
+
 def test_detections_on_crowds_have_no_kind() -> None:
     judged = Judged([[[0, *BOX, 1], [0, *NOWHERE, 0]]], [[[0, 0.9, 10, 10, 20, 20], [1, 0.9, 10, 10, 20, 20]]])
     assert kinds(judged) == ["", "background"]
