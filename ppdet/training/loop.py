@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -58,13 +59,8 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
     forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
-    complete = False
-    try:
-        with GracefulStop(stop_on, trainer.deadline) as stop, unique_name.guard():
-            progress = _train_epochs(trainer, forward, progress, stop)
-        complete = not stop.agreed
-    finally:
-        end_all(trainer.callbacks, complete)
+    with GracefulStop(stop_on, trainer.deadline) as stop, _listened_to(trainer, stop), unique_name.guard():
+        progress = _train_epochs(trainer, forward, progress, stop)
     distributed.detach()
     if stop.agreed:
         cause = f"max_time: {settings.max_time} are over" if stop.agreed == OUT_OF_TIME else "interrupted"
@@ -76,6 +72,26 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
     message = "trained %d epochs, peak memory %.0f MB; the results are in %s"
     logger.info(message, progress.epoch, memory, trainer.output_dir)
     return progress
+
+
+@contextmanager
+def _listened_to(trainer: TrainerParts, stop: GracefulStop) -> Iterator[None]:
+    """Context at the end of which the callbacks are told so.
+
+    If all ranks stop early, they wait for the callbacks of rank 0: as soon as one has ended with another status than 0,
+    Paddle's launcher ends the others.
+    """
+    complete = waiting = False
+    try:
+        yield
+        complete, waiting = not stop.agreed, bool(stop.agreed)
+    except distributed.SharedError:
+        waiting = True
+        raise
+    finally:
+        end_all(trainer.callbacks, complete)
+        if waiting:
+            distributed.barrier()
 
 
 def _train_epochs(

@@ -1,12 +1,14 @@
 """What a device is asked to do by training and evaluation, in exact numbers.
 
-The launches are those of Paddle's operators. With Paddle 2.6 a plug-in copies where Paddle 3 has views: slices and
-transposed tensors are launches there. The benchmark prints the names.
+The training has a logger if tensorboardX is installed; it asks the device for nothing. The launches are those of
+Paddle's operators. With Paddle 2.6 a plug-in copies where Paddle 3 has views: slices and transposed tensors are
+launches there. The benchmark prints the names.
 """
 
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,8 @@ LOG_BYTES = 256  # of 4 losses of 5 steps: Paddle copies what it has allocated
 def counted(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     machine = Machine(plugin, tmp_path_factory.mktemp("counted"))
     environment = {"_PPDET_COUNTED": "1"}
-    output = machine.run("benchmarks/device_traffic.py", "--json", **environment)
+    loggers = ["-o", "log=[tensorboard]"] if find_spec("tensorboardX") else []
+    output = machine.run("benchmarks/device_traffic.py", "--json", *loggers, **environment)
     found: dict[str, Any] = json.loads(output[output.index("{") : output.rindex("}") + 1])
     return found
 

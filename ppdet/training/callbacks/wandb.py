@@ -36,7 +36,7 @@ class WeightsAndBiases(Callback):
         )
         if not known:
             keep_id(run, "wandb", run_id)
-        logger.info("wandb: %s", self._run.url or self._run.dir)
+        logger.info("wandb: %s", self._run.dir if self._run.offline else self._run.url)
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         self._run.log({f"{kind}/{name}": value for name, value in scalars(numbers).items()}, step=updates)

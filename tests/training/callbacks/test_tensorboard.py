@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppdet.core.errors import UserError
+from ppdet.training.callbacks import Tolerant
 from ppdet.training.callbacks.base import Run
 from ppdet.training.callbacks.tensorboard import TensorBoard
+from ppdet.training.loop import fit
+from ppdet.training.setup import build_trainer
 from tests.support.logged_run import REPEATED, scalars_of, train_twice
-from tests.support.tiny import make_run
+from tests.support.tiny import make_run, write_config, write_dataset
 
 event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2", reason="tensorboardX is not installed")
 
@@ -52,8 +56,6 @@ def config_in(file: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support.tiny import write_config, write_dataset
-
     root = tmp_path_factory.mktemp("logged")
     write_dataset(root)
     return train_twice(write_config(root), "log=[tensorboard]")
@@ -97,9 +99,6 @@ def test_tensorboard_reads_it(folder):
 
 
 def test_a_new_run_moves_the_files_aside(tiny):
-    from ppdet.training.loop import fit
-    from ppdet.training.setup import build_trainer
-
     for _ in range(2):
         fit(*build_trainer(make_run(tiny, "epoch=1", "log=tensorboard")))
     folder = tiny.parent / "output" / "tiny"
@@ -112,3 +111,29 @@ def test_two_files_in_one_second(tmp_path):
     for _ in range(3):
         TensorBoard().on_begin(Run("x", tmp_path, {}, 0, False))
     assert len(list((tmp_path / "tensorboard").iterdir())) == 3
+
+
+class Full(TensorBoard):
+    """Finds the disk full at the first log line."""
+
+    def on_record(self, kind, updates, numbers) -> None:
+        with Path("/dev/full").open("wb") as full:
+            self._writer._py_recordio_writer._writer = full
+            super().on_record(kind, updates, numbers)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_disk_that_is_full(tiny, caplog):
+    end = fit(*build_trainer(make_run(tiny, "epoch=1"), callbacks=[Tolerant(Full(), "log: tensorboard")]))
+    assert end.epoch == 1
+    assert [r.getMessage() for r in caplog.records if "tensorboard" in r.getMessage()] == [
+        "log: tensorboard: failed ([Errno 28] No space left on device); the training goes on without it"
+    ]
+
+
+def test_a_folder_that_cannot_be_made(tiny):
+    trainer, progress = build_trainer(make_run(tiny, "epoch=1", "log=tensorboard"))
+    trainer.output_dir.mkdir(parents=True)
+    (trainer.output_dir / "tensorboard").write_text("")
+    with pytest.raises(UserError, match=r"^log: tensorboard: cannot start \(\[Errno 17\] File exists: .*repair that"):
+        fit(trainer, progress)
