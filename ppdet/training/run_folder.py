@@ -86,6 +86,8 @@ def _move_foreign_files(output_dir: Path, checkpoint: Path | None, saved: Traini
         if continued and logged:
             shutil.copy2(metrics, target / METRICS)
         logger.warning("%s: the files of an earlier run there are now in %s; -r continues a run", output_dir, target)
+    if not continued:
+        (output_dir / IDS).unlink(missing_ok=True)  # of a run that ended before its first log line
     if continued and logged and saved:
         _cut_log(metrics, saved)
 

@@ -98,6 +98,8 @@ def test_a_new_run_moves_an_earlier_one_aside(trainer, caplog):
     (folder / "mine.pdparams").write_text("the user's")
     (folder / "config.yml").write_text("old: 1")
     (folder / "train_batch0.jpg").write_text("old")
+    (folder / "results.csv").write_text("old")
+    (folder / "loggers.json").write_text("{}")
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "mine.pdparams"}
     begin_run(folder, Config({}))
     aside = folder / "earlier-1"
@@ -126,6 +128,12 @@ def test_what_lies_beyond_the_place_that_is_gone_back_to(trainer):
     assert names(folder / "earlier-1") == {"2", "3", "best_model"}
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 2
     assert len((folder / "earlier-1" / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+def test_ids_of_a_run_that_logged_nothing_are_not_taken_over(trainer):
+    (trainer.output_dir / "loggers.json").write_text('{"wandb": "old"}')
+    begin_run(trainer.output_dir, Config({}))
+    assert not (trainer.output_dir / "loggers.json").exists()
 
 
 # ---- metrics.jsonl ----

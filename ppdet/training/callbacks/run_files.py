@@ -35,7 +35,7 @@ def kept_id(run: Run, name: str) -> str | None:
 def keep_id(run: Run, name: str, value: str) -> None:
     """Writes down the id of the run for `kept_id`."""
     with atomic_write(run.folder / IDS) as file:
-        json.dump((_ids(run) if run.continued else {}) | {name: value}, file)
+        json.dump(_ids(run) | {name: value}, file)
 
 
 def _ids(run: Run) -> dict[str, Any]:

@@ -78,9 +78,9 @@ def test_the_flat_config():
 def test_ids_are_kept_for_a_continued_run_only(tmp_path):
     new, continued = (Run("x", tmp_path, {}, 0, each) for each in (False, True))
     keep_id(new, "wandb", "one")
-    keep_id(continued, "mlflow", "two")
+    keep_id(new, "mlflow", "two")
     assert (kept_id(continued, "wandb"), kept_id(continued, "mlflow"), kept_id(new, "wandb")) == ("one", "two", None)
-    keep_id(new, "wandb", "three")
-    assert kept_id(continued, "mlflow") is None
+    keep_id(continued, "wandb", "three")
+    assert (kept_id(continued, "wandb"), kept_id(continued, "mlflow")) == ("three", "two")
     (tmp_path / "loggers.json").write_text('["half')
     assert kept_id(continued, "wandb") is None
