@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import random
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,9 @@ from ppdet.evaluation import evaluator as evaluate
 from ppdet.evaluation.evaluator import build_evaluator, evaluate_to_console
 from ppdet.metrics.results import load_results, save_results
 from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.session import Session
 from ppdet.training.checkpoint import save_weights
+from tests.golden import CONFIGS
 from tests.support.datasets import noise_scenes
 from tests.support.tiny import CLASSES, make_run
 from tests.support.yolo_files import write_yolo
@@ -146,3 +150,27 @@ def test_a_yolo_folder_scores_as_coco(tiny, tmp_path):
     scores = coco.metric.compute()
     assert 0.2 < scores["AP"] < 0.9
     assert yolo.metric.compute() == pytest.approx(scores, abs=1e-6)
+
+
+def test_published_weights_on_a_data_set_in_another_order(shared: Path, tmp_path: Path) -> None:
+    """By name the scores are those of the data set in COCO's order, to the last digit."""
+    data = shared / "data" / "coco_tiny"
+    weights = f"weights={shared}/weights/picodet_xs_320_coco_lcnet.pdparams"
+
+    def run(*options: str) -> Session:
+        config = CONFIGS / "picodet_xs_320_coco_lcnet.yml"
+        return make_run(config, "worker_num=0", "device=cpu", weights, f"EvalDataset.dataset_dir={data}", *options)
+
+    original = run()
+    content = json.loads((data / original.cfg["EvalDataset"]["anno_path"]).read_text())
+    random.Random(0).shuffle(content["categories"])
+    (tmp_path / "shuffled.json").write_text(json.dumps(content))
+    shuffled = [f"EvalDataset.anno_path={tmp_path}/shuffled.json"]
+    with pytest.raises(
+        UserError, match=r"there but 'person' in COCO, which .*; found 80 classes \(.*; put its categories"
+    ):
+        build_evaluator(run(*shuffled), original.trained_classes())
+    by_name, model = run(*shuffled, "remap_classes=true"), original.load_model()
+    expected = build_evaluator(original, original.trained_classes())(model)
+    assert expected["AP"] == pytest.approx(0.2602, abs=1e-4)
+    assert build_evaluator(by_name, by_name.trained_classes())(model) == expected

@@ -249,6 +249,21 @@ def without_times(report: Any) -> Any:
     return [without_times(each) for each in report] if isinstance(report, list) else report
 
 
+def test_suspects_are_the_same(tools: Tools, workspace: Workspace) -> None:
+    def suspects(folder: str, *flags: str) -> str:
+        tools.run("data", "suspects", *options(workspace), "--output", folder, "--pictures", "0", *flags)
+        return Path(folder, "suspects.csv").read_text()
+
+    expected = suspects("right")
+    assert len(expected.splitlines()) > 10
+    workspace.annotate("val", reversed_order(workspace.annotations("val")))
+    error = tools.fail("data", "suspects", *options(workspace), "--output", "wrong")
+    assert error.startswith(
+        "EvalDataset: class 0 is 'blue' there but 'red' in the training of guessing.pdparams; found"
+    )
+    assert suspects("remapped", "--remap_classes") == expected
+
+
 def test_calibration_with_other_classes(tools: Tools, workspace: Workspace) -> None:
     workspace.annotate("train", reversed_order(workspace.annotations("train")))
     more = ["--output_dir", "out", "--calib_images", "2"]
