@@ -158,7 +158,8 @@ def _untrained_categories(session: Session, listed: Dataset) -> list[Category]:
             logger.info("class names: none in TestDataset, and EvalDataset cannot be read (%s)", error)
         else:
             check_num_classes(dataset, session.settings.num_classes)
-            return dataset.categories
+            if dataset.categories:
+                return dataset.categories
     found = default_categories(session.settings.num_classes)
     if listed.anno_path and found != default_categories(80):
         raise UserError(
