@@ -39,6 +39,12 @@ def test_a_missing_label_has_no_class_and_no_box() -> None:
     assert found.suggested_class == Category(9, "yield")
 
 
+def test_suggested_boxes_end_at_the_border() -> None:
+    """The image is 80 pixels wide and 60 high."""
+    (found,) = found_in(rows=[[1, 0.75, -1, 20, 90, 61]])
+    assert found.suggested_box == (0, 20, 80, 60)
+
+
 def test_a_spurious_label_has_no_suggestion() -> None:
     """The second label is found with 0.5; (1 - 0) * 0.25, the mean of 0 and 0.5."""
     found = found_in(label(5, 0, 10, 20, 8, 8), label(6, 0, 50, 20, 8, 8), rows=[[0, 0.5, 50, 20, 58, 28]])
@@ -53,15 +59,16 @@ def test_crowds_and_difficult_objects_are_left_alone(mark: dict[str, bool]) -> N
 
 @pytest.mark.parametrize("box", [(), (10, 20, 0, 5), (10, 20, 5, -1), (float("nan"), 20, 5, 5)])
 def test_labels_without_a_box_are_for_data_check(box: tuple[float, ...]) -> None:
-    """The label behind keeps its place in the list."""
-    found = found_in(label(5, 0, *box), label(6, 0, 10, 20, 30, 20), rows=[[1, 0.75, 11, 20, 40, 40]])
-    assert [(each.kind, each.label_id) for each in found] == [("mislabeled", 6)]
+    """They are not spurious, and the label behind keeps its place in the list."""
+    found = found_in(label(5, 0, *box), label(6, 0, 10, 20, 30, 20), rows=[[0, 0.75, 11, 20, 40, 40]])
+    assert [(each.kind, each.label_id) for each in found] == [("spurious", 6)]
 
 
 def test_a_class_that_the_model_does_not_know_is_left_alone() -> None:
     """The labels list their classes in another order, and one that the model has no output for."""
     listed = [{"id": 1, "name": "lamp"}, {"id": 2, "name": "yield"}, {"id": 3, "name": "stop"}]
-    known = [label(5, 0, 10, 20, 30, 20), label(6, 1, 50, 0, 10, 10)]
-    found = found_in(*known, rows=[[0, 0.5, 10, 20, 40, 40], [0, 0.9, 50, 0, 60, 10]], categories=listed)
+    known = [label(5, 0, 10, 20, 30, 20), label(6, 1, 50, 0, 10, 10), label(7, 2, 60, 40, 10, 10)]
+    rows = [[0, 0.5, 10, 20, 40, 40], [0, 0.9, 50, 0, 60, 10], [0, 1, 60, 40, 70, 50]]
+    found = found_in(*known, rows=rows, categories=listed)
     assert [(each.kind, each.label_id, each.label_class) for each in found] == [("mislabeled", 6, "yield")]
     assert found[0].suggested_class == Category(7, "stop")
