@@ -1,4 +1,5 @@
-"""Look at a data set, find what is wrong with it, change it: python3 tools/data.py check <folder or config>"""
+"""Write a config for a data set; look at it, find what is wrong with it, split, convert, merge or thin it:
+python3 tools/data.py check <folder or config>"""
 
 import sys
 from pathlib import Path

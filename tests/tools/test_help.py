@@ -62,14 +62,15 @@ def test_an_unknown_argument_needs_no_paddle(name: str, tmp_path: Path) -> None:
 
 
 CONFIG = {"-h", "--help", "-c", "--config", "-o", "--opt", "--device", "--debug"}
+MODEL = CONFIG | {"--remap_classes"}
 PUBLISHED = {
-    "train": CONFIG | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
-    "eval": CONFIG | {"--classwise", "--output_eval", "--json_eval"},
-    "infer": CONFIG | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"},
-    "export_model": CONFIG
+    "train": MODEL | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
+    "eval": MODEL | {"--classwise", "--output_eval", "--json_eval"},
+    "infer": MODEL | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"},
+    "export_model": MODEL
     | {"--output_dir", "--format", "--nms", "--post_process", "--layout", "--boxes", "--fuse_normalize"}
     | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16"},
-    "post_quant": CONFIG | {"--output_dir", "--format", "--calib_images", "--tolerance"},
+    "post_quant": MODEL | {"--output_dir", "--format", "--calib_images", "--tolerance"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},
