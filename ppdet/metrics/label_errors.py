@@ -15,6 +15,7 @@ KINDS = ("missing", "spurious", "placed", "mislabeled")
 
 _AGREES = 0.5  # IoU from which a detection and a label mean the same object
 _NEAR = 0.1  # IoU from which a detection without a label may mean a label of its class beside it
+_CONFIRMS = 0.5  # score from which a detection that agrees with a label leaves no doubt that its object is there
 _COVERED = 0.5  # part of a detection in an ignored region, from which it is ignored
 _GROUPS, _GROUP = 10, 50  # of labels by size: at most so many groups, of at least so many labels
 
@@ -182,7 +183,7 @@ def _of_image(
     for label in np.flatnonzero(~labels.ignored & (sures.max(0) > 0)).tolist():
         kind = int(kinds[label])
         row = (None, int(near_row[label]), int(other_row[label]))[kind]
-        if row is not None:
+        if row is not None and agree[label] < _CONFIRMS:  # else it is another object beside that of the label
             explained.add(row)
         yield Suspect(KINDS[1 + kind], float(sures[kind, label]), im_id, label, row)
     for row in alone:

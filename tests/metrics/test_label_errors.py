@@ -84,6 +84,18 @@ def test_placed() -> None:
     assert of_one(labels((0, HERE)), rows((0, 0.9, SHIFTED))) == [Suspect("placed", 0.9, 7, 0, 0)]
 
 
+def test_an_object_without_a_label_beside_one_with_its_label() -> None:
+    """The label is confirmed with 0.8, so the second detection has an object of its own; 0.9 * (1 - 0.8) is a doubt."""
+    found = of_one(labels((0, HERE)), rows((0, 0.8, HERE), (0, 0.9, SHIFTED)))
+    assert found == [Suspect("missing", 0.9, 7, None, 1), Suspect("placed", 0.18, 7, 0, 1)]
+
+
+def test_a_doubtful_label_is_moved_to_the_object() -> None:
+    """0.9 * (1 - 0.4); the detection is not reported a second time as missing."""
+    found = of_one(labels((0, HERE)), rows((0, 0.4, HERE), (0, 0.9, SHIFTED)))
+    assert found == [Suspect("placed", 0.54, 7, 0, 1)]
+
+
 @pytest.mark.parametrize(("overlap", "kind"), [(1.7, "missing"), (1.9, "placed")])
 def test_placed_from_an_iou_of_a_tenth(overlap: float, kind: str) -> None:
     """Boxes of 10 x 10 that share `overlap` * 10: the IoU, overlap / (20 - overlap), is 0.1 at 1.818."""
