@@ -70,6 +70,11 @@ FAULTS: dict[str, tuple[Severity, str, str]] = {
         "labels, lines or files of the annotations cannot be used",
         "correct them, as each line says; training stops at the first",
     ),
+    "files_without_labels": (
+        "warning",
+        "listed images have no annotation file",
+        "fetch the files again, unless nothing is to be seen in these images",
+    ),
     "objects_left_out": (
         "warning",
         "objects have no box, such as points, lines and those of images that cannot be read",

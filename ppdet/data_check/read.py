@@ -80,9 +80,10 @@ class RawBoxes(BoxFilter):
         )
 
     def faults(self) -> dict[str, list[str]]:
-        """The objects that the reader could make no boxes of, such as points, and the entries that it refused."""
+        """The objects without boxes, such as points, the entries that the reader refused, the images without a file."""
         places = [f"{example} ({kind})" for kind, (count, example) in self.dropped.items() for _ in range(count)]
-        return {"objects_left_out": places, "entries_refused": list(self._refused.messages)}
+        refused = list(self._refused.messages)
+        return {"objects_left_out": places, "entries_refused": refused, "files_without_labels": self.unlabeled}
 
 
 class _Refused(AbstractContextManager[None]):

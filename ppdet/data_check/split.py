@@ -56,7 +56,8 @@ class Boxes:
     @property
     def sides(self) -> np.ndarray:
         """[N, 2] width and height in pixels."""
-        return np.asarray(self.corners[:, 2:] - self.corners[:, :2])
+        with np.errstate(invalid="ignore"):  # infinite corners
+            return np.asarray(self.corners[:, 2:] - self.corners[:, :2])
 
     @property
     def are_objects(self) -> np.ndarray:

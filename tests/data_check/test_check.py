@@ -172,7 +172,8 @@ FAULTS = {
 }
 
 
-NOT_OF_COCO = {"boxes_difficult", "objects_left_out", "entries_refused"}  # see test_read.py and test_refused.py
+# see test_read.py and test_refused.py
+NOT_OF_COCO = {"boxes_difficult", "objects_left_out", "entries_refused", "files_without_labels"}
 
 
 def findings_of(root: Path, num_classes: int | None = None) -> list[Finding]:

@@ -105,3 +105,16 @@ def test_groups_of_open_images_are_crowds(tmp_path: Path) -> None:
     np.testing.assert_allclose(split.boxes.corners, [[12, 16, 24, 32]] * 2)
     np.testing.assert_array_equal(split.boxes.crowd, [False, True])
     assert named(boxes_of_crowds(split)) == (1, ["a"])
+
+
+def test_images_without_an_annotation_file_are_named(tmp_path: Path) -> None:
+    for folder in ("JPEGImages", "Annotations"):
+        (tmp_path / folder).mkdir()
+    for name in "ab":
+        (tmp_path / "JPEGImages" / f"{name}.png").write_bytes(encoded(".png"))
+    (tmp_path / "Annotations" / "a.xml").write_text(voc_files.annotation("cat", (1, 2, 30, 20)))
+    (tmp_path / "train.txt").write_text("a\nb\n")
+    split = read_split("train", AutoDataset(str(tmp_path), split="train"), Network())
+    (finding,) = entry_findings(split)
+    assert (finding.name, finding.count) == ("files_without_labels", 1)
+    assert finding.examples[0].endswith("JPEGImages/b.png")

@@ -40,6 +40,7 @@ class BoxFilter:
         self.crowd_reason = "iscrowd or ignore: 1"
         self.other_sizes: list[str] = []
         self.repeats, self.repeated = 0, ""  # boxes, and the first image that has one
+        self.unlabeled: list[str] = []  # images that should have an annotation file, and have none
 
     def drop(self, kind: str, example: str) -> None:
         """Counts an object that has no box. `kind` follows a number, as in "3 without bbox"."""
@@ -114,6 +115,9 @@ class BoxFilter:
         if self.kept and self.largest <= 1:
             message = "%s: all boxes lie within 0..1, which looks like fractions of the image's size; expected pixels"
             logger.warning(message, self.source)
+        if self.unlabeled:
+            message = "%s: %d images have no annotation file, and so no objects (e.g. %s)"
+            logger.warning(message, self.source, len(self.unlabeled), self.unlabeled[0])
         if self.other_sizes:
             message = "%s: gives %d images another size than they have (%s); the images' sizes are used"
             logger.warning(message, self.source, len(self.other_sizes), self.other_sizes[0])

@@ -90,6 +90,8 @@ class VOCDataSet(LabelListDataset):
         records = []
         for number, (image, xml) in enumerate(pairs):
             found, objects = None, list[Object]()
+            if xml is None:
+                box_filter.unlabeled.append(str(image))
             with box_filter.entry:
                 found = _read(xml) if xml else None
             found = found or Annotation(image_size(image), [])
@@ -125,11 +127,8 @@ class VOCDataSet(LabelListDataset):
             pairs.append((image, None if image.is_file() and not xml.is_file() else xml))
         if not pairs:
             raise UserError(f"{anno_file}: lists no image; expected one per line")
-        if bare := [image for image, xml in pairs if not xml]:
-            if len(bare) == len(pairs):
-                raise UserError(f"{anno_file}: no image has an XML file in {annotations}; {self.remedy}")
-            message = "%s: %d images have no XML file, and so no objects (e.g. %s)"
-            logger.warning(message, anno_file, len(bare), bare[0])
+        if not any(xml for _, xml in pairs):
+            raise UserError(f"{anno_file}: no image has an XML file in {annotations}; {self.remedy}")
         twice = [image for image, count in Counter(image for image, _ in pairs).items() if count > 1]
         if twice:
             message = "%s: lists %d images more than once (e.g. %s), which count as often; remove the repeated lines"

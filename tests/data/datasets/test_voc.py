@@ -279,7 +279,7 @@ def test_an_image_without_an_xml_file_has_no_objects(tmp_path: Path, caplog: pyt
     dataset.allow_empty = True
     assert [len(record.gt_bbox) for record in dataset.load().records] == [1, 0]
     assert dataset.records[1].size == (32, 48)
-    assert "train.txt: 1 images have no XML file, and so no objects (e.g. " in caplog.text
+    assert "train.txt: 1 images have no annotation file, and so no objects (e.g. " in caplog.text
     assert [part.name for part in VOCDataSet.parts(tmp_path)] == ["train.txt"]
     (tmp_path / "train.txt").write_text("b\n")
     with pytest.raises(UserError, match=r"train\.txt: no image has an XML file in .*Annotations; check dataset_dir"):
