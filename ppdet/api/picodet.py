@@ -121,7 +121,9 @@ class PicoDet:
         return work.evaluate(self._open("eval", data, overrides))
 
     def predict(
-        self, source: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], threshold: float = 0.5
+        self,
+        source: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+        threshold: float | Literal["model"] = "model",
     ) -> list[Detections]:
         """Detect objects.
 
@@ -132,7 +134,8 @@ class PicoDet:
         Args:
             source: an image file, a folder of images, an array [h, w, 3] uint8 in BGR as cv2.imread gives it, or a list
                 of files and arrays.
-            threshold: detections that score less are left out, 0..1.
+            threshold: detections that score less are left out, 0..1. "model": the thresholds that an export holds; 0.5
+                for other models.
 
         Returns:
             One Detections per image, in the order of the list or of the folder's sorted names.

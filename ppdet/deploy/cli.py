@@ -15,7 +15,7 @@ from pathlib import Path
 from .console import guard_output
 from .errors import DeployError, say
 from .libraries import prepare_libraries
-from .options import add_switch, as_path, path_or_address
+from .options import add_switch, as_path, path_or_address, score_or_model
 
 # PaddleDetection's flags that do nothing here, each with the value that asks for what is done anyway, if there is one
 NO_EFFECT = {
@@ -49,7 +49,8 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--video_file", type=path_or_address, metavar="FILE", help=video)
     source.add_argument("--camera_id", type=int, metavar="N", help="the pictures of a camera, until Ctrl-C")
     p.add_argument("--output_dir", type=as_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
-    p.add_argument("--threshold", type=float, help="lowest score that counts (default: the model's, 0.5)")
+    lowest = "lowest score that counts; model: the model's thresholds, 0.5 if it has none (default: %(default)s)"
+    p.add_argument("--threshold", type=score_or_model, default="model", metavar="SCORE|model", help=lowest)
     backend = "openvino, onnxruntime, paddle or auto, the fastest one that is installed (default: %(default)s)"
     p.add_argument("--backend", default="auto", help=backend)
     p.add_argument("--threads", "--cpu_threads", type=int, metavar="N", help="default: one for each processor core")

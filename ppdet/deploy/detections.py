@@ -15,6 +15,7 @@ from .errors import DeployError
 from .files import write_bytes
 from .images import read_image, three_channels
 from .outputs import WRITABLE, box_entry, encode_image, is_same_file
+from .postprocess import Threshold, confident
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,9 @@ class Detections:
         return draw(bgr, self.boxes, self.scores, self.class_ids, self.names)
 
 
-def from_rows(rows: np.ndarray, labels: Sequence[str], threshold: float) -> Detections:
+def from_rows(rows: np.ndarray, labels: Sequence[str], threshold: Threshold) -> Detections:
     """The rows [m, 6] (class, score, x1, y1, x2, y2) that score at least `threshold`; each class has a label."""
-    rows = rows[rows[:, 1] >= threshold]
+    rows = confident(rows, threshold)
     rows = rows[np.argsort(-rows[:, 1], kind="stable")]
     class_ids = rows[:, 0].astype(np.int64)
     names = tuple(labels[i] for i in class_ids.tolist())

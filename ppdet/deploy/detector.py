@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 
@@ -23,10 +23,11 @@ from .detections import Detections, from_rows, to_rows
 from .errors import DeployError, first_error_line
 from .images import read_image, three_channels
 from .model_config import ModelConfig, read_config
-from .postprocess import box_units, check_outputs, detections
+from .postprocess import Threshold, box_units, check_outputs, detections
 from .preprocess import Prepared, Preprocessor
 
 Image = str | Path | np.ndarray  # a file, or [h, w, 3] uint8 (gray and alpha as well)
+Wanted = float | Literal["model"] | None  # as threshold
 ImageList = list[str] | list[Path] | list[np.ndarray] | list[Image] | tuple[Image, ...]
 
 
@@ -38,7 +39,9 @@ class Detector:
             Backend of the caller (see backends/base.py).
         backend: openvino, onnxruntime or paddle; auto: the first of them that is installed and has a file.
         threads: number of threads that compute the network; None: one for each processor core.
-        threshold: detections that score less are left out; None: the one of the model's infer_cfg (0.5).
+        threshold: detections that score less are left out. "model" or None: those of the model's infer_cfg, one for
+            each class if `ppdet thresholds` chose some, else its draw_threshold (0.5). The attribute `threshold` is the
+            number, or [K] float32.
         order: order of the colors in arrays: rgb, or bgr as OpenCV reads images.
         batch_size: number of images of a list that are computed together, if the model takes any number.
 
@@ -51,7 +54,7 @@ class Detector:
         model_path: str | Path | Backend,
         backend: str = "auto",
         threads: int | None = None,
-        threshold: float | None = None,
+        threshold: Wanted = "model",
         order: str = "rgb",
         batch_size: int = 8,
     ) -> None:
@@ -65,7 +68,7 @@ class Detector:
         self._backend, self.backend, self.file = backends.load(model_path, backend, self.threads)
         self.config: ModelConfig = read_config(self.file, self._backend.infer_cfg)
         _check_files(self.file, self.config)
-        self.threshold = _checked(self.config.threshold if threshold is None else threshold)
+        self.threshold: Threshold = self._threshold("model" if threshold is None else threshold)
         self._ports = _inputs(self._backend.inputs, self.file)
         image = self._ports["image"]
         self._batch = next((port.shape[0] for port in self._ports.values() if port.shape[0]), None)
@@ -95,11 +98,13 @@ class Detector:
         return self._batch if self._preprocess.uniform else 1
 
     @overload
-    def detect(self, images: Image, threshold: float | None = None) -> Detections: ...
+    def detect(self, images: Image, threshold: Wanted = None) -> Detections: ...
     @overload
-    def detect(self, images: ImageList, threshold: float | None = None) -> list[Detections]: ...
-    def detect(self, images: Image | ImageList, threshold: float | None = None) -> Detections | list[Detections]:
+    def detect(self, images: ImageList, threshold: Wanted = None) -> list[Detections]: ...
+    def detect(self, images: Image | ImageList, threshold: Wanted = None) -> Detections | list[Detections]:
         """The Detections of one image, or of each image of a list, whose files are read a few at a time.
+
+        threshold: as of the class; None: the detector's.
 
         Raises DeployError if an image cannot be read, or the model cannot run or gives no detections of its classes.
         """
@@ -112,7 +117,7 @@ class Detector:
         image: Image,
         tile: tuple[int, int] = (640, 640),
         overlap: float = 0.25,
-        threshold: float | None = None,
+        threshold: Wanted = None,
         whole: bool = True,
     ) -> Detections:
         """Detects small objects of one large image, in tiles.
@@ -162,7 +167,7 @@ class Detector:
             problem = f"{self.backend} cannot run it on {list(prepared.image.shape)} ({first_error_line(error)})"
             raise DeployError(f"{self.file}: {problem}; export the model again") from error
 
-    def finish(self, outputs: Sequence[np.ndarray], prepared: Prepared, threshold: float) -> list[Detections]:
+    def finish(self, outputs: Sequence[np.ndarray], prepared: Prepared, threshold: Threshold) -> list[Detections]:
         """The Detections of each image: NMS if the model has none, units, threshold and names."""
         check_outputs(outputs, self.config)
         height, width = prepared.image.shape[2:]
@@ -173,19 +178,25 @@ class Detector:
 
     # ---- what the stages share ----
 
-    def _detect(self, images: Sequence[Image], threshold: float | None, order: str | None = None) -> list[Detections]:
+    def _detect(self, images: Sequence[Image], threshold: Wanted, order: str | None = None) -> list[Detections]:
         """The Detections of all images, computed for as many at a time as the model takes."""
-        threshold = self.threshold if threshold is None else _checked(threshold)
+        lowest = self.threshold if threshold is None else self._threshold(threshold)
         size = self.max_batch_size or self._batch_size
         found: list[Detections] = []
         for start in range(0, len(images), size):
             group = images[start : start + size]
             loaded = [self.load(image, order) for image in group]
             prepared = self.prepare(loaded)
-            finished = self.finish(self.run(prepared), prepared, threshold)
+            finished = self.finish(self.run(prepared), prepared, lowest)
             for image, (_, colors), each in zip(group, loaded, finished, strict=True):
                 found.append(replace(each, path=_path(image), order=colors))
         return found
+
+    def _threshold(self, wanted: float | Literal["model"]) -> Threshold:
+        if wanted != "model":
+            return _checked(wanted)
+        of_classes = self.config.thresholds
+        return self.config.threshold if of_classes is None else np.array(of_classes, np.float32)
 
     def _pad_batch(self, batch: np.ndarray) -> np.ndarray:
         """`batch` repeated up to the model's fixed batch size, if it has one."""
@@ -198,7 +209,7 @@ def _path(image: Image) -> Path | None:
 
 def _checked(threshold: float) -> float:
     if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
-        raise DeployError(f"threshold: found {threshold}; expected a score between 0 and 1")
+        raise DeployError(f"threshold: found {threshold}; expected a score between 0 and 1, or model")
     return threshold
 
 

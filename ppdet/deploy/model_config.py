@@ -47,6 +47,7 @@ class ModelConfig:
         per_class: most boxes of a class before NMS; -1: all.
         per_image: most boxes of an image after NMS; -1: all.
         threshold: default score threshold of detections.
+        thresholds: one for each class instead, which `ppdet thresholds` chose; None: there are none.
         checksum: checksum of the model's files when they were exported; None: not known.
     """
 
@@ -66,6 +67,7 @@ class ModelConfig:
     per_class: int
     per_image: int
     threshold: float
+    thresholds: tuple[float, ...] | None
     checksum: str | None
 
 
@@ -105,6 +107,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
         per_class=_most(nms, "nms_top_k", 1000),
         per_image=_most(nms, "keep_top_k", 100),
         threshold=cfg.number("draw_threshold", 0, 1, 0.5),
+        thresholds=_thresholds(cfg, len(labels)),
         checksum=_checksum(cfg),
     )
 
@@ -182,6 +185,10 @@ def _category_ids(cfg: Section, count: int) -> tuple[int | float | str, ...]:
     if len(ids) != count:
         raise cfg.error("category_ids", f"found {len(ids)} ids", f"{count}, one for each name in label_list")
     return tuple(ids)
+
+
+def _thresholds(cfg: Section, count: int) -> tuple[float, ...] | None:
+    return None if cfg.value("thresholds", "", ()) == () else tuple(cfg.numbers("thresholds", count, 0, 1))
 
 
 def _most(nms: Section, key: str, default: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import Literal
 
 
 def add_switch(parser: argparse.ArgumentParser, *flags: str, help: str, default: bool = False) -> None:
@@ -17,6 +18,16 @@ def as_path(text: str) -> Path:
     if not text:  # Path("") is the current folder; a script's variable was empty
         raise argparse.ArgumentTypeError("expected a path, found nothing")
     return Path(os.path.expanduser(text))
+
+
+def score_or_model(text: str) -> float | Literal["model"]:
+    """A threshold for all classes, or `model`: the thresholds of the model."""
+    if text == "model":
+        return "model"
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number of 0 to 1, or model; found {text!r}") from None
 
 
 def path_or_address(text: str) -> Path | str:

@@ -10,6 +10,8 @@ import numpy as np
 from .errors import DeployError
 from .model_config import ModelConfig
 
+Threshold = float | np.ndarray  # one for all classes, or [K] float32, one for each class
+
 _NO_SCORE = 1e-6  # so that a threshold of 0 does not give every class of every point
 _ROUNDING = 0.01  # how far scores may leave 0..1
 
@@ -20,7 +22,7 @@ def detections(
     units: str,
     input_size: tuple[int, int],
     scale_factor: np.ndarray,
-    threshold: float,
+    threshold: Threshold,
 ) -> list[np.ndarray]:
     """Rows [n, 6] float32 per image, in original pixels, of at least `threshold`.
 
@@ -43,7 +45,7 @@ def detections(
         per_image = _split(outputs)
         if len(per_image) != len(scale_factor):
             raise _unknown(outputs)
-        per_image = [rows[rows[:, 1] >= threshold].astype(np.float32) for rows in per_image]
+        per_image = [confident(rows, threshold).astype(np.float32) for rows in per_image]
     else:
         decoded = [array.ndim for array in outputs] == [3, 3]
         candidates = _decoded(outputs, threshold) if decoded else _raw(outputs, config, input_size, threshold)
@@ -54,6 +56,12 @@ def detections(
         for rows, factor in zip(per_image, factors, strict=True):
             rows[:, 2:] *= factor
     return per_image
+
+
+def confident(rows: np.ndarray, threshold: Threshold) -> np.ndarray:
+    """The rows [m, 6] (class, score, …) that score at least the threshold of their class."""
+    lowest = threshold[rows[:, 0].astype(np.int64)] if isinstance(threshold, np.ndarray) else threshold
+    return np.asarray(rows[rows[:, 1] >= lowest])
 
 
 def has_nms(outputs: Sequence[np.ndarray]) -> bool:
@@ -112,7 +120,7 @@ def _split(outputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [rows[rows[:, 0] != -1] for rows in per_image]  # -1: no class, in a row that stands for "none"
 
 
-def _decoded(outputs: Sequence[np.ndarray], threshold: float) -> list[np.ndarray]:
+def _decoded(outputs: Sequence[np.ndarray], threshold: Threshold) -> list[np.ndarray]:
     boxes, scores = outputs
     if boxes.shape[2] != 4 or boxes.shape[1] != scores.shape[2]:
         raise _unknown(outputs)
@@ -120,7 +128,7 @@ def _decoded(outputs: Sequence[np.ndarray], threshold: float) -> list[np.ndarray
 
 
 def _raw(
-    outputs: Sequence[np.ndarray], config: ModelConfig, input_size: tuple[int, int], threshold: float
+    outputs: Sequence[np.ndarray], config: ModelConfig, input_size: tuple[int, int], threshold: Threshold
 ) -> list[np.ndarray]:
     """Candidates of raw outputs; only the distributions of grid points that score enough are decoded."""
     strides = config.strides
@@ -160,9 +168,11 @@ def _expectation(logits: np.ndarray) -> np.ndarray:
     return np.asarray(weights @ np.arange(weights.shape[2], dtype=np.float32) / weights.sum(axis=2))
 
 
-def _candidates(scores: np.ndarray, threshold: float, boxes_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def _candidates(scores: np.ndarray, threshold: Threshold, boxes_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Rows of all (point, class) whose score in [L, C] is at least `threshold`; boxes_of: points [n] -> [n, 4]."""
-    points, classes = np.nonzero(scores >= max(threshold, _NO_SCORE))
+    is_array = isinstance(threshold, np.ndarray)
+    lowest = np.maximum(threshold, _NO_SCORE) if is_array else max(threshold, _NO_SCORE)
+    points, classes = np.nonzero(scores >= lowest)
     return np.column_stack([classes, scores[points, classes], boxes_of(points)]).astype(np.float32)
 
 

@@ -127,6 +127,25 @@ def test_published_switches(run, tmp_path):
     assert "5 boxes" in out  # four tiles and the whole
 
 
+def test_thresholds_of_the_model_unless_a_number_is_given(run, small, tmp_path):
+    make_model(small, INFER_CFG | {"thresholds": [0.2, 0.99]})
+    image = picture(tmp_path / "a.png")
+    for options, shown, count in (
+        ((), "thresholds of the classes 0.20 to 0.99", 0),
+        (("--threshold", "model"), "thresholds of the classes 0.20 to 0.99", 0),
+        (("--threshold", "model", "--slice_infer", "--slice_size", "64"), "thresholds of the classes", 0),
+        (("--threshold", "0.5"), "threshold 0.50", 1),
+    ):
+        status, out, _ = run("--image", image, *options)
+        assert (status, shown in out, f"{count} boxes" in out) == (0, True, True)
+
+
+def test_a_threshold_is_a_number_or_model(run, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("--image", "x.jpg", "--threshold", "high")
+    assert "--threshold: expected a number of 0 to 1, or model; found 'high'" in capsys.readouterr().err
+
+
 def test_flags_without_effect_are_named(run, tmp_path):
     image = picture(tmp_path / "a.png")
     status, out, err = run(
@@ -221,6 +240,10 @@ def test_ctrl_c_in_a_video(earlier, run, tmp_path, monkeypatch):
         (["--image_dir", "ftp://127.0.0.1/a"], "--image_dir: found the address ftp://127.0.0.1/a; expected a path"),
         (["--image", "x.jpg", "--benchmark", "--slice_infer"], "--slice_infer: --benchmark measures whole images"),
         (["--image", "x.jpg", "--threads", "0"], "threads: found 0; expected 1 or more"),
+        (
+            ["--image", "x.jpg", "--threshold", "nan"],
+            "threshold: found nan; expected a score between 0 and 1, or model",
+        ),
         (["--image", "x.jpg", "--backend", "caffe"], "backend: found caffe"),
         (["--image", "x.jpg", "--model", "nowhere"], "nowhere: there is no such file or folder"),
     ],

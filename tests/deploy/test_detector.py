@@ -38,6 +38,33 @@ def test_no_detection_and_thresholds(detector):
         detector.detect(DARK, threshold=2)
 
 
+@pytest.fixture
+def picky(tmp_path):
+    """A model with thresholds, that of dogs above every score."""
+    pytest.importorskip("onnxruntime")
+    return make_model(tmp_path / "model.onnx", INFER_CFG | {"thresholds": [0.1, 0.99]})
+
+
+def test_thresholds_of_the_model_are_the_default_and_a_number_wins(picky):
+    detector = Detector(picky, "onnxruntime")
+    assert detector.threshold.tolist() == pytest.approx([0.1, 0.99])
+    counts = [len(detector.detect(BRIGHT, threshold)) for threshold in (None, "model", 0.5, 0)]
+    assert counts == [0, 0, 1, 1]
+    assert (
+        len(detector.detect_sliced(BRIGHT, (64, 64)))
+        == 0
+        < len(detector.detect_sliced(BRIGHT, (64, 64), threshold=0.5))
+    )
+    other = Detector(picky, "onnxruntime", threshold=0.5)
+    assert (other.threshold, len(other.detect(BRIGHT)), len(other.detect(BRIGHT, "model"))) == (0.5, 1, 0)
+    assert Detector(picky, "onnxruntime", threshold=None).threshold.tolist() == pytest.approx([0.1, 0.99])
+
+
+def test_a_model_without_thresholds_has_one_for_all_classes(small):
+    for threshold in ("model", None):
+        assert Detector(small, "onnxruntime", threshold=threshold).threshold == 0.5
+
+
 def test_a_list_in_order(detector, tmp_path):
     """Files and arrays of all shapes, more than go into one batch."""
     path = tmp_path / "bright.png"

@@ -86,6 +86,11 @@ BAD = {
     "threshold NaN": (changed(draw_threshold=np.nan), "draw_threshold: found nan; expected a number of 0 to 1"),
     "threshold 50": (changed(draw_threshold=50), "draw_threshold: found 50; expected a number of 0 to 1"),
     "threshold true": (changed(draw_threshold=True), "draw_threshold: found true"),
+    "one threshold": (changed(thresholds=[0.5]), "thresholds: found [0.5]; expected 2 numbers"),
+    "no thresholds": (changed(thresholds=[]), "thresholds: found []; expected 2 numbers"),
+    "thresholds by name": (changed(thresholds={"cat": 0.5}), "thresholds: found {'cat': 0.5}; expected 2 numbers"),
+    "thresholds NaN": (changed(thresholds=[0.5, np.nan]), "thresholds[1]: found nan; expected a number of 0 to 1"),
+    "thresholds 1.5": (changed(thresholds=[1.5, 0.5]), "thresholds[0]: found 1.5; expected a number of 0 to 1"),
     "NMS": (changed(NMS=[1]), "NMS: found list; expected keys and values"),
     "IoU": (changed("NMS.nms_threshold", -1), "NMS.nms_threshold: found -1; expected a number of 0 to 1"),
     "score": (changed("NMS.score_threshold", "x"), "NMS.score_threshold: found x"),
@@ -105,6 +110,12 @@ def test_bad_values(kind):
         parse_config(config, "model.onnx: infer_cfg")
     assert str(raised.value).startswith(f"model.onnx: infer_cfg: {message}")
     assert str(raised.value).isprintable()
+
+
+def test_thresholds_of_classes():
+    assert parse_config(changed(thresholds=[0.25, 1]), "x").thresholds == (0.25, 1.0)
+    for none in ({}, {"thresholds": None}):
+        assert parse_config(changed(**none), "x").thresholds is None
 
 
 def test_values_of_upstream():

@@ -10,7 +10,7 @@ import pytest
 
 from ppdet.deploy.errors import DeployError
 from ppdet.deploy.model_config import parse_config
-from ppdet.deploy.postprocess import detections, nms
+from ppdet.deploy.postprocess import confident, detections, nms
 from ppdet.modeling.nms import MultiClassNMS
 from tests.deploy.conftest import INFER_CFG
 
@@ -35,6 +35,21 @@ def test_nms_is_that_of_paddle(threshold):
     expected = expected.numpy()[np.argsort(-expected.numpy()[:, 1], kind="stable")]
     np.testing.assert_array_equal(found, expected)
     assert 5 < len(found) <= 100
+
+
+def test_a_threshold_for_each_class():
+    rows = np.array([[0, 0.3], [1, 0.3], [1, 0.6], [2, 0.6]], np.float32)
+    limits = np.array([0.3, 0.5, 0.7], np.float32)
+    np.testing.assert_array_equal(confident(rows, limits), rows[[0, 2]])
+    np.testing.assert_array_equal(confident(rows, 0.5), rows[[2, 3]])
+    scores = np.zeros((1, 2, 3), np.float32)
+    scores[0, :, 0], scores[0, 1, 2] = (0.4, 0.4), 0.9
+    boxes = np.array([[[0, 0, 9, 9], [0, 0, 9, 9], [20, 20, 30, 30]]], np.float32)
+    (found,) = detections([boxes, scores], CONFIG, "input", INPUT, FACTOR, np.array([0.3, 0.5], np.float32))
+    assert found[:, :2].tolist() == [[1, pytest.approx(0.9)], [0, pytest.approx(0.4)]]
+    with_nms = [np.concatenate([rows, np.zeros((4, 4), np.float32)], axis=1), np.array([4])]
+    (found,) = detections(with_nms, CONFIG, "image", INPUT, FACTOR, limits)
+    np.testing.assert_array_equal(found[:, :2], rows[[0, 2]])
 
 
 def test_nms_of_nothing():
