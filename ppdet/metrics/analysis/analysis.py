@@ -68,6 +68,24 @@ class Analysis:
     resampled: Resampled
 
 
+def judge(
+    detections: Iterable[ImageDetections],
+    dataset: Dataset,
+    metric: str = "COCO",
+    map_type: str = "11point",
+    iou: float = 0.5,
+) -> tuple[Case, Matching]:
+    """Finds out which detections are right: the part of `analyze` that curves need. Arguments and errors are its."""
+    if not LEAST_IOU < iou <= 1:
+        raise UserError(f"iou: found {iou}; expected more than {LEAST_IOU} and at most 1")
+    if optional_module("ppdet.metrics.analysis.loops") is None:
+        raise UserError("numba: cannot be imported; expected by the analysis of detections; pip install numba")
+    rule = rule_for(metric, map_type)
+    truth = flatten_truth(dataset.records, dataset.truth, len(dataset.categories), rule.is_voc)
+    case = pair_up(truth, flatten_found(detections, truth.im_ids, rule.max_found), rule)
+    return case, match(case, iou)
+
+
 def analyze(
     detections: Iterable[ImageDetections],
     dataset: Dataset,
@@ -93,14 +111,8 @@ def analyze(
     Raises:
         UserError: `metric` or `iou` is not possible, or numba is not installed.
     """
-    if not LEAST_IOU < iou <= 1:
-        raise UserError(f"iou: found {iou}; expected more than {LEAST_IOU} and at most 1")
-    if optional_module("ppdet.metrics.analysis.loops") is None:
-        raise UserError("numba: cannot be imported; expected by the analysis of detections; pip install numba")
-    rule = rule_for(metric, map_type)
-    truth = flatten_truth(dataset.records, dataset.truth, len(dataset.categories), rule.is_voc)
-    case = pair_up(truth, flatten_found(detections, truth.im_ids, rule.max_found), rule)
-    matching, scorer = match(case, iou), build_scorer(case)
+    case, matching = judge(detections, dataset, metric, map_type, iou)
+    scorer = build_scorer(case)
     overall, detail = overall_curve(case, matching), scorer.detail()
     if threshold is None:
         best = overall.best_f1()

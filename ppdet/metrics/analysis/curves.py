@@ -62,10 +62,15 @@ class Curve:
 
         Precision is NaN where nothing is kept, recall where there is nothing to find, F1 where both is so.
         """
+        right, wrong = self.counts(thresholds)
+        kept, positives = right + wrong, np.full(len(right), self.positives)
+        return _share(right, kept), _share(right, positives), _share(2 * right, kept + positives)
+
+    def counts(self, thresholds: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns how many detections scoring `thresholds` [t] or more are right, and wrong, each [t]."""
         points = np.searchsorted(-self.score, -np.asarray(thresholds, np.float64), side="right")
         right, wrong = (np.concatenate([[0], counts])[points] for counts in (self.right, self.wrong))
-        kept, positives = right + wrong, np.full(len(points), self.positives)
-        return _share(right, kept), _share(right, positives), _share(2 * right, kept + positives)
+        return right, wrong
 
     def best_f1(self) -> Choice | None:
         """Returns the threshold with the largest F1, the highest of several; None if no detection is right."""
