@@ -99,6 +99,15 @@ def test_training_ends_with_the_best_weights(trained: PicoDet) -> None:
     assert load_config(folder / "config.yml")["epoch"] == 2
 
 
+def test_the_end_of_the_time_is_no_error(trained: PicoDet, tmp_path: Path) -> None:
+    """The weights so far are returned, and the training can be continued."""
+    model = PicoDet(trained._source.config, overrides={"max_time": 0.001})
+    assert model.train(epochs=1, output=tmp_path / "short") == tmp_path / "short" / "interrupted.pdparams"
+    model = PicoDet(trained._source.config)
+    best = model.train(epochs=1, output=tmp_path / "short", resume=True)
+    assert best == tmp_path / "short" / "best_model.pdparams"
+
+
 def test_weights_and_run_folders_are_models(trained: PicoDet) -> None:
     folder, scores = trained._source.config.parent, trained.eval()
     assert PicoDet(folder).eval() == scores

@@ -97,7 +97,7 @@ def save_checkpoint(
     contents = {".pdparams": weights | classes_entry(categories)}
     if ema:
         contents[".pdema"] = raw
-    contents[".pdopt"] = optimizer.state_dict() | {"last_epoch": progress.epoch}
+    contents[".pdopt"] = _slots(optimizer) | {"last_epoch": progress.epoch}
     state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
     if categories:
         state["classes"] = [[category.id, category.name] for category in categories]
@@ -155,6 +155,12 @@ def load_checkpoint(
 def _fits(found: Any, expected: paddle.Tensor) -> bool:
     """Whether an entry of a file can be the value of the tensor `expected`."""
     return isinstance(found, np.ndarray) and found.shape == tuple(expected.shape) and found.dtype == np.float32
+
+
+def _slots(optimizer: paddle.optimizer.Optimizer) -> dict[str, Any]:
+    """The optimizer's state. Paddle 2.6 leaves out what was loaded, until the first update."""
+    loaded = {} if optimizer._accumulators else optimizer._accumulators_holder
+    return {**loaded, **optimizer.state_dict()}
 
 
 def _set_slots(optimizer: paddle.optimizer.Optimizer, file: Path) -> None:

@@ -63,7 +63,9 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
         progress = _train_epochs(trainer, forward, progress, stop)
     distributed.detach()
     if stop.agreed:
-        cause = f"max_time: {settings.max_time} are over" if stop.agreed == OUT_OF_TIME else "interrupted"
+        cause = (
+            f"max_time: the limit of {settings.max_time} is reached" if stop.agreed == OUT_OF_TIME else "interrupted"
+        )
         logger.warning("%s; continue with -r %s", cause, trainer.output_dir / "interrupted")
     stop.raise_agreed()
     if trainer.evaluate:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ppdet.core.errors import Interrupted
+from ppdet.core.errors import Interrupted, OutOfTime
 from ppdet.runtime import signals as interrupt
 from ppdet.runtime.signals import GracefulStop, end_on_sigterm
 
@@ -62,6 +62,32 @@ def test_nothing_received_leaves_the_handlers_as_they_were():
     with GracefulStop():
         pass
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_the_end_of_the_time():
+    """It is a request that a signal outdoes, and a process that notes no signals keeps its handlers."""
+    before = signal.getsignal(signal.SIGTERM)
+    with GracefulStop((), deadline=0.0) as stop:
+        assert not stop.agreed
+        stop.poll(1)
+        assert stop.agreed == interrupt.OUT_OF_TIME
+        with pytest.raises(OutOfTime) as error:
+            stop.raise_agreed()
+    assert error.value.status == 124
+    assert signal.getsignal(signal.SIGTERM) == before
+    with GracefulStop(deadline=0.0) as stop:
+        send(signal.SIGTERM)
+        stop.sync()
+        with pytest.raises(Interrupted) as error:
+            stop.raise_agreed()
+    assert error.value.status == 143
+
+
+def test_time_that_is_left():
+    with GracefulStop((), deadline=interrupt.time.monotonic() + 1000) as stop:
+        stop.poll(1)
+        assert not stop.agreed
+        stop.raise_agreed()
 
 
 def test_sigterm_outside_training():

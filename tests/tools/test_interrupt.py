@@ -77,3 +77,18 @@ def test_interrupt_before_the_first_step(coco: Workspace) -> None:
     assert "Traceback" not in rest
     assert rest.splitlines()[-1] == "interrupted"
     assert not list(coco.output.glob(".*"))  # nothing half-written
+
+
+def test_a_time_limit(coco: Workspace, tools: Tools) -> None:
+    process = start(coco, "-o", "epoch=10000", "worker_num=0", "max_time=0.5s")
+    try:
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    assert process.returncode == 124
+    message = f"max_time: the limit of 0.5s is reached; continue with -r {coco.output}/interrupted"
+    assert err.splitlines()[-2].endswith(message)
+    assert err.splitlines()[-1] == "interrupted"
+    assert {path.name for path in coco.output.glob("interrupted.*")} == CHECKPOINT
+    tools.run("train", "-c", coco.config, "-r", "auto", "-o", "epoch=1", "max_time=1h")
+    assert (coco.output / "model_final.pdparams").exists()

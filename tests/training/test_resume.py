@@ -152,6 +152,17 @@ def test_a_signal_in_the_last_evaluation_is_too_late(tiny):
     assert end.epoch == 1
 
 
+def test_saved_again_before_a_step(tiny):
+    """As after an evaluation that was repeated: nothing is lost."""
+    train(tiny, "epoch=1")
+    folder = tiny.parent / "output" / "tiny"
+    trainer, progress = build_trainer(make_run(tiny), resume=folder / "model_final")
+    assert len(read_arrays(folder / "model_final.pdopt")) > 100
+    parts = (trainer.model, trainer.optimizer, trainer.ema, progress, trainer.scaler, trainer.categories)
+    save_checkpoint(folder / "again", *parts)
+    assert_same(folder / "again", folder / "model_final")
+
+
 def test_auto_without_a_checkpoint_starts_from_the_beginning(tiny, caplog):
     with caplog.at_level("INFO"):
         _, start = build_trainer(make_run(tiny), resume="auto")
