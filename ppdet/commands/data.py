@@ -19,7 +19,7 @@ from ppdet.data_edit.groups import as_pattern
 from ppdet.data_edit.merge import merge
 from ppdet.data_edit.parts import Part
 from ppdet.data_edit.read import read_parts
-from ppdet.data_edit.remap import parse_classes, remap
+from ppdet.data_edit.remap import parse_classes, remap, split_names
 from ppdet.data_edit.split import split_part
 from ppdet.data_edit.subset import some, with_classes
 from ppdet.deploy.errors import printable
@@ -94,7 +94,7 @@ def _subset(args: argparse.Namespace) -> _Result:
         raise UserError("--number, --classes: neither is given; say which images to keep")
     parts: Sequence[Part] = read_parts(args.source, args.split)
     if args.classes is not None:
-        parts = with_classes(parts, [name.strip() for name in args.classes.split(",")])
+        parts = with_classes(parts, split_names(args.classes))
     return [part if args.number is None else some(part, args.number, args.seed) for part in parts], []
 
 

@@ -31,7 +31,7 @@ def class_names_alike(split: Split) -> Finding | None:
     """Names that differ only by case, blanks, - or _."""
     by_form: dict[str, list[str]] = {}
     for name in dict.fromkeys(category.name for category in split.categories if category.name.strip()):
-        by_form.setdefault(_form(name), []).append(name)
+        by_form.setdefault(comparable(name), []).append(name)
     places = [" / ".join(map(repr, names)) for names in by_form.values() if len(names) > 1]
     return found("warning", "class names differ only by case or blanks", places, "merge them, if they mean the same")
 
@@ -88,5 +88,6 @@ def _images_of(split: Split) -> np.ndarray:
     return np.bincount(pairs[:, 0], minlength=len(split.categories))
 
 
-def _form(name: str) -> str:
+def comparable(name: str) -> str:
+    """The name in small letters without blanks, - and _."""
     return "".join(each for each in name.casefold() if each not in " -_\t")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from ppdet.data.datasets.auto import find_format
 from ppdet.data.datasets.base import is_archive, require_folder
 from ppdet.data.datasets.splits import belongs, choose
 from ppdet.data_check.split import Network
+
+logger = logging.getLogger(__name__)
 
 _SLOTS = {"train": "TrainDataset", "val": "EvalDataset"}
 _READERS = ("EvalReader", "TestReader", "TrainReader")
@@ -77,4 +80,8 @@ def _of_folder(root: Path, names: Sequence[str]) -> dict[str, Dataset]:
     cls, parts = find_format(root)
     known = [name for name in ("train", "val", "test") if any(belongs(part.name, name) for part in parts)]
     chosen = {name: choose(root, parts, name) for name in names or known} or {"all": choose(root, parts, "")}
+    read = (*known, "trainval")  # VOC's list of both
+    others = [part.name for part in parts if not any(belongs(part.name, name) for name in read)] if known else []
+    if others and not names:
+        logger.warning("%s: is in no split, and left out; --split reads it: %s", root, ", ".join(others[:5]))
     return {name: cls(**{"dataset_dir": str(root)} | part.options) for name, part in chosen.items()}

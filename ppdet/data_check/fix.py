@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ppdet.data_check.boxes import is_xyxy
-from ppdet.data_check.split import SMALLEST_SIDE, Split
+from ppdet.data_check.split import SMALLEST_SIDE, Split, plain_name
 from ppdet.utils.new_folder import new_folder
 
 
@@ -27,15 +27,16 @@ def write_fixed(folder: Path, splits: Sequence[Split]) -> Counter[str]:
     taken: set[bytes] = set()
     with new_folder(folder, "--fix") as temp:
         for split in reversed(splits):
+            name = plain_name(split.name)
             kept = _kept_images(split, taken)
-            files = _link(split, sorted(set(kept.values())), temp / split.name)
+            files = _link(split, sorted(set(kept.values())), temp / name)
             changes["images removed"] += len(split.images) - len(kept)
             content = {
                 "images": [_image(split, index, files[index]) for index in sorted(files)],
                 "annotations": _annotations(split, kept, names, changes),
                 "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
             }
-            (temp / f"{split.name}.json").write_text(json.dumps(content), encoding="utf-8")
+            (temp / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return changes
 
 
@@ -61,7 +62,7 @@ def _link(split: Split, indices: Sequence[int], folder: Path) -> dict[int, str]:
     files: dict[int, str] = {}
     for index in indices:
         name = os.path.basename(split.images[index].file)
-        if (folder / name).is_symlink():
+        while (folder / name).is_symlink():
             name = f"{index}_{name}"
         (folder / name).symlink_to(os.path.realpath(split.images[index].file))
         files[index] = name

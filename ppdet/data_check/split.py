@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,11 @@ from ppdet.data.datasets import Category
 from ppdet.data_check.pixels import Pixels
 
 SMALLEST_SIDE = 1e-5  # pixels; training leaves out thinner boxes
+
+
+def plain_name(name: str) -> str:
+    """The name of a split, which may be the path of a list, as the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 class Image(NamedTuple):

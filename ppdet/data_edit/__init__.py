@@ -1,3 +1,3 @@
-"""`ppdet data split`, `convert`, `merge`, `remap` and `subset` write a data set anew and change no file of it."""
+"""`ppdet data split`, `convert`, `merge`, `remap` and `subset` write a new data set and leave the old one as it is."""
 
 FORMATS = ("coco", "yolo", "voc")  # that `convert` writes

@@ -63,6 +63,14 @@ def listed_again(parts: Sequence[Part], new: Sequence[Part]) -> list[str]:
     return []
 
 
+def in_two_splits(parts: Sequence[Part]) -> list[str]:
+    """A remark if parts share images."""
+    files = [file for part in parts for file in {picture.real_file for picture in part.pictures}]
+    if repeated := len(files) - len(set(files)):
+        return [f"{repeated} images are in more than one split; use `ppdet data split`, which corrects it"]
+    return []
+
+
 def _with_objects(picture: Picture, more: Iterable[Object]) -> Picture:
     """The picture with the objects of another list of the same file, but for those that it has already."""
     known = {_place(each) for each in picture.objects}

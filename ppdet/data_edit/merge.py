@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppdet.core.errors import UserError
-from ppdet.data_edit.align import joined, listed_again, same_classes
+from ppdet.data_check.classes import comparable
+from ppdet.data_edit.align import in_two_splits, joined, listed_again, same_classes
 from ppdet.data_edit.parts import Part
 
 
@@ -24,8 +25,8 @@ def merge(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> tuple[
         raise UserError(f"{whole[0]}: has no splits, but other data sets have {others}; use `ppdet data split` first")
     aligned = same_classes([part for parts in parts_of for part in parts])
     merged = [joined(name, [part for part in aligned if part.name == name]) for name in names]
-    remarks = _partly_annotated(sources, parts_of) + listed_again(aligned, merged) + _in_two_splits(merged)
-    return merged, remarks
+    remarks = _partly_annotated(sources, parts_of) + _alike(aligned[0].classes) + listed_again(aligned, merged)
+    return merged, remarks + in_two_splits(merged)
 
 
 def _partly_annotated(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]]) -> list[str]:
@@ -39,8 +40,11 @@ def _partly_annotated(sources: Sequence[Path], parts_of: Sequence[Sequence[Part]
     ]
 
 
-def _in_two_splits(merged: Sequence[Part]) -> list[str]:
-    files = [picture.real_file for part in merged for picture in part.pictures]
-    if repeated := len(files) - len(set(files)):
-        return [f"{repeated} images are in more than one split; use `ppdet data split`, which corrects it"]
-    return []
+def _alike(names: Sequence[str]) -> list[str]:
+    """A remark on the first two classes that a person would take for one."""
+    first: dict[str, str] = {}
+    pairs = [(other, name) for name in names if (other := first.setdefault(comparable(name), name)) != name]
+    return [
+        f"the classes {other!r} and {name!r} differ by case or blanks only; `ppdet data remap` joins them"
+        for other, name in pairs[:1]
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ppdet.data.datasets.coco_json import SECTIONS, Annotation, parse_coco, read
 from ppdet.data.datasets.file_names import FileNames
 from ppdet.data_check.find_splits import datasets_of
 from ppdet.data_check.read import read_split
-from ppdet.data_check.split import Network, Split
+from ppdet.data_check.split import Network, Split, plain_name
 from ppdet.data_edit.parts import Object, Part, Picture
 
 _DECIMALS = 6  # of a pixel: hides the rounding of products with fractions
@@ -27,12 +26,7 @@ def read_parts(source: Path, names: Sequence[str]) -> list[Part]:
     Images that a file lists twice under one id count once, as in training.
     """
     datasets, _ = datasets_of(source, names, None)
-    return [read_part(_plain(name), dataset) for name, dataset in datasets.items()]
-
-
-def _plain(name: str) -> str:
-    """The name of a split, which may be the path of a list, as the name of a file."""
-    return re.sub(r"[^\w.-]+", "_", name)
+    return [read_part(plain_name(name), dataset) for name, dataset in datasets.items()]
 
 
 def read_part(name: str, dataset: Dataset) -> Part:

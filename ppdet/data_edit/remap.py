@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
@@ -11,15 +12,19 @@ from ppdet.data_edit.parts import Part
 from ppdet.utils.json_file import UNFIT
 
 _FORM = 'expected classes as in "car,truck->vehicle;person"'
+_SIGN = re.compile(r"\\(?=[,;]|->)")  # makes the mark after it a part of the name
 
 
 def parse_classes(text: str) -> dict[str, str]:
-    """The new name of each old class, in the order of `text`: "a,b->c;d" makes c of a and b, and keeps d."""
+    """The new name of each old class, in the order of `text`: "a,b->c;d" makes c of a and b, and keeps d.
+
+    A backslash before `,`, `;` or `->` makes it a part of the name.
+    """
     new: dict[str, str] = {}
-    for group in filter(None, (part.strip() for part in text.split(";"))):
-        old, arrow, target = (part.strip() for part in group.partition("->"))
-        names = [name.strip() for name in old.split(",")]
-        if not all(names) or (arrow and not target) or "->" in target:
+    for group in filter(None, _divide(text, ";")):
+        old, *targets = _divide(group, "->")
+        names, target = split_names(old), _SIGN.sub("", targets[0]) if targets else ""
+        if not all(names) or len(targets) > 1 or (targets and (not target or len(_divide(targets[0], ",")) > 1)):
             raise UserError(f"--classes: found {group!r}; {_FORM}")
         if UNFIT.search(target):
             raise UserError(f"--classes: the class name {target!r} holds control characters; correct it")
@@ -32,6 +37,15 @@ def parse_classes(text: str) -> dict[str, str]:
     return new
 
 
+def split_names(text: str) -> list[str]:
+    """The names in "car,truck"."""
+    return [_SIGN.sub("", name) for name in _divide(text, ",")]
+
+
+def _divide(text: str, mark: str) -> list[str]:
+    return [part.strip() for part in re.split(rf"(?<!\\){mark}", text)]
+
+
 def remap(parts: Sequence[Part], new: Mapping[str, str]) -> tuple[list[Part], list[str]]:
     """The parts with the classes of `new`, and remarks. Objects of other classes are left out; all images stay.
 
@@ -39,8 +53,7 @@ def remap(parts: Sequence[Part], new: Mapping[str, str]) -> tuple[list[Part], li
     """
     parts = same_classes(parts)
     known = parts[0].classes
-    for name in new:
-        require_class(name, known)
+    new = {find_class(name, known): target for name, target in new.items()}
     targets = list(dict.fromkeys(new.values()))
     sources = {target: known.index(name) for name, target in reversed(list(new.items()))}
     categories = [dict(parts[0].categories[sources[target]]) | {"name": target} for target in targets]
@@ -48,9 +61,12 @@ def remap(parts: Sequence[Part], new: Mapping[str, str]) -> tuple[list[Part], li
     return [reclassed(part, index, categories) for part in parts], _remarks(parts, index)
 
 
-def require_class(name: str, known: Sequence[str]) -> None:
-    """Raises UserError if the data set has no such class, or more than one."""
+def find_class(name: str, known: Sequence[str]) -> str:
+    """The class of that name, but for space around it. Raises UserError if there is none, or more than one."""
     if name not in known:
+        found = [each for each in known if each.strip() == name]
+        if len(found) == 1:
+            return found[0]
         near = get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known[:20])}"
         raise UserError(f"--classes: the data has no class {name!r}; {hint}")
@@ -58,6 +74,7 @@ def require_class(name: str, known: Sequence[str]) -> None:
         raise UserError(
             f"--classes: {known.count(name)} classes are called {name!r}; give each a name of its own first"
         )
+    return name
 
 
 def _remarks(parts: Sequence[Part], index: Sequence[int | None]) -> list[str]:

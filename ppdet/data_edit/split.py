@@ -19,7 +19,7 @@ from ppdet.utils.streams import Stream, generator
 def split_part(
     parts: Sequence[Part], shares: Mapping[str, float], by_group: re.Pattern[str] | None, seed: int
 ) -> tuple[list[Part], list[str]]:
-    """Divides the images of all parts anew; returns the new parts and remarks.
+    """Divides the images of all parts again; returns the new parts and remarks.
 
     Each new part has its share of the boxes of each class, of the images without boxes, and of the images.
 
@@ -38,7 +38,8 @@ def split_part(
     new = []
     for number, name in enumerate(shares):
         pictures = [whole.pictures[index] for index in np.flatnonzero(chosen == number).tolist()]
-        new.append(Part(name, whole.categories, pictures, whole.others))
+        without_box = 0 if number else whole.without_box
+        new.append(Part(name, whole.categories, pictures, whole.others, without_box))
         if not pictures:
             raise UserError(
                 f"--{name}: {shares[name]:g} of {len(groups)} images that form {len(of_groups)} groups is none; give a "

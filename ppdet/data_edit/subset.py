@@ -8,7 +8,7 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.data_edit.parts import Part
-from ppdet.data_edit.remap import require_class
+from ppdet.data_edit.remap import find_class
 from ppdet.data_edit.split import count_labels
 from ppdet.data_edit.stratify import stratify
 from ppdet.utils.streams import Stream, generator
@@ -17,8 +17,7 @@ from ppdet.utils.streams import Stream, generator
 def with_classes(parts: Sequence[Part], names: Sequence[str]) -> list[Part]:
     """The images that have a box of one of the classes, with all their objects."""
     known = list(dict.fromkeys(name for part in parts for name in part.classes))
-    for name in names:
-        require_class(name, known)
+    names = [find_class(name, known) for name in names]
     chosen = []
     for part in parts:
         wanted = {index for index, name in enumerate(part.classes) if name in names}

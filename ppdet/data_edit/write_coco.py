@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets.file_names import without_dots
 from ppdet.data.ops.decode import image_size
 from ppdet.data_edit.parts import Entry, Object, Part, Picture
 from ppdet.utils.ids import FileId, is_id
@@ -66,7 +67,7 @@ def _annotation(each: Object, ids: dict[str, Any]) -> dict[str, Any]:
 
 def _path_from(folder: str, file: str) -> str:
     """The path of a file relative to a folder, which a list beside the images keeps when both are moved."""
-    path = os.path.abspath(file)
+    path = os.path.abspath(without_dots(file))
     if UNFIT.search(path):
         raise UserError(f"{path}: has a name that no list can hold; rename it")
     try:

@@ -1,4 +1,4 @@
-"""The machine that a config is made for, as far as it can be told without Paddle."""
+"""The machine that a config is made for, as far as it is known without Paddle."""
 
 from __future__ import annotations
 

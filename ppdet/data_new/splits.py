@@ -10,7 +10,7 @@ from pathlib import Path
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet, Dataset, YOLODataSet
 from ppdet.data_check.find_splits import datasets_of
-from ppdet.data_edit.align import same_classes
+from ppdet.data_edit.align import in_two_splits, same_classes
 from ppdet.data_edit.parts import Part
 from ppdet.data_edit.read import read_part
 from ppdet.data_edit.split import boxes_by_class, split_part
@@ -54,6 +54,7 @@ def find_parts(folder: Path, val: float | None) -> Found:
         share = val or _VAL
         parts, more = split_part(parts, {"train": 1 - share, "val": share}, None, _SEED)
         remarks = [*remarks, f"the folder has no validation split: {share:.0%} of the images were chosen", *more]
+    remarks += in_two_splits(parts)
     if empty := _count_empty(parts[0]):
         remarks.append(f"{empty} images for training have no boxes: the model learns from them as background")
     for part in parts:

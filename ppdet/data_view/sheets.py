@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ppdet.data.ops.decode import read_in_time
-from ppdet.data_check.split import Split
+from ppdet.data_check.split import Split, plain_name
 from ppdet.deploy.draw import class_color, draw
 from ppdet.deploy.files import write_bytes
 from ppdet.deploy.outputs import encode_image
@@ -40,11 +40,11 @@ def sheets(split: Split, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         split: the images and boxes.
         seed: of the random choice; another one shows other images.
     """
-    rng = generator(Stream.SHEETS, seed)
+    rng, start = generator(Stream.SHEETS, seed), plain_name(split.name)
     annotated = np.unique(split.boxes.image)
     images = _some(annotated if len(annotated) else np.arange(len(split.images)), _IMAGES, rng)
     if len(images):
-        yield f"{split.name}_images.png", image_sheet(split, images)
+        yield f"{start}_images.png", image_sheet(split, images)
     drawable = np.isfinite(split.boxes.corners).all(1)
     digits = len(str(len(split.categories) - 1))
     for index, category in enumerate(split.categories):
@@ -52,10 +52,10 @@ def sheets(split: Split, seed: int) -> Iterator[tuple[str, np.ndarray]]:
         if len(objects):
             name = re.sub(r"[^\w-]+", "_", category.name)[:60]
             captions = [_caption(split, number) for number in objects]
-            yield f"{split.name}_class_{index:0{digits}}_{name}.png", object_sheet(split, objects, captions)
+            yield f"{start}_class_{index:0{digits}}_{name}.png", object_sheet(split, objects, captions)
     if len(smallest := smallest_objects(split, _OBJECTS)):
         captions = [f"{_caption(split, number)} {_class_name(split, number)[:_NAME]}" for number in smallest]
-        yield f"{split.name}_smallest.png", object_sheet(split, smallest, captions)
+        yield f"{start}_smallest.png", object_sheet(split, smallest, captions)
 
 
 def smallest_objects(split: Split, count: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from ppdet.data.datasets import Category
 from ppdet.data_edit.parts import Object, Part, Picture
 from ppdet.metrics.label_errors import Labels, Suspect, find_label_errors
 from ppdet.utils.ids import FileId
+from ppdet.weights.class_names import match_names
 
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the image
 
@@ -26,7 +27,7 @@ class Finding:
         picture: the image.
         image_id: its id in the annotations.
         label: the label; None if it is missing.
-        label_class: the label's class; None without a label.
+        label_class: the label's class, as the model calls it; None without a label.
         suggested_box: the box of the detection that contradicts the label; None if nothing is there.
         suggested_class: its class.
     """
@@ -36,7 +37,7 @@ class Finding:
     picture: Picture
     image_id: FileId
     label: Object | None
-    label_class: str | None
+    label_class: Category | None
     suggested_box: Box | None
     suggested_class: Category | None
 
@@ -62,14 +63,15 @@ def find(
 
     Args:
         part: the labels, of images by im_id.
-        categories: the model's classes. Labels of other classes are left alone.
+        categories: the model's classes, matched by name as `--remap_classes` does. Labels of others are left alone.
         image_ids: the ids in the annotations, by im_id.
         detections: by im_id, [n, 6] float: class, score, x1, y1, x2, y2.
         least: findings have to be more certain than this.
     """
-    classes = _class_indices(part.classes, [category.name for category in categories])
+    found = match_names(part.classes, [category.name for category in categories])
+    classes = [-1 if index is None else index for index in found]
     objects = {im_id: [each for each in part.pictures[im_id].objects if has_area(each)] for im_id in detections}
-    labels = {im_id: _labels(found, classes) for im_id, found in objects.items()}
+    labels = {im_id: _labels(each, classes) for im_id, each in objects.items()}
     suspects = find_label_errors({im_id: (labels[im_id], rows) for im_id, rows in detections.items()}, least)
 
     def finding(suspect: Suspect) -> Finding:
@@ -82,7 +84,7 @@ def find(
             part.pictures[im_id],
             image_ids[im_id],
             label,
-            None if label is None else part.classes[label.class_index],
+            None if label is None else categories[classes[label.class_index]],
             None if row is None else _inside(row[2:], part.pictures[im_id].size),
             None if row is None else categories[int(row[0])],
         )
@@ -110,14 +112,8 @@ def _inside(box: Sequence[float], size: tuple[int, int] | None) -> Box:
     return x1, y1, x2, y2
 
 
-def _class_indices(names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """The model's class index of each class of the labels; -1 for a class that the model does not know."""
-    if list(names) == list(known):  # also if two are equal
-        return list(range(len(names)))
-    return [known.index(name) if name in known else -1 for name in names]
-
-
 def _labels(objects: Sequence[Object], classes: Sequence[int]) -> Labels:
+    """The labels of an image; `classes` has the model's index of each class, -1 for one that it does not know."""
     kinds = np.array([classes[each.class_index] for each in objects], np.int64)
     marked = np.array([each.crowd or each.difficult for each in objects], bool)
     boxes = np.array([corners(each) for each in objects], np.float64).reshape(-1, 4)

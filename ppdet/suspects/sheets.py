@@ -25,9 +25,9 @@ def sheets(findings: Sequence[Finding]) -> Iterator[np.ndarray]:
 
 def caption(finding: Finding) -> str:
     """The classes, the kind and how sure it is, as "stop -> yield mislabeled 0.91"."""
-    suggested = finding.suggested_class.name if finding.suggested_class else None
-    classes = dict.fromkeys(name for name in (finding.label_class, suggested) if name is not None)
-    return f"{' -> '.join(classes)} {finding.kind} {finding.sure:.2f}"  # a sheet shows the end of long captions
+    both = (finding.label_class, finding.suggested_class)
+    names = dict.fromkeys(category.name for category in both if category is not None)
+    return f"{' -> '.join(names)} {finding.kind} {finding.sure:.2f}"  # a sheet shows the end of long captions
 
 
 def _picture(finding: Finding) -> np.ndarray:

@@ -25,9 +25,9 @@ def write_csv(path: Path, findings: Sequence[Finding]) -> None:
         table = csv.writer(file)
         table.writerow(_COLUMNS)
         for rank, each in enumerate(findings, 1):
-            suggested = each.suggested_class.name if each.suggested_class else ""
             start = [rank, each.kind, f"{each.sure:.4f}", each.picture.name, each.image_id, each.label_id]
-            table.writerow([*start, each.label_class, suggested, *_cells(each.label_box), *_cells(each.suggested_box)])
+            names = [category and category.name for category in (each.label_class, each.suggested_class)]
+            table.writerow([*start, *names, *_cells(each.label_box), *_cells(each.suggested_box)])
 
 
 def _cells(box: Box | None) -> list[str]:
@@ -44,7 +44,7 @@ def write_coco(path: Path, findings: Sequence[Finding], categories: Sequence[Cat
     content = {
         "info": {"description": "suggestions of ppdet data suspects"},
         "images": [_image(each) for each in pictures.values()],
-        "annotations": [_annotation(number, each, categories) for number, each in enumerate(findings, 1)],
+        "annotations": [_annotation(number, each) for number, each in enumerate(findings, 1)],
         "categories": [{"id": category.id, "name": category.name} for category in categories],
     }
     path.write_text(json.dumps(content), encoding="utf-8")
@@ -57,8 +57,9 @@ def _image(finding: Finding) -> dict[str, Any]:
     return {"id": finding.image_id, "file_name": picture.name} | sides
 
 
-def _annotation(number: int, finding: Finding, categories: Sequence[Category]) -> dict[str, Any]:
-    category = finding.suggested_class or next(each for each in categories if each.name == finding.label_class)
+def _annotation(number: int, finding: Finding) -> dict[str, Any]:
+    category = finding.suggested_class or finding.label_class
+    assert category is not None
     x1, y1, x2, y2 = finding.suggested_box or finding.label_box or (0, 0, 0, 0)
     box = [round(value, _DECIMALS) for value in (x1, y1, x2 - x1, y2 - y1)]
     return {

@@ -16,7 +16,7 @@ def require_new(folder: Path, source: Path, option: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{option}: {folder} exists already; give a new folder")
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise UserError(f"{option}: {folder} lies inside {source}, which stays as it is; give a folder outside")
+        raise UserError(f"{option}: {folder} lies inside {source}, which stays as it is; give a place outside")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
@@ -12,7 +13,8 @@ _WINDOW = 4  # number of its names that are shown
 def match_names(found: Sequence[str], expected: Sequence[str]) -> list[int | None]:
     """The position in `expected` of each of the names `found`; None if it has no such name.
 
-    Names that are equal match first, those that differ by case or blanks after them. No position is given twice.
+    Names that are equal match first, after them those that differ by case, blanks or the form of accents. No position
+    is given twice.
     """
     positions: list[int | None] = [None] * len(found)
     for key in (str, _folded):
@@ -27,7 +29,7 @@ def match_names(found: Sequence[str], expected: Sequence[str]) -> list[int | Non
 
 
 def _folded(name: str) -> str:
-    return "".join(name.casefold().split())
+    return "".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def describe_difference(found: Sequence[str], expected: Sequence[str], source: str) -> str:

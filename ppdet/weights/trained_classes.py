@@ -19,6 +19,7 @@ from ppdet.data.datasets import Category, ClassMap, GroundTruth, Reclass, defaul
 from ppdet.data.structures import Record
 from ppdet.utils.download import PUBLISHED_WEIGHTS
 from ppdet.utils.files import checksum, with_suffix
+from ppdet.utils.ids import as_number
 from ppdet.utils.weight_files import read_arrays
 from ppdet.weights.class_names import describe_difference, describe_pairs, left_over, match_names, some
 
@@ -107,7 +108,7 @@ class TrainedClasses:
 
     def _with_ids(self, found: Sequence[Category], positions: Sequence[int | None]) -> list[Category]:
         """These classes with the ids of the dataset; those that it lacks get ids that it does not use."""
-        numbers = [category.id for category in found if isinstance(category.id, (int, float))]
+        numbers = [number for category in found if not isinstance(number := as_number(category.id), str)]
         free = itertools.count(int(max(numbers, default=0)) + 1)
         ids = {position: category.id for position, category in zip(positions, found, strict=True)}
         return [

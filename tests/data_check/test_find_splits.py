@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet
 from ppdet.data_check.find_splits import datasets_of
 from ppdet.data_check.split import Network
-from tests.support.data_faults import FaultySet
+from tests.support.data_faults import FaultySet, copy_of
 
 CONFIG = """
 num_classes: 3
@@ -65,3 +66,14 @@ def test_a_wrong_config(names: list[str], more: str, message: str, clean: Faulty
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="in no known format; looked for"):
         datasets_of(tmp_path, [], None)
+
+
+def test_lists_that_are_in_no_split_are_said(
+    clean: FaultySet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = copy_of(clean, tmp_path / "set").root
+    shutil.copy(root / "val.json", root / "more.json")
+    assert list(datasets_of(root, [], None)[0]) == ["train", "val"]
+    assert caplog.messages == [f"{root}: is in no split, and left out; --split reads it: more.json"]
+    assert list(datasets_of(root, ["train", "more"], None)[0]) == ["train", "more"]
+    assert len(caplog.messages) == 1

@@ -132,3 +132,22 @@ def test_a_folder_that_cannot_be_written(clean: FaultySet, tmp_path: Path) -> No
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="--fix: .*file/new cannot be written"):
         fix(clean, tmp_path / "file" / "new")
+
+
+def test_a_file_that_has_the_name_of_a_renamed_one(clean: FaultySet, tmp_path: Path) -> None:
+    made = copy_of(clean, tmp_path / "set")
+    for number, (folder, name) in {3: ("more", "0.png"), 2: ("most", "3_0.png")}.items():
+        (made.root / "train" / folder).mkdir()
+        (made.root / "train" / f"{number}.png").rename(made.root / "train" / folder / name)
+        made.train["images"][number]["file_name"] = f"{folder}/{name}"
+    made.save()
+    fix(made, tmp_path / "fixed")
+    files = {link.resolve().relative_to(made.root) for link in (tmp_path / "fixed" / "train").iterdir()}
+    assert {Path("train/0.png"), Path("train/more/0.png"), Path("train/most/3_0.png")} <= files
+    assert len(files) == 24
+
+
+def test_a_split_that_is_named_by_its_path(clean: FaultySet, tmp_path: Path) -> None:
+    split = read_split("lists/train.json", datasets_of(clean.root, ["train"], None)[0]["train"], Network())
+    write_fixed(tmp_path / "fixed", with_pixels([split]))
+    assert boxes_of(tmp_path / "fixed", "lists_train.json") == boxes_of(clean.root)

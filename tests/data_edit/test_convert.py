@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,25 @@ def test_refusals_leave_nothing(part: Part, to: str, message: str, tmp_path: Pat
         write(tmp_path / "new", [part], to)
     assert message in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_that_is_found_through_a_link(clean: FaultySet, tmp_path: Path) -> None:
+    """Its paths lead from the folder behind the link, not from the link."""
+    write(tmp_path / "deep" / "lists", read_parts(clean.root, ["train"]))
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "lists")
+    write(tmp_path / "new", read_parts(tmp_path / "link", []))
+    (after,) = read_parts(tmp_path / "new", [])
+    assert {picture.real_file for picture in after.pictures} == {
+        os.path.realpath(clean.root / "train" / f"{number}.png") for number in range(24)
+    }
+
+
+def test_yolo_through_a_link(clean: FaultySet, tmp_path: Path) -> None:
+    write(tmp_path / "deep" / "set", read_parts(clean.root, ["train"]), "yolo")
+    (tmp_path / "deep" / "set" / "lists").mkdir()
+    (tmp_path / "deep" / "set" / "data.yaml").rename(tmp_path / "deep" / "set" / "lists" / "data.yaml")
+    yaml_file = tmp_path / "deep" / "set" / "lists" / "data.yaml"
+    yaml_file.write_text(yaml_file.read_text().replace("images/train", "../images/train"))
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "set" / "lists")
+    (part,) = read_parts(tmp_path / "link", [])
+    assert content(part) == content(read_parts(clean.root, ["train"])[0])

@@ -44,6 +44,18 @@ def test_an_image_in_two_splits_is_said() -> None:
     assert remarks == ["1 images are in more than one split; use `ppdet data split`, which corrects it"]
 
 
+def test_classes_that_look_alike_are_said() -> None:
+    first, second = (
+        made_part([[("Red Car", BOX)]], prefix="x"),
+        made_part([[("red_car", BOX), ("red", BOX)]], prefix="y"),
+    )
+    (new,), remarks = merge(SOURCES, [[first], [second]])
+    assert new.classes == ["Red Car", "red", "red_car"]
+    assert remarks[-1] == (
+        "the classes 'Red Car' and 'red_car' differ by case or blanks only; `ppdet data remap` joins them"
+    )
+
+
 def test_licenses_of_both() -> None:
     """Equal ones count once, and each image keeps its own."""
     licenses = [[{"id": 1, "name": "free"}, {"id": 2, "name": "mine"}], [{"id": 1, "name": "mine"}]]

@@ -6,7 +6,8 @@ from ppdet.core.errors import UserError
 from ppdet.data_edit.remap import parse_classes, remap
 from tests.support.part_content import content, made_part
 
-BOX = [1.0, 2.0, 3.0, 4.0]
+BOX, OTHER = [1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]
+ESCAPED = r"a\,b -> x\,y; c\;d\->e; f"
 PART = made_part([[("car", BOX), ("dog", BOX)], [("truck", BOX), ("person", BOX)], [("dog", BOX)]])
 
 
@@ -50,6 +51,12 @@ def test_names_are_exchanged() -> None:
     assert content(new) == {"0.png": [("b", BOX)], "1.png": [("a", BOX)]}
 
 
+def test_names_with_marks_and_with_space_around() -> None:
+    (new,), _ = remap([made_part([[("a,b", BOX), ("c;d->e", OTHER)], [(" f ", BOX)]])], parse_classes(ESCAPED))
+    assert new.classes == ["x,y", "c;d->e", "f"]
+    assert content(new) == {"0.png": [("x,y", BOX), ("c;d->e", OTHER)], "1.png": [("f", BOX)]}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -59,6 +66,7 @@ def test_names_are_exchanged() -> None:
         ("a->", "found 'a->'"),
         ("->b", "found '->b'"),
         ("a->b->c", "found 'a->b->c'"),
+        ("a->b,c", "found 'a->b,c'"),  # a comma for a semicolon
         ("a;a->b", "names 'a' twice"),
         ("a->b\x1b", "the class name 'b\\x1b' holds control characters"),
     ],

@@ -138,3 +138,9 @@ def test_shares_of_a_generated_set(seed: int) -> None:
         for name, total in whole.items():
             expected = total / whole.total() * found.total()
             assert found[name] == pytest.approx(expected, rel=0.03, abs=1)
+
+
+def test_objects_without_a_box_are_counted_once() -> None:
+    part = replace(made_part([[("a", [1.0, 2.0, 3.0, 4.0])]] * 4), without_box=7)
+    new, _ = split_part([part], {"train": 0.5, "val": 0.5}, None, 0)
+    assert [each.without_box for each in new] == [7, 0]

@@ -117,6 +117,14 @@ def test_the_splits_of_the_folder_are_used(tmp_path: Path) -> None:
     assert {name: len(each.records) for name, each in data.items()} == {"train": 24, "val": 20}
 
 
+def test_images_in_both_splits_are_said(tmp_path: Path) -> None:
+    made = clean_set(tmp_path / "set")
+    made.val["images"].append({"id": 900, "file_name": "../train/3.png"})
+    made.save()
+    remark = "1 images are in more than one split; use `ppdet data split`, which corrects it"
+    assert make(made.root).remarks == [remark]
+
+
 def test_splits_whose_classes_are_in_another_order_get_lists(tmp_path: Path) -> None:
     made = clean_set(tmp_path / "set")
     made.val["categories"].reverse()

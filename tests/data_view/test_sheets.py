@@ -109,7 +109,7 @@ def test_a_split_without_images(clean: FaultySet) -> None:
 
 def test_names_that_are_no_file_names(made: FaultySet, tmp_path: Path) -> None:
     made.rename_class(0, "../a b:猫")
-    names = write_sheets(tmp_path / "shown", [split_of(made)], 0)
-    assert names[1] == "train_class_0__a_b_猫.png"
+    names = write_sheets(tmp_path / "shown", [replace(split_of(made), name="lists/train")], 0)
+    assert names[1] == "lists_train_class_0__a_b_猫.png"
     assert sorted(names) == sorted(file.name for file in (tmp_path / "shown").iterdir())
     assert cv2.imdecode(np.fromfile(tmp_path / "shown" / names[1], np.uint8), cv2.IMREAD_COLOR) is not None

@@ -29,7 +29,7 @@ def test_a_finding_names_both_classes_and_boxes() -> None:
     (found,) = found_in(label(5, 0, 10, 20, 30, 20), rows=[[1, 0.75, 11, 20, 40, 40]])
     assert (found.kind, found.sure, found.image_id, found.label_id) == ("mislabeled", 0.75, 31, 5)
     assert found.picture.file == "/data/a.jpg"
-    assert (found.label_class, found.label_box) == ("stop", (10, 20, 40, 40))
+    assert (found.label_class, found.label_box) == (Category(7, "stop"), (10, 20, 40, 40))
     assert (found.suggested_class, found.suggested_box) == (Category(9, "yield"), (11, 20, 40, 40))
 
 
@@ -70,5 +70,21 @@ def test_a_class_that_the_model_does_not_know_is_left_alone() -> None:
     known = [label(5, 0, 10, 20, 30, 20), label(6, 1, 50, 0, 10, 10), label(7, 2, 60, 40, 10, 10)]
     rows = [[0, 0.5, 10, 20, 40, 40], [0, 0.9, 50, 0, 60, 10], [0, 1, 60, 40, 70, 50]]
     found = found_in(*known, rows=rows, categories=listed)
-    assert [(each.kind, each.label_id, each.label_class) for each in found] == [("mislabeled", 6, "yield")]
+    assert [(each.kind, each.label_id, each.label_class) for each in found] == [("mislabeled", 6, Category(9, "yield"))]
     assert found[0].suggested_class == Category(7, "stop")
+
+
+def test_classes_are_those_that_remapping_finds() -> None:
+    """Names that differ by case or blanks mean one class."""
+    listed = [{"id": 2, "name": "YIELD "}, {"id": 3, "name": "Stop"}]
+    known = [label(5, 0, 10, 20, 30, 20), label(6, 1, 50, 0, 10, 10)]
+    rows = [[0, 0.5, 10, 20, 40, 40], [0, 1.0, 50, 0, 60, 10]]
+    (found,) = found_in(*known, rows=rows, categories=listed)
+    assert (found.kind, found.label_id, found.label_class) == ("mislabeled", 5, Category(9, "yield"))
+
+
+def test_classes_of_one_name_stay_apart() -> None:
+    part = Part("val", [{"name": "a"}] * 2, [Picture("a.jpg", "a.jpg", (60, 80), {}, [label(6, 1, 50, 0, 10, 10)])])
+    twins = [Category(7, "a"), Category(9, "a")]
+    (found,) = find(part, twins, [1], {0: np.array([[0, 0.9, 50, 0, 60, 10]])})
+    assert (found.kind, found.label_class, found.suggested_class) == ("mislabeled", twins[1], twins[0])

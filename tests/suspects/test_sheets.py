@@ -21,7 +21,7 @@ def finding(file: Path, label: Object | None, suggested: Box | None) -> Finding:
     kind = "missing" if label is None else "mislabeled" if suggested else "spurious"
     picture = Picture(str(file), file.name, None, {}, [])
     category = Category(1, "yield") if suggested else None
-    return Finding(kind, 0.912, picture, 1, label, "stop" if label else None, suggested, category)
+    return Finding(kind, 0.912, picture, 1, label, Category(2, "stop") if label else None, suggested, category)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ STOP, YIELD = Category(7, "stop"), Category("y", "yield, or not")
 PICTURE = Picture("/data/a.jpg", "a.jpg", (60, 80), {}, [])
 LABEL = Object(1, [10, 20.5, 30, 20], False, False, {"id": 5})
 FINDINGS = [
-    Finding("mislabeled", 0.98765, PICTURE, 31, LABEL, "yield, or not", (11.001, 20, 40, 40.126), STOP),
+    Finding("mislabeled", 0.98765, PICTURE, 31, LABEL, YIELD, (11.001, 20, 40, 40.126), STOP),
     Finding("missing", 0.5, PICTURE, 31, None, None, (1, 2, 3, 4), YIELD),
-    Finding("spurious", 0.25, PICTURE, 31, LABEL, "yield, or not", None, None),
+    Finding("spurious", 0.25, PICTURE, 31, LABEL, YIELD, None, None),
 ]
 
 

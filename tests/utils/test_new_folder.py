@@ -16,7 +16,7 @@ def test_a_folder_that_exists_or_lies_inside_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path / "full", tmp_path / "full" / "mine.txt"):
         with pytest.raises(UserError, match="--fix: .* exists already; give a new folder"):
             require_new(folder, source, "--fix")
-    with pytest.raises(UserError, match="--output: .* lies inside .*; give a folder outside"):
+    with pytest.raises(UserError, match="--output: .* lies inside .*; give a place outside"):
         require_new(source / "fixed", source, "--output")
     require_new(tmp_path / "new", source, "--output")
 

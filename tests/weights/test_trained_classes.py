@@ -221,6 +221,11 @@ def test_ids_of_text_and_numbers() -> None:
     )
     assert matched is not None
     assert matched.categories == [Category(3.5, "a"), Category(4, "b"), Category("x", "c")]
+    matched = TrainedClasses(listed("a", "b", "c"), "").match(
+        "", [Category("1", "c"), Category("-4", "a")], by_name=True
+    )
+    assert matched is not None
+    assert matched.categories == [Category("-4", "a"), Category(2, "b"), Category("1", "c")]
 
 
 def test_fine_tuning_by_name(checkpoint: Path, tiny: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -97,5 +97,8 @@ def find_format(root: Path) -> tuple[type[AnnotatedDataset], list[Part]]:
         raise UserError(f"{root}: in no known format; looked for {signs}; {remedy}")
     if len(found) > 1:
         kinds = " and ".join(f"{cls.__name__} ({parts[0].name})" for cls, parts in found)
-        raise UserError(f"{root}: may be {kinds}; name the one that counts in the config: !{found[0][0].__name__}")
+        raise UserError(
+            f"{root}: may be {kinds}; move the files of one of them elsewhere, or name the other one in a config, as "
+            f"!{found[0][0].__name__} instead of !AutoDataset"
+        )
     return found[0]

@@ -60,6 +60,15 @@ class FileNames:
         return self._composed[folder]
 
 
+def without_dots(path: str) -> str:
+    """The path of a file without `.` and `..`, which lead elsewhere after a link to a folder: it is followed then."""
+    short = os.path.normpath(path)
+    folder, name = os.path.split(path)
+    if ".." not in folder or os.path.realpath(folder) == os.path.realpath(os.path.dirname(short)):
+        return short
+    return os.path.join(os.path.realpath(folder), name)
+
+
 def missing_files(paths: Sequence[str]) -> list[int]:
     """The positions of the paths that are not files."""
     files = FileNames()

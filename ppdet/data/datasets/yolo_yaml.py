@@ -14,7 +14,7 @@ import yaml
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets.base import checked_names, read_lines, read_names
-from ppdet.data.datasets.file_names import FileNames
+from ppdet.data.datasets.file_names import FileNames, without_dots
 from ppdet.data.datasets.layout import contains
 from ppdet.data.datasets.splits import names_of
 from ppdet.deploy.images import SUFFIXES
@@ -55,9 +55,10 @@ class YoloFile:
         found = [image for entry in self.splits[key] for image in self._images_of(key, entry, files)]
         if not found:
             raise UserError(
-                f"{self.path}: {key}: {', '.join(self.splits[key])} holds no images ({', '.join(SUFFIXES)})"
+                f"{self.path}: {key}: {', '.join(self.splits[key])} holds no images ({', '.join(SUFFIXES)}); add some, "
+                f"or remove the key {key}"
             )
-        return list(dict.fromkeys(map(os.path.normpath, found)))
+        return list(dict.fromkeys(map(without_dots, found)))
 
     def _images_of(self, key: str, entry: str, files: FileNames) -> Iterator[str]:
         if glob.has_magic(entry):

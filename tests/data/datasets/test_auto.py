@@ -138,7 +138,8 @@ def test_a_folder_in_two_formats(tmp_path: Path) -> None:
         auto(tmp_path, "train")
     assert str(error.value) == (
         f"{tmp_path}: may be COCODataSet (annotations/instances_train2017.json) and YOLODataSet (train); "
-        "name the one that counts in the config: !COCODataSet"
+        "move the files of one of them elsewhere, or name the other one in a config, as !COCODataSet instead of "
+        "!AutoDataset"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ppdet.data.datasets import COCODataSet
-from ppdet.data.datasets.file_names import FileNames, describe_missing, missing_files
+from ppdet.data.datasets.file_names import FileNames, describe_missing, missing_files, without_dots
 
 COMPOSED, DECOMPOSED = "é1.png", "e\u03011.png"  # as Windows and Linux write it, and as macOS does
 assert COMPOSED != DECOMPOSED
@@ -110,3 +110,13 @@ def test_a_coco_dataset_of_windows_and_macos(tmp_path: Path) -> None:
     records = COCODataSet(str(tmp_path), anno_path="a.json").load().records
     assert [Path(record.im_file).name for record in records] == list(names)
     assert not missing_files([record.im_file for record in records])
+
+
+def test_dots_after_a_link_to_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system follows the link before the two dots; without a link the path stays relative."""
+    (tmp_path / "deep" / "set" / "lists").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "set" / "lists")
+    monkeypatch.chdir(tmp_path)
+    assert without_dots("link/../a.png") == str(tmp_path / "deep" / "set" / "a.png")
+    assert without_dots("./deep/set/../a..png") == os.path.join("deep", "a..png")
+    assert without_dots("link/a.png") == os.path.join("link", "a.png")
