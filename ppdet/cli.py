@@ -92,6 +92,8 @@ def _eval_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output_eval", type=as_path, metavar="DIR", help="also write the detections to DIR/bbox.json")
     from_file = "score <output_eval>/bbox.json instead of running the model"
     p.add_argument("--json_eval", action="store_true", help=from_file)
+    page = "also write DIR/report.html: what holds the model back, with plots and pictures"
+    p.add_argument("--report", type=as_path, metavar="DIR", help=page)
 
 
 def _infer_options(p: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ FLOORS = [
     {"weights"},
     {"catalog"},
     {"session", "data_check"},
-    {"data_edit", "data_view"},
+    {"data_edit", "data_view", "report"},
     {"data_new"},
     {"export"},
     {"evaluation"},

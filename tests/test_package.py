@@ -43,6 +43,11 @@ def test_every_config_is_inside(installed: Path) -> None:
     assert (installed / "ppdet" / "py.typed").is_file()
 
 
+def test_the_templates_are_inside(installed: Path) -> None:
+    names = {file.name for file in (installed / "ppdet" / "report" / "templates").iterdir()}
+    assert names == {"report.html", "report.css", "report.js"}
+
+
 def test_the_command_works_outside_of_a_clone(installed: Path, tmp_path: Path) -> None:
     assert "picodet_l_640_coco\n" in start(installed, tmp_path, "config", "--list")
     assert "num_classes: 80\n" in start(installed, tmp_path, "config", "-c", "picodet_s_320_coco_lcnet")

@@ -14,6 +14,7 @@ LATE = {
     "pycocotools",
     "ultrafast_pycocotools",
     "matplotlib",
+    "jinja2",
     "visualdl",
     "paddle.inference",
     "onnx",

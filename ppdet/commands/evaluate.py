@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 
 from ppdet.commands.start import start
 from ppdet.evaluation.evaluator import evaluate_to_console
@@ -10,4 +12,5 @@ from ppdet.evaluation.evaluator import evaluate_to_console
 
 def main(args: argparse.Namespace) -> None:
     """Score the config's model on its EvalDataset."""
-    evaluate_to_console(start(args), args.classwise, args.output_eval, args.json_eval)
+    command = shlex.join(sys.argv)
+    evaluate_to_console(start(args), args.classwise, args.output_eval, args.json_eval, args.report, command)

@@ -20,15 +20,15 @@ from ppdet.data import Batch
 from ppdet.data.datasets import Dataset
 from ppdet.data.loading.loader import Loader
 from ppdet.evaluation.predictor import Graphs, Inputs, predict_all
+from ppdet.evaluation.run_report import report_evaluation, run_facts
 from ppdet.metrics import CocoMetric, Metric, build_metric, format_summary, format_table
-from ppdet.metrics.inputs import Category
 from ppdet.metrics.results import ImageDetections, load_results, save_results
 from ppdet.modeling import PicoDet
+from ppdet.report.write import require_report
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.runtime.device import peak_memory_mb
 from ppdet.session import Session
-from ppdet.utils.ids import FileId
 from ppdet.weights.trained_classes import TrainedClasses
 
 logger = logging.getLogger(__name__)
@@ -77,17 +77,15 @@ class Evaluator:
     Attributes:
         loader: batches of the rank's images.
         metric: what scores.
-        categories: the classes of the dataset.
-        image_ids: the names of the images in the annotation file, by im_id.
-        num_images: size of the dataset.
+        dataset: the images and their objects.
+        num_images: about how many images there are.
         batch_size: smaller batches are padded to this size; 0: never.
         graphs: the inference graphs of one evaluation after the other.
     """
 
     loader: Loader
     metric: Metric
-    categories: Sequence[Category]
-    image_ids: Sequence[FileId]
+    dataset: Dataset
     num_images: int
     batch_size: int = 0
     graphs: Graphs = field(default_factory=Graphs)
@@ -183,7 +181,7 @@ def build_evaluator(session: Session, trained: TrainedClasses | None = None) -> 
     reader = session.builder.build("EvalReader")
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more workers than cores only add start-up time
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
-    return Evaluator(loader, metric, dataset.categories, dataset.image_ids, len(dataset), reader.batch_size)
+    return Evaluator(loader, metric, dataset, len(dataset), reader.batch_size)
 
 
 def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
@@ -194,7 +192,14 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
 
 
 @distributed.together()
-def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | None, from_json: bool) -> None:
+def evaluate_to_console(
+    session: Session,
+    classwise: bool,
+    output_dir: Path | None,
+    from_json: bool,
+    report: Path | None = None,
+    command: str = "",
+) -> None:
     """Score the config's `weights`, or the detections of an earlier run, and print the scores.
 
     Args:
@@ -202,15 +207,19 @@ def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | No
         classwise: print the scores of each class as well.
         output_dir: folder for bbox.json with the detections; None: the config's `output_eval`, if it is set.
         from_json: score the detections in bbox.json instead of running the model.
+        report: folder for the report; None: no report.
+        command: the command line, which the report states.
     """
     folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
+    if report:
+        require_report(report)
     if from_json:  # needs no images
         dataset, metric = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
         detections = load_results(results_file, dataset.categories, dataset.image_ids)
     else:
         evaluator = build_evaluator(session, session.trained_classes())
-        metric = evaluator.metric
+        dataset, metric = evaluator.dataset, evaluator.metric
         with closing(evaluator.loader) as loader:
             batches = loader.epoch(0)  # the workers begin to read while the model is loaded
             model = session.load_model()
@@ -221,9 +230,12 @@ def evaluate_to_console(session: Session, classwise: bool, output_dir: Path | No
     if distributed.rank():
         return
     if folder and not from_json:  # before printing, which can fail
-        count = save_results(results_file, detections, evaluator.categories, evaluator.image_ids)
+        count = save_results(results_file, detections, dataset.categories, dataset.image_ids)
         logger.info("%s: %d detections written", results_file, count)
     logger.info("peak memory %.0f MB", peak_memory_mb(session.device))
     print(describe_scores(metric, scores))
     if classwise or session.settings.classwise:
         print(format_table(metric.classwise()))
+    if report:
+        facts = run_facts(session, dataset, results_file if from_json else None, command)
+        report_evaluation(report, session, dataset, scores, detections, facts)

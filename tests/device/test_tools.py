@@ -60,7 +60,7 @@ def reference(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Referen
     run = make_run(machine.config, "device=cpu")
     evaluator = build_evaluator(run)
     found = evaluator.detect(run.load_model())
-    save_results(machine.folder / "cpu.json", found, evaluator.categories, evaluator.image_ids)
+    save_results(machine.folder / "cpu.json", found, evaluator.dataset.categories, evaluator.dataset.image_ids)
     detections = json.loads((machine.folder / "cpu.json").read_text())
     content = json.loads((machine.folder / "boxes.json").read_text()) | {"annotations": truths(detections[::7])}
     (machine.folder / "truth.json").write_text(json.dumps(content))

@@ -86,7 +86,7 @@ def test_results_file(tiny, tmp_path):
     run = make_run(tiny)
     evaluator = build_evaluator(run)
     detections = evaluator.detect(run.build_model())
-    names = evaluator.categories, evaluator.image_ids
+    names = evaluator.dataset.categories, evaluator.dataset.image_ids
     assert save_results(tmp_path / "bbox.json", detections, *names) == sum(len(r) for _, r in detections)
     loaded = load_results(tmp_path / "bbox.json", *names)
     assert evaluator.score(loaded) == pytest.approx(evaluator.score(detections))

@@ -90,7 +90,7 @@ def test_nothing_is_left_behind(tiny, tmp_path, monkeypatch):
 
 
 def evaluator_with(evaluator: Evaluator, images: int) -> Evaluator:
-    return Evaluator(evaluator.loader, evaluator.metric, evaluator.categories, evaluator.image_ids, images)
+    return Evaluator(evaluator.loader, evaluator.metric, evaluator.dataset, images)
 
 
 def test_golden_model_scores_the_same(shared):

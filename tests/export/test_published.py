@@ -25,7 +25,7 @@ def test_detections_and_coco_numbers(shared, model):
     evaluator = build_evaluator(run)
     detections = evaluator.detect(run.load_model())
     file = shared / "golden" / "detections" / f"{PUBLISHED[model][1]}.coco_tiny_val.json"
-    expected = dict(load_results(file, evaluator.categories, evaluator.image_ids))
+    expected = dict(load_results(file, evaluator.dataset.categories, evaluator.dataset.image_ids))
     for im_id, rows in detections:
         np.testing.assert_allclose(np.sort(rows[:, 1]), np.sort(expected[im_id][:, 1]), atol=1e-3)
     np.testing.assert_allclose(list(evaluator.score(detections).values()), SCORES[model], atol=1e-3)

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.workspaces import Tools, Workspace
 
 
@@ -72,3 +74,33 @@ def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace, weight
     error = tools.fail("eval", "-c", coco.config, "-o", f"weights={weights}", "--output_eval", coco.root / "file")
     assert error.startswith(f"{coco.root}/file/bbox.json: cannot be written (")
     assert (coco.root / "file").read_text() == "mine"
+
+
+def test_report(tools: Tools, coco: Workspace, weights: Path) -> None:
+    pytest.importorskip("jinja2", reason="Jinja2 is an extra: pip install .[report]")
+    pytest.importorskip("matplotlib", reason="matplotlib is an extra: pip install .[report]")
+    folder, run = coco.root / "report", ("-c", coco.config, "--output_eval", coco.root)
+    out, log = tools.run("eval", *run, "-o", f"weights={weights}", "--report", folder)
+    assert re.search(rf"{folder}/report\.html: written in [\d.]+ s", log)
+    numbers = json.loads((folder / "report.json").read_text())
+    scores = {each["name"]: each["value"] for each in numbers["scores"]}
+    assert scores["AR100"] > 0
+    assert f"maxDets=100 ] = {scores['AR100']:0.3f}" in out
+    assert numbers["facts"]["weights"].startswith(f"{weights} (SHA-256 ")
+    assert [each["training_boxes"] for each in numbers["classes"]] != [None] * 3
+    assert "data:image/jpeg" in (folder / "report.html").read_text()
+
+    again, _ = tools.run("eval", *run, "--json_eval", "--report", folder)
+    assert again == out
+    later = json.loads((folder / "report.json").read_text())
+    assert later["facts"]["detections"].startswith(f"{coco.root}/bbox.json (SHA-256 ")
+    assert later["confusion"] == numbers["confusion"]
+
+
+def test_report_into_a_file(tools: Tools, coco: Workspace) -> None:
+    """It is refused before the model runs."""
+    pytest.importorskip("jinja2", reason="Jinja2 is an extra: pip install .[report]")
+    (coco.root / "file").write_text("mine")
+    error = tools.fail("eval", "-c", coco.config, "-o", "weights=none", "--report", coco.root / "file")
+    assert error.startswith(f"{coco.root}/file: cannot be written (")
+    assert error.endswith("choose another --report")

@@ -1,0 +1,118 @@
+"""The report of one evaluation: collects what the session knows for `ppdet.report`."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import paddle
+
+from ppdet import __version__
+from ppdet.core.errors import UserError
+from ppdet.core.yaml_dump import dump
+from ppdet.data.datasets import Dataset
+from ppdet.metrics.results import ImageDetections
+from ppdet.report.source import Evaluated
+from ppdet.report.write import write_report
+from ppdet.session import Session
+from ppdet.utils.download import resolve_weights
+
+logger = logging.getLogger(__name__)
+
+_LARGEST = 50_000_000  # bytes of a training set's annotation file; reading a larger one takes longer than the report
+
+
+def report_evaluation(
+    folder: Path,
+    session: Session,
+    dataset: Dataset,
+    scores: Mapping[str, float],
+    detections: Sequence[ImageDetections],
+    facts: Sequence[tuple[str, str]],
+) -> None:
+    """Write the report.
+
+    Args:
+        folder: where it goes.
+        session: the run.
+        dataset: what was evaluated.
+        scores: what the metric gave.
+        detections: of all images.
+        facts: see `run_facts`.
+    """
+    start = time.perf_counter()
+    settings = session.settings
+    evaluated = Evaluated(
+        name=settings.filename,
+        dataset=dataset,
+        training=_training_set(session),
+        metric=settings.metric,
+        map_type=settings.map_type,
+        scores=scores,
+        detections=detections,
+        facts=facts,
+        config=dump(session.cfg.to_dict()),
+        settings={"nms_threshold": _nms_threshold(session)},
+    )
+    write_report(folder, evaluated)
+    logger.info("%s: written in %.1f s", folder / "report.html", time.perf_counter() - start)
+
+
+def run_facts(session: Session, dataset: Dataset, results: Path | None, command: str) -> list[tuple[str, str]]:
+    """Lines about the run.
+
+    Args:
+        session: the run.
+        dataset: what was evaluated.
+        results: the file of the detections; None: the model ran.
+        command: the command line.
+    """
+    versions = f"ppdet {__version__}, Paddle {paddle.__version__}, Python {platform.python_version()}"
+    model = ("detections", _with_checksum(results)) if results else ("weights", _weights(session))
+    return [
+        ("command", command),
+        ("date", time.strftime("%Y-%m-%d %H:%M %z")),
+        ("config", session.settings.filename),
+        model,
+        ("data set", str(dataset.anno_file or dataset.root)),
+        ("device", session.device),
+        ("versions", f"{versions}, NumPy {np.__version__}, OpenCV {cv2.__version__}"),
+        ("system", platform.platform()),
+    ]
+
+
+def _weights(session: Session) -> str:
+    spec = session.settings.weights or ""
+    return _with_checksum(resolve_weights(spec)) if spec else "none"
+
+
+def _with_checksum(path: Path) -> str:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{path} (SHA-256 {digest[:16]})"
+
+
+def _training_set(session: Session) -> Dataset | None:
+    """The training set, to compare with; None if there is none, or if reading it would take long."""
+    if "TrainDataset" not in session.cfg:
+        return None
+    try:
+        dataset = session.build_dataset("TrainDataset")
+        if dataset.anno_file and dataset.anno_file.is_file() and dataset.anno_file.stat().st_size > _LARGEST:
+            return None
+        return session.load_annotated("TrainDataset")
+    except UserError as error:
+        logger.debug("report: without the training set (%s)", error)
+        return None
+
+
+def _nms_threshold(session: Session) -> str:
+    """The config's value, as a text."""
+    head = session.cfg.get("PicoHeadV2") or session.cfg.get("PicoHead") or {}
+    nms = head.get("nms") or {}
+    return str(nms.get("nms_threshold", "as published"))
