@@ -27,7 +27,7 @@ SMALL = 60**2  # pixels of a box that is removed
 def main() -> None:
     """Make the sets, train and evaluate both models, print the sentences of their reports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=ROOT / "output" / "flawed_demo")
+    parser.add_argument("--output", type=lambda text: Path(text).resolve(), default=ROOT / "output" / "flawed_demo")
     parser.add_argument("--train", type=int, default=1200, help="training images (default %(default)s)")
     parser.add_argument("--val", type=int, default=300, help="clean images (default %(default)s)")
     parser.add_argument("-o", "--options", nargs="+", default=[], metavar="KEY=VALUE")

@@ -191,6 +191,12 @@ def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
 
 
+def _print_scores(metric: Metric, scores: dict[str, float], classwise: bool) -> None:
+    print(describe_scores(metric, scores))
+    if classwise:
+        print(format_table(metric.classwise()))
+
+
 @distributed.together()
 def evaluate_to_console(
     session: Session,
@@ -212,7 +218,7 @@ def evaluate_to_console(
     """
     folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
     results_file = (folder or Path()) / "bbox.json"
-    if report:
+    if report and not distributed.rank():
         require_report(report)
     if from_json:  # needs no images
         dataset, metric = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
@@ -233,9 +239,7 @@ def evaluate_to_console(
         count = save_results(results_file, detections, dataset.categories, dataset.image_ids)
         logger.info("%s: %d detections written", results_file, count)
     logger.info("peak memory %.0f MB", peak_memory_mb(session.device))
-    print(describe_scores(metric, scores))
-    if classwise or session.settings.classwise:
-        print(format_table(metric.classwise()))
+    _print_scores(metric, scores, classwise or session.settings.classwise)
     if report:
         facts = run_facts(session, dataset, results_file if from_json else None, command)
         report_evaluation(report, session, dataset, scores, detections, facts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppdet.report.evidence import Share, Taken, Trained
-from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes, second_classes, size_buckets, trained
+from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes, size_buckets, trained
 from tests.support.evaluated import make_evaluated, make_records, make_scene
 
 BIG, SMALL, AWAY = [20, 20, 120, 120], [5, 5, 15, 15], [150, 150, 190, 190]
@@ -63,28 +63,6 @@ def test_mistakes_are_counted_once() -> None:
     counts = scene.confusion.counts
     assert sum(expected.values()) == counts.sum() - np.trace(counts)
     assert confusions(scene) == [Taken("a", "b", Share(1, 3))]
-
-
-def test_a_doubt_that_all_objects_of_a_class_share() -> None:
-    """As a fifth of the labels being wrong leaves it: a weak second box on every `a`, and none on any `b`."""
-    objects = [[[0, *BIG]]] * 30 + [[[1, *BIG]]] * 20
-    doubtful = [[0, 0.8, *BIG], [1, 0.2, *BIG]]
-    (found,) = second_classes(make_scene(objects, [doubtful] * 30 + [[[1, 0.9, *BIG]]] * 20))
-    assert (found.truth, found.found, found.images) == ("a", "b", 30)
-    assert (found.share, found.low, found.back, found.back_high) == pytest.approx((0.2, 0.2, 0, 0))
-
-
-def test_a_few_objects_in_doubt_are_not_all() -> None:
-    objects = [[[0, *BIG]]] * 30
-    sure, doubtful = [[0, 0.9, *BIG]], [[0, 0.3, *BIG], [1, 0.9, *BIG]]
-    assert second_classes(make_scene(objects, [sure] * 18 + [doubtful] * 12)) == []
-
-
-def test_what_nothing_is_known_of_is_no_doubt() -> None:
-    """Without objects of `b` the other way round is open: its upper bound is 1."""
-    doubtful = [[0, 0.8, *BIG], [1, 0.2, *BIG]]
-    (found,) = second_classes(make_scene([[[0, *BIG]]] * 30, [doubtful] * 30))
-    assert found.back_high == 1
 
 
 def test_sizes_at_the_ends_of_the_training_set() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,13 @@ def test_train_and_evaluate_on_two_processes(tmp_path: Path) -> None:
     assert [record["kind"] for record in records] == ["train"] * 6 + ["eval"]
     assert {path.stem for path in coco.output.glob("*.pdparams")} == {"model_final", "best_model"}
 
-    done = launch(coco, "eval", "-o", f"weights={coco.output}/model_final")
+    has_extra = all(map(find_spec, ("jinja2", "matplotlib")))
+    report = ["--report", f"{coco.root}/report"] if has_extra else []
+    done = launch(coco, "eval", *report, "-o", f"weights={coco.output}/model_final")
     log = done.stdout + done.stderr
     assert done.returncode == 0, log
+    assert log.count("report.html: written") == has_extra
+    assert (coco.root / "report" / "report.json").is_file() == has_extra
     assert f"{records[-1]['AP']:.3f}" in next(line for line in log.splitlines() if "Average Precision" in line)
     assert log.count("IoU=0.75 ") == 1
 
