@@ -13,7 +13,7 @@ BIG, AWAY = [20, 20, 120, 120], [150, 150, 190, 190]
 def test_a_doubt_that_all_objects_of_a_class_share() -> None:
     """As a fifth of the labels being wrong leaves it: a weak second box on every `a`, and none on any `b`."""
     objects = [[[0, *BIG]]] * 30 + [[[1, *BIG]]] * 20
-    doubtful = [[0, 0.8, *BIG], [1, 0.2, *BIG]]
+    doubtful = [[0, 0.8, *BIG], [0, 0.1, *BIG], [1, 0.2, *BIG], [1, 0.05, *BIG]]  # the best of each counts
     (found,) = second_classes(make_scene(objects, [doubtful] * 30 + [[[1, 0.9, *BIG]]] * 20))
     assert (found.truth, found.found, found.images) == ("a", "b", 30)
     assert (found.share, found.low, found.back, found.back_high) == pytest.approx((0.2, 0.2, 0, 0))

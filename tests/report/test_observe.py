@@ -36,6 +36,12 @@ def test_groups_count_what_is_missed() -> None:
     assert "objects in images with 2 boxes or more" not in found  # 5 of 6 are: nearly everything
 
 
+def test_difficult_objects_are_in_no_group() -> None:
+    objects = [[[0, *BIG], [0, *SMALL, 1]], [[1, *BIG]]]
+    found = groups(make_scene(objects, [[[0, 0.9, *BIG]], [[1, 0.9, *BIG]]], metric="VOC"))
+    assert {group.name: group.missed for group in found} == {"`a`": Share(0, 1), "`b`": Share(0, 1)}
+
+
 def test_crowds_and_shapes() -> None:
     many = [[0, 10 * i, 0, 10 * i + 8, 8] for i in range(12)]
     wide, high = [1, 0, 100, 90, 120], [1, 150, 50, 160, 190]
@@ -67,9 +73,10 @@ def test_mistakes_are_counted_once() -> None:
 
 def test_sizes_at_the_ends_of_the_training_set() -> None:
     scene = make_scene([[[0, *BIG], [1, *SMALL]]] * 10, [[]] * 10)
-    training = make_records([[[0, *BIG]]] * 200)
+    training = make_records([[[0, *BIG]], [[0, 0, 0, 150, 150]]] * 100)
     found = trained(scene, training)
     assert found[0] == Trained("objects smaller than 100 pixels", Share(0, 200), Share(10, 20))
+    assert found[1] == Trained("objects larger than 150 pixels", Share(0, 200), Share(0, 20))
     assert found[2:] == [Trained("`a`", Share(200, 200), Share(10, 20)), Trained("`b`", Share(0, 200), Share(10, 20))]
     assert trained(scene, []) == []
     assert box_sides(training[:1]).tolist() == [100]
@@ -84,8 +91,9 @@ def test_evidence_of_a_data_set_without_anything() -> None:
 
 
 def test_numbers_at_the_threshold() -> None:
-    scene = make_scene([[[0, *BIG]]] * 4, [[[0, 0.9, *BIG], [0, 0.1, *AWAY]]] * 4)
-    evidence = gather(make_evaluated(scene.records, [[]] * 4), scene)
-    assert evidence.best == pytest.approx((0.5, 1.0))
-    assert evidence.right == Share(4, 4)
+    scene = make_scene([[[0, *BIG]]] * 5, [[[0, 0.9, *BIG], [0, 0.1, *AWAY]]] * 4 + [[[1, 0.9, *BIG]]])
+    evidence = gather(make_evaluated(scene.records, [[]] * 5), scene)
+    assert evidence.best == pytest.approx((0.5, 0.8))
+    assert evidence.right == Share(4, 5)
+    assert evidence.loss == pytest.approx(1 - 0.8, abs=0.01)
     assert evidence.mean_score == pytest.approx(0.9)

@@ -20,24 +20,29 @@ Rows = Sequence[Sequence[float]]
 
 
 def make_records(objects: Sequence[Rows], folder: Path = Path("/none"), names: Sequence[str] = ()) -> list[Record]:
-    """Images of 200 x 200 with objects (class, x1, y1, x2, y2). Files are written if `names` are given."""
+    """Images of 200 x 200 with objects (class, x1, y1, x2, y2, and 1 if it is difficult).
+
+    Files are written if `names` are given.
+    """
     records = []
     for im_id, rows in enumerate(objects):
-        table = np.array(rows, np.float32).reshape(-1, 5)
+        table = np.array([[*row, 0][:6] for row in rows], np.float32).reshape(-1, 6)
         file = folder / (names[im_id] if names else f"{im_id}.png")
         if names:
             file.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(im_id).integers(0, 256, (200, 200, 3), np.uint8)
             file.write_bytes(cv2.imencode(".png", noise)[1].tobytes())
-        classes = table[:, :1].astype(np.int32)
-        records.append(Record(str(file), im_id, (200, 200), table[:, 1:], classes, np.zeros_like(classes)))
+        classes, difficult = table[:, :1].astype(np.int32), table[:, 5:].astype(np.int32)
+        records.append(Record(str(file), im_id, (200, 200), table[:, 1:5], classes, difficult))
     return records
 
 
-def make_scene(objects: Sequence[Rows], detections: Sequence[Rows], names: Sequence[str] = ("a", "b")) -> Scene:
+def make_scene(
+    objects: Sequence[Rows], detections: Sequence[Rows], names: Sequence[str] = ("a", "b"), metric: str = "COCO"
+) -> Scene:
     """Detections are rows: class, score, x1, y1, x2, y2. Without resamples, for speed."""
     evaluated = make_evaluated(make_records(objects), detections, names)
-    analysis = analyze(evaluated.detections, evaluated.dataset, resamples=0)
+    analysis = analyze(evaluated.detections, evaluated.dataset, metric, resamples=0)
     return Scene(analysis, evaluated.dataset.records, list(names))
 
 
