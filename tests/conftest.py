@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import zlib  # noqa: F401  # before Paddle, see ppdet/__init__.py
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -77,6 +78,14 @@ def _one_thread() -> Iterator[None]:
     """As the golden figures were measured: threads share sums in another way."""
     yield
     paddle.base.core.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings draw results.png in its own tests only: a drawing takes a third of a second."""
+    results = sys.modules.get("ppdet.training.callbacks.results")
+    if results and request.path.name != "test_results.py":
+        monkeypatch.setattr(results, "draw", lambda path, rows: None)
 
 
 @pytest.fixture
