@@ -19,6 +19,7 @@ from ppdet.runtime import distributed
 from ppdet.training.callbacks.results import PLOT, TABLE
 from ppdet.training.callbacks.run_files import IDS
 from ppdet.training.callbacks.tensorboard import FOLDER as TENSORBOARD
+from ppdet.training.callbacks.visualdl import FOLDER as VISUALDL
 from ppdet.training.checkpoint import TrainingPosition
 from ppdet.training.checkpoint_folder import checkpoints_beyond
 from ppdet.utils.folder_lock import folder_lock
@@ -27,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 _CONFIG = "config.yml"
-_OF_A_RUN = (METRICS, _CONFIG, *SHEETS, TABLE, PLOT, IDS, TENSORBOARD)
+_OF_A_RUN = (METRICS, _CONFIG, *SHEETS, TABLE, PLOT, IDS)
+_FOLDERS_OF_A_RUN = (TENSORBOARD, VISUALDL)
 
 
 @contextmanager
@@ -100,7 +102,7 @@ def _move_aside(folder: Path, stems: set[str], with_log: bool) -> Path:
     target.mkdir()
     for file in sorted(folder.iterdir()):
         is_ours = any(file.name.startswith(f"{stem}.") for stem in stems) or (with_log and file.name in _OF_A_RUN)
-        if is_ours and (file.is_file() or file.name == TENSORBOARD):
+        if (is_ours and file.is_file()) or (with_log and file.name in _FOLDERS_OF_A_RUN):
             file.rename(target / file.name)
     return target
 

@@ -101,11 +101,14 @@ def test_a_new_run_moves_an_earlier_one_aside(trainer, caplog):
     (folder / "results.csv").write_text("old")
     (folder / "loggers.json").write_text("{}")
     before = {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "mine.pdparams"}
+    for name in ("tensorboard", "visualdl", "mine"):
+        (folder / name).mkdir()
     begin_run(folder, Config({}))
     aside = folder / "earlier-1"
-    assert {file.name for file in folder.iterdir()} == {"earlier-1", "mine.pdparams", "config.yml"}
+    assert {file.name for file in folder.iterdir()} == {"earlier-1", "mine", "mine.pdparams", "config.yml"}
     assert (folder / "config.yml").read_text() == "{}\n"
-    assert {file.name: file.read_bytes() for file in aside.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in aside.iterdir() if file.is_file()} == before
+    assert {file.name for file in aside.iterdir() if file.is_dir()} == {"tensorboard", "visualdl"}
     assert f"{folder}: the files of an earlier run there are now in {aside}" in caplog.text
     begin_run(folder, Config({}))
     assert not (folder / "earlier-2").exists()

@@ -9,12 +9,12 @@ from ppdet.training.callbacks.base import Callback
 from ppdet.training.callbacks.mlflow import MLflow
 from ppdet.training.callbacks.tensorboard import TensorBoard
 from ppdet.training.callbacks.tolerant import Tolerant
-from ppdet.training.callbacks.visualdl import VisualDL
+from ppdet.training.callbacks.visualdl import FOLDER, VisualDL
 from ppdet.training.callbacks.wandb import WeightsAndBiases
 
 _BUILD: Mapping[str, Callable[[Path], Callback]] = {
     "tensorboard": lambda folder: TensorBoard(),
-    "visualdl": lambda folder: VisualDL(folder / "visualdl", "log: visualdl"),
+    "visualdl": lambda folder: VisualDL(folder / FOLDER, "log: visualdl"),
     "wandb": lambda folder: WeightsAndBiases(),
     "mlflow": lambda folder: MLflow(),
 }

@@ -8,6 +8,8 @@ from typing import Any
 
 from ppdet.training.callbacks.base import Callback, Numbers, require, scalars
 
+FOLDER = "visualdl"  # of the logger that the config names
+
 
 class VisualDL(Callback):
     """Writes scalars for `visualdl --logdir <folder>`."""
@@ -24,3 +26,7 @@ class VisualDL(Callback):
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         for name, value in scalars(numbers).items():
             self._writer.add_scalar(tag=f"{kind}/{name}", step=updates, value=value)
+
+    def on_end(self, complete: bool) -> None:
+        if "_writer" in vars(self):  # else there was no record
+            self._writer.close()
