@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from ppdet.core.config import load_config
-from ppdet.core.errors import Interrupted, UserError, out_of_memory
+from ppdet.core.errors import Interrupted, UserError, forbidden, out_of_memory
 from ppdet.deploy.console import guard_output
 from ppdet.deploy.errors import printable
 from ppdet.deploy.libraries import prepare_libraries
@@ -70,7 +70,7 @@ def run(
             _check_config(args)
         main(args)
     except Exception as error:
-        fault = error if isinstance(error, UserError) else out_of_memory(error)
+        fault = error if isinstance(error, UserError) else out_of_memory(error) or forbidden(error)
         if fault is None:
             raise
         if debug:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ppdet.deploy.errors import UserError
 
-__all__ = ["Interrupted", "OutOfTime", "UserError", "nearest", "out_of_memory", "telling_line"]
+__all__ = ["Interrupted", "OutOfTime", "UserError", "forbidden", "nearest", "out_of_memory", "telling_line"]
 
 
 # words of libraries in exceptions of many types, on the CPU and on cards
@@ -28,6 +28,13 @@ def out_of_memory(error: BaseException) -> UserError | None:
     lines = [line for line in text.splitlines() if _NO_MEMORY.search(line)]
     line = lines[-1] if lines else type(error).__name__  # the last: Paddle's headings come first
     return UserError(f"batch_size: memory ran out ({line.strip()}); lower it, the size of the images, or worker_num")
+
+
+def forbidden(error: BaseException) -> UserError | None:
+    """The UserError that names a file or folder that this user may not read or write, if `error` is about one."""
+    if not isinstance(error, PermissionError) or error.filename is None:
+        return None
+    return UserError(f"{error.filename}: cannot be used ({error.strerror}); give yourself the right, or another path")
 
 
 def telling_line(text: str) -> str:

@@ -107,8 +107,8 @@ def images_blank(split: Split) -> Finding | None:
 
 
 def images_without_boxes(split: Split) -> Finding | None:
-    """Nothing is annotated in the image."""
-    counts = np.bincount(split.boxes.image, minlength=len(split.images))
+    """Nothing is annotated in the image, or crowds only."""
+    counts = np.bincount(split.boxes.image[~split.boxes.crowd], minlength=len(split.images))
     places = [split.images[index].name for index in np.flatnonzero(counts == 0).tolist()] if len(split.boxes) else []
     used = {True: "trained on as background", False: "scored as background"}[split.is_train]
     what = f"images have no boxes; they are {used}" if split.allow_empty else "images have no boxes; they are left out"

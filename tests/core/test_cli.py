@@ -50,6 +50,17 @@ def test_a_deploy_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "error: model.onnx: wrong\n"
 
 
+def test_a_file_that_may_not_be_used_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def open_it(args: argparse.Namespace) -> None:
+        raise PermissionError(13, "Permission denied", "my/data.yaml")
+
+    with pytest.raises(SystemExit) as exit_:
+        run(open_it, Parser(), [])
+    assert exit_.value.code == 2
+    said = "error: my/data.yaml: cannot be used (Permission denied); give yourself the right, or another path\n"
+    assert capsys.readouterr().err == said
+
+
 def fail(args: argparse.Namespace) -> None:
     raise UserError("LCNet.scale: wrong\nand long")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppdet.core.errors import out_of_memory, telling_line
+from ppdet.core.errors import forbidden, out_of_memory, telling_line
 
 PADDLE = """
 
@@ -67,3 +67,10 @@ def test_other_errors_are_not_about_memory(error: Exception) -> None:
 )
 def test_the_line_of_a_message_that_says_what_is_wrong(text: str, line: str) -> None:
     assert telling_line(text) == line
+
+
+def test_what_the_user_may_not_use_is_named() -> None:
+    fault = forbidden(PermissionError(13, "Permission denied", "my/folder"))
+    assert str(fault) == "my/folder: cannot be used (Permission denied); give yourself the right, or another path"
+    assert forbidden(PermissionError(1, "Operation not permitted")) is None
+    assert forbidden(FileNotFoundError(2, "No such file or directory", "my/folder")) is None

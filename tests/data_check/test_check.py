@@ -243,3 +243,13 @@ def test_a_class_name_that_training_refuses(name: Any, clean: FaultySet, tmp_pat
     assert [(finding.name, finding.examples) for finding in findings_of(made.root)] == [
         ("categories_incomplete", ["categories[3]"])
     ]
+
+
+def test_an_image_with_crowds_only_has_no_boxes(clean: FaultySet, tmp_path: Path) -> None:
+    """Training leaves it out."""
+    made = copy_of(clean, tmp_path / "set")
+    for annotation in made.of_image(made.target):
+        annotation["iscrowd"] = 1
+    made.save()
+    found = {finding.name: (finding.count, finding.examples) for finding in findings_of(made.root)}
+    assert found["images_without_boxes"] == (1, ["3.png"])

@@ -68,7 +68,9 @@ class YoloFile:
             return
         place = self._place(key, entry)
         if place.is_dir():
-            walked = (Path(top, name) for top, _, names in os.walk(place, followlinks=True) for name in names)
+            walked = (
+                Path(top, name) for top, _, names in os.walk(place, onerror=_refuse, followlinks=True) for name in names
+            )
             yield from map(str, sorted(path for path in walked if _is_image(path.name)))
         elif place.suffix.lower() == ".txt":
             for line in read_lines(place):
@@ -175,6 +177,10 @@ def _folders(path: Path, value: Any) -> list[Path]:
     if value and not there:
         logger.info("%s: path: %s is not on this machine; the file's own folder is taken", path, value)
     return [*there[:1], own]
+
+
+def _refuse(error: OSError) -> None:
+    raise error  # else os.walk would pass over the folder
 
 
 def _is_image(name: str) -> bool:

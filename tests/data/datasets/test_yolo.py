@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,21 @@ def test_an_image_that_cannot_be_read_has_no_boxes(tmp_path: Path, caplog: pytes
     (tmp_path / "labels" / "b.txt").write_text("1 0.5 0.25 0.1 0.3\n")
     assert boxes(dataset) == [[1], [[90, 10, 110, 40]]]
     assert f"1 of an image that cannot be read (e.g. {tmp_path}/images/b.jpg)" in caplog.text
+
+
+def test_a_folder_of_images_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its images are not passed over."""
+    dataset, list_folder = small(tmp_path), os.scandir
+    (tmp_path / "images" / "locked").mkdir()
+
+    def scandir(path: str) -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError, match="locked"):
+        dataset.load()
 
 
 def test_bccd_as_yolo(shared: Path, tmp_path: Path) -> None:
