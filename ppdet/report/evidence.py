@@ -84,6 +84,22 @@ class SecondClass(NamedTuple):
     images: int
 
 
+class ClassScore(NamedTuple):
+    """The AP of a class.
+
+    Attributes:
+        name: of the class.
+        AP: its value.
+        high: the upper bound of its 95 % interval.
+        training_boxes: in the training set; None if they are not known.
+    """
+
+    name: str
+    AP: float
+    high: float
+    training_boxes: int | None
+
+
 class Trained(NamedTuple):
     """How frequent a kind of objects is in the training set, and in the images that are evaluated."""
 
@@ -109,6 +125,7 @@ class Evidence:
             "background".
         gains: the AP at an IoU of 0.5 that each kind costs, over all thresholds.
         gains_by_size: the same for small, medium and large boxes.
+        classes: those with objects and an interval.
         missed: of all objects.
         groups: objects by class, size and so on.
         confusions: pairs of classes.
@@ -129,6 +146,7 @@ class Evidence:
     mistakes: Mapping[str, int] = field(default_factory=dict)
     gains: Mapping[str, float] = field(default_factory=dict)
     gains_by_size: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    classes: Sequence[ClassScore] = ()
     missed: Share = Share(0, 0)
     groups: Sequence[Group] = ()
     confusions: Sequence[Taken] = ()

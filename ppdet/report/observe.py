@@ -10,7 +10,7 @@ import numpy as np
 from ppdet.data.structures import Record
 from ppdet.metrics.analysis.error_kinds import KINDS
 from ppdet.report.doubts import second_classes
-from ppdet.report.evidence import Evidence, Group, Share, Taken, Trained
+from ppdet.report.evidence import ClassScore, Evidence, Group, Share, Taken, Trained
 from ppdet.report.galleries import Scene
 from ppdet.report.source import Evaluated
 
@@ -152,6 +152,7 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
         mistakes=mistakes(scene),
         gains=dict(zip(KINDS, errors.gain.tolist(), strict=True)),
         gains_by_size=dict(zip(KINDS, map(_means, errors.gain_by_size), strict=True)),
+        classes=_class_scores(evaluated, scene),
         missed=Share(int(scene.lost.sum()), int(scene.case.truth.counts.sum())),
         groups=groups(scene),
         confusions=confusions(scene),
@@ -163,6 +164,17 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
         mean_score=float(scene.score[shown].mean()) if shown.any() else 0.0,
         settings=evaluated.settings,
     )
+
+
+def _class_scores(evaluated: Evaluated, scene: Scene) -> list[ClassScore]:
+    training = (
+        np.bincount(box_classes(evaluated.training.records), minlength=len(scene.names)) if evaluated.training else None
+    )
+    return [
+        ClassScore(name, interval.value, interval.high, None if training is None else int(training[index]))
+        for index, (name, interval) in enumerate(zip(scene.names, scene.analysis.class_intervals, strict=True))
+        if np.isfinite(interval.high)
+    ]
 
 
 def mistakes(scene: Scene) -> dict[str, int]:

@@ -6,6 +6,7 @@ AP that the trouble costs as far as that is known, and the sentences are ranked 
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ _LEAST_TAKEN = 0.03  # of a class's objects, at the lower end of the interval
 _LEAST_DOUBT = 0.1  # of the confidence, more than the other way round, at the lower end of the interval
 _LEAST_IMAGES = 15  # for a claim about labels
 _RARE = 0.25  # a kind of objects is rare in training if its share is less than this part of the share here
+_LEAST_BEHIND = 0.05  # of AP, between the mean and the upper end of a weak class's interval
 _WIDE = 0.01  # half of an interval of AP that is worth a sentence
 _LEAST_F1 = 0.02  # that another threshold must bring
 _OFF = 0.1  # between the mean score and the share that is right
@@ -109,6 +111,28 @@ def _rare_in_training(evidence: Evidence) -> Iterator[Sentence]:
     yield from sorted(found, key=lambda sentence: -sentence.weight)[:_MOST]
 
 
+def _weak_classes(evidence: Evidence) -> Iterator[Sentence]:
+    """Classes whose AP is below the mean of all, and how often training saw them."""
+    if len(evidence.classes) < 3:
+        return
+    mean = sum(each.AP for each in evidence.classes) / len(evidence.classes)
+    weak = sorted((each for each in evidence.classes if each.high < mean - _LEAST_BEHIND), key=lambda each: each.AP)
+    if not weak:
+        return
+    boxes = [each.training_boxes for each in evidence.classes if each.training_boxes is not None]
+    few = [each for each in weak if boxes and (each.training_boxes or 0) < _RARE * statistics.median(boxes)]
+    names = ", ".join(f"`{each.name}` ({100 * each.AP:.1f})" for each in weak[:_MOST])
+    more = f" and {len(weak) - _MOST} others" if len(weak) > _MOST else ""
+    text = f"{names}{more}: AP below the mean of all classes, {100 * mean:.1f}, beyond noise."
+    advice = "Sort the table by AP; look at the labels and pictures of these classes."
+    if few:
+        counts = ", ".join(f"{each.training_boxes} boxes of `{each.name}`" for each in few[:_MOST])
+        middle = f"of the middle class {statistics.median(boxes):.0f}"
+        advice = f"The training set has only {counts}, {middle}: add images of them."
+    weight = sum(mean - each.AP for each in weak) / len(evidence.classes)
+    yield Sentence(weight, text, advice, "classes")
+
+
 _CHECK_LABELS = "Look at the labels of both classes in the training set with `ppdet data suspects`."
 
 
@@ -134,7 +158,7 @@ def _second_class(evidence: Evidence) -> Iterator[Sentence]:
             rise = pair.share - pair.back
             text = (
                 f"On `{pair.truth}` the model also sees `{pair.found}`, with {_percent(pair.share)} of the confidence; "
-                f"the other way round it is {_percent(pair.back)}. A doubt so one-sided comes from labels: about "
+                f"the other way round it is {_percent(pair.back)}. Wrong labels cause such a one-sided doubt: about "
                 f"{_percent(rise)} of `{pair.truth}` in the training set may be labeled `{pair.found}`."
             )
             found.append(Sentence(rise * max(evidence.loss, 0.2), text, _CHECK_LABELS, "confusion"))
@@ -235,6 +259,7 @@ def _noise(evidence: Evidence) -> Iterator[Sentence]:
 _RULES: tuple[Callable[[Evidence], Iterator[Sentence]], ...] = (
     _missed,
     _rare_in_training,
+    _weak_classes,
     _confused,
     _second_class,
     _wrong_boxes,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ppdet.report.evidence import Evidence, Group, SecondClass, Share, Taken, Trained
+from ppdet.report.evidence import ClassScore, Evidence, Group, SecondClass, Share, Taken, Trained
 from ppdet.report.sentences import Sentence, sentences, worst_group
 
 NOTHING = Evidence("AP", 0.5, None, 1000, loss=0.4, settings={"nms_threshold": "0.6"})
@@ -98,6 +98,35 @@ def test_objects_that_training_hardly_had() -> None:
 )
 def test_what_training_had_or_may_have_had(training: Share, here: Share) -> None:
     assert not sentences(replace(NOTHING, trained=[Trained("`a`", training, here)]))
+
+
+def scores(*values: tuple[str, float, float, int | None]) -> list[ClassScore]:
+    return [ClassScore(*each) for each in values]
+
+
+def test_classes_behind_the_others() -> None:
+    classes = scores(("a", 0.6, 0.7, 900), ("b", 0.6, 0.7, 800), ("nut", 0.1, 0.3, 40), ("d", 0.5, 0.6, 700))
+    found = only(replace(NOTHING, classes=classes), "beyond noise")
+    assert found.text == "`nut` (10.0): AP below the mean of all classes, 45.0, beyond noise."
+    assert found.advice == "The training set has only 40 boxes of `nut`, of the middle class 750: add images of them."
+    assert found.weight == pytest.approx(0.35 / 4)
+    frequent = only(replace(NOTHING, classes=[each._replace(training_boxes=500) for each in classes]), "nut")
+    unknown = only(replace(NOTHING, classes=[each._replace(training_boxes=None) for each in classes]), "nut")
+    assert (
+        frequent.advice == unknown.advice == "Sort the table by AP; look at the labels and pictures of these classes."
+    )
+
+
+def test_many_classes_behind_the_others() -> None:
+    weak = scores(*((f"w{index}", 0.1 + index / 100, 0.2, None) for index in range(5)))
+    found = only(replace(NOTHING, classes=weak + scores(*[("good", 0.9, 0.95, None)] * 5)), "w0")
+    assert found.text.startswith("`w0` (10.0), `w1` (11.0), `w2` (12.0) and 2 others: AP below")
+
+
+def test_classes_that_are_not_behind() -> None:
+    wide = scores(("a", 0.6, 0.7, 9), ("b", 0.6, 0.7, 9), ("nut", 0.1, 0.5, 9))
+    assert not sentences(replace(NOTHING, classes=wide))
+    assert not sentences(replace(NOTHING, classes=scores(("a", 0.9, 0.95, 9), ("b", 0.1, 0.2, 9))))  # one of two
 
 
 def test_a_class_that_is_taken_for_another() -> None:
