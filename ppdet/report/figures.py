@@ -94,10 +94,12 @@ def page_markup(svg: str, name: str) -> str:
         svg: the file.
         name: of the figure; it is put before the ids, which must be unique on the page.
     """
-    svg = svg[svg.index("<svg") :]
+    svg, title = svg[svg.index("<svg") :], name.replace("_", " ")
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="presentation">', svg, count=1)
+    svg = re.sub(
+        r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="plot: {title}">', svg, count=1
+    )
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = svg.replace("xlink:href=", "href=").replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
     svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", svg)

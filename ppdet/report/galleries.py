@@ -17,6 +17,7 @@ from ppdet.report.pictures import Box, Corners, Picture
 
 WORST, EACH, OF_A_CELL, CELLS = 12, 24, 6, 40  # pictures of a gallery and of a cell of the matrix; the number of cells
 _IMAGE_SIDE = 288
+ALL = (-2, -2)  # in place of the object and the detection that a picture is about
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ def _picture(
     focus: Corners | None,
     caption: str,
     side: int = 168,
-    about: tuple[int, int] | None = None,
+    about: tuple[int, int] = ALL,
 ) -> Picture:
     """A picture of an image with its objects and detections.
 
@@ -173,15 +174,15 @@ def _picture(
         caption: the text.
         side: pixels.
         about: the object and the detection that the picture is about, -1 for none: other objects are thin, and other
-            detections are left out. None: about all.
+            detections are left out.
     """
     found, truth, record = scene.case.found, scene.case.truth, scene.records[image]
     boxes = []
     for each in range(truth.image_start[image], truth.image_start[image + 1]):
-        part = "truth" if about is None or each == about[0] else "other"
+        part = "truth" if each == about[0] or (about == ALL and truth.counts[each]) else "other"
         boxes.append(Box(_corners(truth.boxes[each]), part))
     for each in range(found.image_start[image], found.image_start[image + 1]):
-        if found.score[each] >= scene.confusion.threshold if about is None else each == about[1]:
+        if each == about[1] or (about == ALL and found.score[each] >= scene.confusion.threshold):
             boxes.append(Box(_corners(found.boxes[each]), "found"))
     boxes.sort(key=lambda box: box.part != "other")
     return Picture(record.im_file, boxes, caption, focus, record.size, side)

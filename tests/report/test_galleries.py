@@ -42,6 +42,15 @@ def test_boxes_on_objects_that_are_found_already() -> None:
     assert [box.part for box in found[0].boxes] == ["truth", "found"]
 
 
+def test_a_whole_image_shows_everything_that_is_seen() -> None:
+    """A difficult object is thin, and weak detections are left out."""
+    objects = [[[0, *BIG], [1, *SMALL, 1], [1, *AWAY]], [[0, *BIG]]]
+    scene = make_scene(objects, [[[0, 0.9, *BIG], [0, 0.01, *AWAY]], [[0, 0.9, *BIG]]], metric="VOC")
+    (picture,) = worst_images(scene)
+    assert picture.focus is None
+    assert [box.part for box in picture.boxes] == ["other", "truth", "truth", "found"]
+
+
 def test_cells_of_the_matrix() -> None:
     found = cells(make_scene(OBJECTS, DETECTIONS))
     captions = {cell: [each.caption for each in pictures] for cell, pictures in found.items()}
