@@ -15,6 +15,8 @@ def require_new(folder: Path, source: Path, option: str) -> None:
     """Raise UserError, which names the option, if the folder has files, or would become a part of the data `source`."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{option}: {folder} exists already; give a new folder")
+    if folder.resolve() == Path.cwd():  # which would be another folder then
+        raise UserError(f"{option}: {folder} is the current folder; give a new folder")
     if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise UserError(f"{option}: {folder} lies inside {source}, which stays as it is; give a place outside")
 
@@ -22,13 +24,14 @@ def require_new(folder: Path, source: Path, option: str) -> None:
 @contextmanager
 def new_folder(folder: Path, option: str) -> Iterator[Path]:
     """Yield a temporary folder beside `folder`, which takes its name on success and is removed otherwise."""
+    final = folder.resolve()  # a symbolic link keeps pointing where it did
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temp = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temp = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
         try:
             yield temp
             temp.chmod(0o755)  # mkdtemp's folders are for their owner alone
-            temp.replace(folder)
+            temp.replace(final)
         finally:
             shutil.rmtree(temp, ignore_errors=True)
     except OSError as error:

@@ -47,3 +47,24 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         new_folder(tmp_path / "file" / "new", "--output"),
     ):
         pass
+
+
+def test_the_current_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell would go on in the folder that was there before."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in (".", "../here"):
+        with pytest.raises(UserError, match="--output: .* is the current folder; give a new folder"):
+            require_new(Path(name), tmp_path / "source", "--output")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_keeps_pointing_where_it_did(there: bool, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("disk")
+    if there:
+        (tmp_path / "disk").mkdir()
+    require_new(tmp_path / "link", tmp_path / "source", "--output")
+    with new_folder(tmp_path / "link", "--output") as temp:
+        (temp / "a.txt").write_text("a")
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["a.txt"]
