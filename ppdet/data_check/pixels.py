@@ -26,7 +26,7 @@ _AHEAD = 256  # files that are read at a time, which bounds the memory
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pixels:
-    """What an image file holds.
+    """The content of an image file.
 
     Attributes:
         problem: the reason why it cannot be used, or "".

@@ -74,7 +74,7 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Network:
-    """What the config says of the network's input.
+    """The network's input, as the config describes it.
 
     Attributes:
         size: (height, width) in pixels.

@@ -1,4 +1,4 @@
-"""How the pixels of an image file are stored: channels, bits, palette and alpha, from its first bytes."""
+"""Storage of the pixels in an image file: channels, bits, palette and alpha, from its first bytes."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets.file_names import missing_files
 from ppdet.data_edit.align import require_names, same_classes
 from ppdet.data_edit.parts import Part
 from ppdet.data_edit.write_coco import write_coco
@@ -22,10 +23,19 @@ def write(folder: Path, parts: Sequence[Part], to: str = "coco") -> list[str]:
     for part in parts:
         if not part.pictures:
             raise UserError(f"{part.name}: no image is left; choose other classes or splits")
-    parts = same_classes(parts)
+    parts, missing = same_classes(parts), _missing(parts)
     with new_folder(folder, "--output") as temp:
         losses = write_coco(temp, folder, parts) if to == "coco" else _write_files(temp, parts, to)
-    return [f"{count} {what}" for what, count in losses.items() if count]
+    return [*missing, *(f"{count} {what}" for what, count in losses.items() if count)]
+
+
+def _missing(parts: Sequence[Part]) -> list[str]:
+    """A remark if images are missing."""
+    files = [picture.file for part in parts for picture in part.pictures]
+    if positions := missing_files(files):
+        found = f"{len(positions)} images are missing (e.g. {files[positions[0]]})"
+        return [f"{found}: training refuses the new lists; correct the paths in the old ones, or remove the images"]
+    return []
 
 
 def _write_files(temp: Path, parts: Sequence[Part], to: str) -> Counter[str]:

@@ -14,7 +14,7 @@ _MOST_CLASSES = 30
 
 
 def as_text(folder: Path, parts: Sequence[Part], remarks: Sequence[str]) -> str:
-    """What was written: images and boxes of each part, the shares of the most frequent classes, and the remarks."""
+    """A summary of the new folder: images and boxes of each part, shares of the most frequent classes, the remarks."""
     boxes = [boxes_by_class(part) for part in parts]
     order = sorted(parts[0].classes, key=lambda name: -sum(found[name] for found in boxes))
     rows = [["", *(part.name for part in parts)]]

@@ -17,7 +17,7 @@ _QUERY = ("--query-gpu=memory.total", "--format=csv,noheader,nounits")
 
 @dataclass(frozen=True)
 class Machine:
-    """Where a training runs.
+    """The machine of a training.
 
     Attributes:
         has_card: whether it runs on a card, else on the CPU.

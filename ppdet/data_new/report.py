@@ -10,7 +10,7 @@ from ppdet.deploy.errors import printable
 
 
 def remarks_of(made: Made) -> list[str]:
-    """What was found and what the config chooses, a sentence each."""
+    """The facts about the folder and the choices of the config, a sentence each."""
     plan = made.plan
     training = f"{plan.epochs} epochs of {plan.steps} updates with {plan.batch_size} images, for {plan.machine}"
     return [plan.origin, *made.remarks, f"input: {plan.input_reason}", f"training: {training}"]

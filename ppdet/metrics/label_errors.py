@@ -54,7 +54,7 @@ class Suspect(NamedTuple):
 
 
 class _Evidence(NamedTuple):
-    """What the detections of one image say of its N labels: the scores of the best ones, 0 if there are none.
+    """The evidence of the detections of one image on its N labels: the scores of the best ones, 0 if there are none.
 
     Attributes:
         agree: [N] float, of the class and at the place of the label.
@@ -143,7 +143,7 @@ def _one_for_each_place(rows: np.ndarray, positions: np.ndarray) -> list[int]:
 
 
 def _visibility(labels: Sequence[Labels], agree: Sequence[np.ndarray]) -> np.ndarray:
-    """How well labels like each one are detected, [all labels] 0..1.
+    """The share of labels like each one that is detected, [all labels] 0..1.
 
     It is the mean of `agree` in its class, times that among labels of its size, relative to that of all labels.
     """

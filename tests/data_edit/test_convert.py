@@ -260,6 +260,18 @@ def test_refusals_leave_nothing(part: Part, to: str, message: str, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("to", FORMATS)
+def test_missing_images_are_said(to: str, clean: FaultySet, tmp_path: Path) -> None:
+    """Here two without objects, of which no format needs the size."""
+    made = copy_of(clean, tmp_path / "set")
+    for number in (3, 5):
+        (made.root / "train" / f"{number}.png").unlink()
+        made.train["annotations"] = [each for each in made.train["annotations"] if each["image_id"] != number]
+    made.save()
+    (remark,) = write(tmp_path / "new", read_parts(made.root, []), to)
+    assert remark.startswith(f"2 images are missing (e.g. {made.file}): training refuses the new lists")
+
+
 def test_a_list_that_is_found_through_a_link(clean: FaultySet, tmp_path: Path) -> None:
     """Its paths lead from the folder behind the link, not from the link."""
     write(tmp_path / "deep" / "lists", read_parts(clean.root, ["train"]))
