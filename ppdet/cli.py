@@ -16,7 +16,7 @@ from typing import Literal
 from ppdet import __version__
 from ppdet.commands.data_options import add_data_options
 from ppdet.core.cli import CONFIG_HELP, Parser, add_model_options, add_override_option, add_run_options, run
-from ppdet.deploy.options import add_switch, as_path, path_or_address
+from ppdet.deploy.options import add_switch, as_path, path_or_address, score_or_model
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,28 @@ def _eval_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--report", type=as_path, metavar="DIR", help=page)
 
 
+def _thresholds_options(p: argparse.ArgumentParser) -> None:
+    add_model_options(p)
+    goal = p.add_mutually_exclusive_group()
+    goal.add_argument("--precision", type=float, metavar="P", help="the lowest thresholds that have this precision")
+    goal.add_argument("--recall", type=float, metavar="R", help="the highest thresholds that have this recall")
+    goal.add_argument("--f1", action="store_true", help="the thresholds with the largest F1 (default)")
+    p.add_argument("--iou", type=float, default=0.5, help="overlap of a right detection (default: %(default)s)")
+    from_file = "a bbox.json of ppdet eval --output_eval to use instead of running the model"
+    p.add_argument("--detections", type=as_path, metavar="FILE", help=from_file)
+    where = "default: thresholds.yml in the run's folder"
+    p.add_argument("--output", type=as_path, metavar="FILE", help=where)
+
+
 def _infer_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
     source = p.add_mutually_exclusive_group(required=True)
     source.add_argument("--infer_img", type=path_or_address, metavar="FILE", help="one image")
     source.add_argument("--infer_dir", type=path_or_address, metavar="DIR", help="all images of a folder")
     p.add_argument("--output_dir", type=as_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
-    p.add_argument("--draw_threshold", type=float, default=0.5, metavar="SCORE", help="default: %(default)s")
+    lowest = "lowest score that counts; model: those of --thresholds, else 0.5 (default: %(default)s)"
+    p.add_argument("--draw_threshold", type=score_or_model, default="model", metavar="SCORE|model", help=lowest)
+    _add_thresholds(p)
     add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
 
 
@@ -134,6 +149,12 @@ def _export_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
     for name, values, text in _EXPORT_OPTIONS:
         p.add_argument(f"--{name}", metavar=values, help=text)
+    _add_thresholds(p)
+
+
+def _add_thresholds(p: argparse.ArgumentParser) -> None:
+    about = "the thresholds that ppdet thresholds chose, by which boxes are left out unless a number is given"
+    p.add_argument("--thresholds", dest="thresholds_file", type=as_path, metavar="FILE", help=about)
 
 
 def _quantize_options(p: argparse.ArgumentParser) -> None:
@@ -146,6 +167,7 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--calib_images", type=int, default=50, metavar="N", help=images)
     tolerance = "layers that alone change the outputs by more stay in float (default: %(default)s)"
     p.add_argument("--tolerance", type=float, default=0.02, metavar="X", help=tolerance)
+    _add_thresholds(p)
 
 
 def _benchmark_options(p: argparse.ArgumentParser) -> None:
@@ -196,6 +218,12 @@ COMMANDS = {
         f"{_WEIGHTS} --infer_img street.jpg",
         "ppdet.commands.infer",
         _infer_options,
+    ),
+    "thresholds": Command(
+        "Choose a score threshold for each class on EvalDataset, for ppdet export --thresholds.",
+        f"{_WEIGHTS} --precision 0.9",
+        "ppdet.commands.thresholds",
+        _thresholds_options,
     ),
     "export": Command(
         "Write a detector for other programs: Paddle Inference, ONNX or OpenVINO.",

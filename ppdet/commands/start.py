@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 
 from ppdet.runtime import distributed
@@ -22,8 +23,10 @@ def start(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
     setup_logging(rank=distributed.rank(), debug=args.debug)
     device = [f"device={args.device}"] if args.device else []
     remap = ["remap_classes=true"] if getattr(args, "remap_classes", False) else []
+    file = getattr(args, "thresholds_file", None)
+    thresholds = [f"export.thresholds={json.dumps(str(file))}"] if file else []
     with distributed.together():
-        session = open_session(args.config, [*args.opt, *device, *remap, *extra])
+        session = open_session(args.config, [*args.opt, *device, *remap, *thresholds, *extra])
     if session.device == "cpu":
         tune_process()
     return session

@@ -39,6 +39,7 @@ class ExportSettings:
         dynamic_size: take images of any height and width, not only that of TestReader's image_shape.
         opset: version of the ONNX operators.
         fp16: store the weights of ONNX and OpenVINO in half the space; they are computed with in float32.
+        thresholds: a file of `ppdet thresholds`, whose score thresholds become the defaults of the export.
     """
 
     format: str = "paddle"
@@ -54,6 +55,7 @@ class ExportSettings:
     dynamic_size: bool = False
     opset: Annotated[int, Range(13, 20)] = 14
     fp16: bool = False
+    thresholds: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.formats:

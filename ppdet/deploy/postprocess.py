@@ -64,6 +64,13 @@ def confident(rows: np.ndarray, threshold: Threshold) -> np.ndarray:
     return np.asarray(rows[rows[:, 1] >= lowest])
 
 
+def describe_threshold(threshold: Threshold) -> str:
+    """What scores have to reach, as in "threshold 0.50"."""
+    if not isinstance(threshold, np.ndarray):
+        return f"threshold {threshold:.2f}"
+    return f"thresholds of the classes {threshold.min():.2f} to {threshold.max():.2f}"
+
+
 def has_nms(outputs: Sequence[np.ndarray]) -> bool:
     """Whether the outputs are those of NMS. Some exports lack the second one."""
     return [array.ndim for array in outputs] in ([2, 1], [2])

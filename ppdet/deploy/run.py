@@ -18,7 +18,7 @@ from .files import write_bytes, write_json
 from .images import list_images, read_image
 from .labels import describe_undrawable
 from .outputs import encode_image, result_path
-from .postprocess import Threshold
+from .postprocess import describe_threshold
 from .video import SUFFIX, draw_video, stream_name
 
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         if isinstance(getattr(args, option), str):
             raise DeployError(f"--{option}: found the address {getattr(args, option)}; expected a path; fetch it first")
     detector = Detector(args.model, args.backend, args.threads, args.threshold, "bgr", args.batch_size)
-    say(f"{detector.file}: {detector.backend}, {detector.threads} threads, {describe(detector.threshold)}")
+    say(f"{detector.file}: {detector.backend}, {detector.threads} threads, {describe_threshold(detector.threshold)}")
     if args.save_images and not args.benchmark and (warning := describe_undrawable(detector.labels)):
         say(f"warning: {warning}", error=True)
     if args.video_file is not None or args.camera_id is not None:
@@ -42,13 +42,6 @@ def run(args: argparse.Namespace) -> int:
         print(table(measure([BenchmarkCase(detector, args.batch_size)], files, repeats=100)))
         return 0
     return _images(args, detector, files)
-
-
-def describe(threshold: Threshold) -> str:
-    """What is asked of scores, as in "threshold 0.50"."""
-    if not isinstance(threshold, np.ndarray):
-        return f"threshold {threshold:.2f}"
-    return f"thresholds of the classes {threshold.min():.2f} to {threshold.max():.2f}"
 
 
 def _name_options_without_effect(args: argparse.Namespace) -> None:

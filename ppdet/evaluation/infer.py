@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -22,19 +22,29 @@ from ppdet.deploy.files import write_bytes
 from ppdet.deploy.images import list_images
 from ppdet.deploy.labels import describe_undrawable
 from ppdet.deploy.outputs import encode_image, result_path
+from ppdet.deploy.postprocess import Threshold, describe_threshold
 from ppdet.evaluation.evaluator import detect
+from ppdet.export.thresholds import threshold_entries
 from ppdet.metrics.results import save_results
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session, class_categories, test_dataset
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_DEFAULT = 0.5  # threshold
 
 
-def infer(session: Session, source: Path | str, output_dir: Path, threshold: float, write_results: bool) -> bool:
+def infer(
+    session: Session,
+    source: Path | str,
+    output_dir: Path,
+    threshold: float | Literal["model"],
+    write_results: bool,
+) -> bool:
     """Write each image of `source` (file or folder) with its boxes to `output_dir`, under its own name.
 
-    Images of a folder that cannot be read or written are reported and skipped.
+    Images of a folder that cannot be read or written are reported and skipped. The threshold "model" stands for the
+    file `export.thresholds`, else for 0.5.
 
     Returns:
         Whether all images were read and written.
@@ -43,7 +53,7 @@ def infer(session: Session, source: Path | str, output_dir: Path, threshold: flo
         UserError: the threshold is impossible, a single image cannot be read or written, or no image of the folder can
             be read.
     """
-    if not 0 <= threshold <= 1:
+    if threshold != "model" and not 0 <= threshold <= 1:
         raise UserError(f"--draw_threshold: expected a score between 0 and 1, found {threshold}")
     listed = list_images(source)
     faults = Faults(source, len(listed))
@@ -54,6 +64,7 @@ def infer(session: Session, source: Path | str, output_dir: Path, threshold: flo
     pictures = [result_path(output_dir, file) for file in files]
     categories = class_categories(session)
     names = [category.name for category in categories]
+    lowest = _model_threshold(session, names) if threshold == "model" else threshold
     if warning := describe_undrawable(names):
         logger.warning(warning)
     found = []
@@ -64,16 +75,21 @@ def infer(session: Session, source: Path | str, output_dir: Path, threshold: flo
             if image is None:
                 continue
             found.append((im_id, detections))
-            picture, shown = pictures[im_id], from_rows(detections, names, threshold)
+            picture, shown = pictures[im_id], from_rows(detections, names, lowest)
             drawn = faults.attempt(encode_image, picture, shown.plot(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)))
             if drawn is None:
                 continue
             write_bytes(picture, drawn)
-            logger.info("%s: %d boxes of score %.2f or more", picture, len(shown), threshold)
+            logger.info("%s: %d boxes, %s", picture, len(shown), describe_threshold(lowest))
     if write_results and found:
         file_names = {i: file.name for i, file in enumerate(files)}
         save_results(output_dir / "bbox.json", found, categories, range(len(files)), file_names)
     return faults.end(len(found))
+
+
+def _model_threshold(session: Session, names: Sequence[str]) -> Threshold:
+    entries = threshold_entries(session, names)
+    return np.array(entries["thresholds"], np.float32) if entries else _DEFAULT
 
 
 @dataclass

@@ -25,7 +25,8 @@ class ModelBackend:
     def __init__(self, session: Session) -> None:
         categories = class_categories(session)
         self._model = session.load_model()
-        as_exported = replace(session, settings=replace(session.settings, export=ExportSettings()))
+        export = ExportSettings(thresholds=session.settings.export.thresholds)
+        as_exported = replace(session, settings=replace(session.settings, export=export))
         self.infer_cfg: str | None = json.dumps(infer_config(as_exported, self._model, categories))
         float32 = np.dtype(np.float32)
         self.inputs: tuple[Port, ...] = (

@@ -76,6 +76,7 @@ def _kept_checksum(folder: Path, config: dict[str, Any], settings: ExportSetting
     checksum = {"checksum": content.pop("checksum")} if isinstance(content, dict) and "checksum" in content else {}
     if isinstance(content, dict):
         content.setdefault("category_ids", config["category_ids"])  # earlier versions wrote none
+        content |= {key: config[key] for key in ("thresholds", "weights_sha256") if key in config}
     if content != config:
         raise UserError(
             f"{folder}: its Paddle model was exported with other options and would no longer fit infer_cfg.yml; add "

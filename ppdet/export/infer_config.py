@@ -9,18 +9,23 @@ from ppdet.data.datasets import Category
 from ppdet.data.loading.reader import Reader
 from ppdet.data.transforms.batch_transforms import PadBatch
 from ppdet.data.transforms.sample_transforms import NormalizeImage, Resize
+from ppdet.export.thresholds import threshold_entries
 from ppdet.modeling import PicoDet
 from ppdet.session import Session
 
 
 def infer_config(session: Session, model: PicoDet, categories: Sequence[Category]) -> dict[str, Any]:
-    """Returns the content in PaddleDetection's layout; `category_ids` and `boxes` (see ExportSettings) are ours."""
+    """Returns the content in PaddleDetection's layout.
+
+    Ours are `category_ids`, `boxes` (see ExportSettings), and `thresholds` and `weights_sha256` (`threshold_entries`).
+    """
     export = session.settings.export
     reader = session.builder.build("TestReader")
     nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
     return {
         "mode": "paddle",
         "draw_threshold": 0.5,
+        **threshold_entries(session, [category.name for category in categories]),
         "metric": session.settings.metric,
         "use_dynamic_shape": export.dynamic_size or -1 in reader.inputs_def["image_shape"][-2:],
         "arch": "PicoDet" if export.raw else "GFL",  # by which PaddleDetection's runners choose the decoder

@@ -16,6 +16,7 @@ from ppdet.export.checksum import save_onnx_model
 from ppdet.export.export import export
 from ppdet.export.formats import require
 from ppdet.export.openvino_format import convert_onnx
+from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
 from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
 from ppdet.quantization.report import Report, make_report
@@ -78,9 +79,10 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     trained = session.trained_classes()
     evaluator = build_evaluator(session, trained)
     calibration = calibration_set(session, settings.images, trained)
-    export_settings = replace(session.settings.export, format="onnx", fp16=False, dynamic_size=False)
-    exported = replace(session, settings=replace(session.settings, export=export_settings))
     folder = output_dir / session.settings.filename
+    thresholds = session.settings.export.thresholds or earlier_thresholds(session, folder)
+    options: dict[str, Any] = {"format": "onnx", "fp16": False, "dynamic_size": False, "thresholds": thresholds}
+    exported = replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
     with staged(folder) as temp:
         float_file = export(exported, temp) / "model.onnx"
         model = with_shapes(onnx.load(str(float_file)))

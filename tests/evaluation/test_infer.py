@@ -47,7 +47,7 @@ def test_pictures_and_results_are_those_of_the_model(session, photos, tmp_path, 
         scores = [entry["score"] for entry in content if entry["file_name"] == name]
         np.testing.assert_allclose(sorted(scores), sorted(expected[im_id][:, 1]), rtol=1e-4)
         shown = int((expected[im_id][:, 1] >= 0.1).sum())
-        assert f"{name}: {shown} boxes of score 0.10 or more" in caplog.text
+        assert f"{name}: {shown} boxes, threshold 0.10" in caplog.text
         drawn, original = cv2.imread(str(tmp_path / "out" / name)), cv2.imread(str(photos / name))
         assert drawn.shape == original.shape
         assert (drawn != original).any() == (shown > 0)

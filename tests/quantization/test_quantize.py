@@ -6,10 +6,13 @@ import json
 import sys
 
 import pytest
+import yaml
 
 from ppdet.core.errors import UserError
+from ppdet.deploy import Detector
+from ppdet.export.thresholds import weights_checksum
 from ppdet.quantization.quantize import QuantizeSettings, quantize
-from tests.support.tiny import make_run
+from tests.support.tiny import CLASSES, make_run
 from tests.support.trained import write_trained_config
 
 onnx = pytest.importorskip("onnx")
@@ -50,8 +53,12 @@ def test_layers_above_the_tolerance_stay_in_float(tmp_path) -> None:
     folder = tmp_path / "out" / "tiny"
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_text("an earlier export")
+    earlier = {"label_list": list(CLASSES), "thresholds": [0.1, 0.2, 0.3], "weights_sha256": weights_checksum(session)}
+    (folder / "infer_cfg.yml").write_text(yaml.safe_dump(earlier))
     report = quantize(session, tmp_path / "out", QuantizeSettings(images=2, tolerance=0))
-    assert {path.name for path in folder.iterdir()} == {"model.onnx", "model_int8.onnx", "int8_report.json"}
+    written = {"model_int8.onnx", "int8_report.json"}
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "infer_cfg.yml"} | written
+    assert Detector(folder / "model_int8.onnx").config.thresholds == (0.1, 0.2, 0.3)  # as the float export
     assert (folder / "model.onnx").read_text() == "an earlier export"
     assert json.loads((folder / "int8_report.json").read_text()) == report.as_dict()
     operators = [node.op_type for node in onnx.load(str(folder / "model_int8.onnx")).graph.node]

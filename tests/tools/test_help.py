@@ -66,11 +66,14 @@ MODEL = CONFIG | {"--remap_classes"}
 PUBLISHED = {
     "train": MODEL | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
     "eval": MODEL | {"--classwise", "--output_eval", "--json_eval"},
-    "infer": MODEL | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"},
+    "infer": MODEL
+    | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"}
+    | {"--thresholds"},
+    "thresholds": MODEL | {"--precision", "--recall", "--f1", "--iou", "--detections", "--output"},
     "export_model": MODEL
     | {"--output_dir", "--format", "--nms", "--post_process", "--layout", "--boxes", "--fuse_normalize"}
-    | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16"},
-    "post_quant": MODEL | {"--output_dir", "--format", "--calib_images", "--tolerance"},
+    | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16", "--thresholds"},
+    "post_quant": MODEL | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},
@@ -97,7 +100,7 @@ def test_options_that_are_paths_know_the_home_folder(monkeypatch: pytest.MonkeyP
     ("name", "argv", "said"),
     [
         ("infer", ["-c", "x.yml"], "one of the arguments --infer_img --infer_dir is required"),
-        ("infer", ["-c", "x.yml", "--infer_img", "a.jpg", "--draw_threshold", "high"], "--draw_threshold: invalid"),
+        ("infer", ["-c", "x.yml", "--infer_img", "a.jpg", "--draw_threshold", "high"], "--draw_threshold: expected"),
         ("train", ["--eval"], "the following arguments are required: -c/--config"),
         ("train", ["-c", "x.yml", "--seed", "luck"], "--seed: invalid"),
     ],
