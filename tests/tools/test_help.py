@@ -65,7 +65,7 @@ CONFIG = {"-h", "--help", "-c", "--config", "-o", "--opt", "--device", "--debug"
 MODEL = CONFIG | {"--remap_classes"}
 PUBLISHED = {
     "train": MODEL | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
-    "eval": MODEL | {"--classwise", "--output_eval", "--json_eval"},
+    "eval": MODEL | {"--classwise", "--output_eval", "--json_eval", "--report"},
     "infer": MODEL
     | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"}
     | {"--thresholds"},
