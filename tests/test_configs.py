@@ -77,8 +77,8 @@ NOT_HERE = (
     ),
     ("PicoHeadV2.nms.nms_eta=0.9", "PicoHeadV2.nms.nms_eta: expected at least 1, found 0.9"),
     ("PicoHeadV2.nms.normalized=false", "PicoHeadV2.nms.normalized: expected True, found False (bool)"),
-    ("LCNet.freeze_at=2", "LCNet.freeze_at: expected -1, found 2 (int)"),
-    ("LCNet.lr_mult_list=[0.5, 1]", "LCNet.lr_mult_list.0: expected at least 1, found 0.5"),
+    ("LCNet.freeze_at=5", "LCNet.freeze_at: expected at most 4, found 5"),
+    ("LCNet.lr_mult_list=[-1, 1]", "LCNet.lr_mult_list.0: expected at least 0, found -1"),
     (
         "TrainReader.sample_transforms.3.RandomDistort.count=2",
         "TrainReader.sample_transforms.3.RandomDistort.count: expected 4, found 2 (int)",

@@ -22,6 +22,7 @@ from ppdet.training.setup import build_ema, build_training_model
 from ppdet.training.static_graph import StaticNetwork
 from ppdet.training.step import train_step
 from ppdet.utils.streams import Stream, generator
+from ppdet.weights.published_names import published_name
 
 _BOXES = 10  # per image, about as many as COCO has
 _RATE = 1e-4  # of learning: too low for the losses to run away from random weights
@@ -107,7 +108,7 @@ class TrainStep:
         model.train()
         network: nn.Layer = StaticNetwork(model) if session.settings.to_static else model
         self._forward, self._criterion = distributed.parallel(network), model.criterion
-        self._optimizer = session.builder.build("OptimizerBuilder")(_RATE, model)
+        self._optimizer = session.builder.build("OptimizerBuilder")(_RATE, model, published_name)
         self._scaler = paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024)
         self._ema, self._amp = build_ema(model, session.settings), amp
         self._epoch = session.settings.epoch - 1  # with the assigner of most epochs

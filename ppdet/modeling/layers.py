@@ -106,16 +106,20 @@ class DepthwiseSeparable(nn.Layer):
 
 
 class SqueezeExcite(nn.Layer):
-    """Channel attention: x * hardsigmoid(conv2(relu(conv1(mean of x over H and W))))."""
+    """Channel attention: x * hardsigmoid(conv2(relu(conv1(mean of x over H and W)))).
 
-    def __init__(self, channels: int, reduction: int = 4):
+    `slope` is that of the hardsigmoid: 0.2 in PaddleDetection's MobileNetV3, Paddle's default elsewhere.
+    """
+
+    def __init__(self, channels: int, reduction: int = 4, slope: float = 0.1666667):
         super().__init__()
+        self.slope = slope
         self.conv1 = nn.Conv2D(channels, channels // reduction, 1)
         self.conv2 = nn.Conv2D(channels // reduction, channels, 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         weight = F.relu(self.conv1(F.adaptive_avg_pool2d(x, 1)))
-        return x * F.hardsigmoid(self.conv2(weight))
+        return x * F.hardsigmoid(self.conv2(weight), slope=self.slope)
 
 
 def height_width(x: paddle.Tensor) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypedDict
 
 import paddle
@@ -13,6 +13,7 @@ from paddle.regularizer import L1Decay, L2Decay
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import AboveZero, NotNegative, Range
 from ppdet.core.registry import register
+from ppdet.optim.param_groups import ParamGroup, apply_groups
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +22,16 @@ _REGULARIZERS = {"L1": L1Decay, "L2": L2Decay}
 _Memory = Annotated[float, Range(0, 1, exclude="high")]  # fraction of a running mean that each step keeps
 
 
-class _SGD(TypedDict, total=False):
+class _Options(TypedDict, total=False):
+    param_groups: Sequence[ParamGroup]
+
+
+class _SGD(_Options, total=False):
     type: Literal["SGD"]
     multi_precision: bool
 
 
-class _Momentum(TypedDict, total=False):
+class _Momentum(_Options, total=False):
     type: Literal["Momentum"]
     momentum: _Memory
     use_nesterov: bool
@@ -35,7 +40,7 @@ class _Momentum(TypedDict, total=False):
     use_multi_tensor: bool
 
 
-class _Adam(TypedDict, total=False):
+class _Adam(_Options, total=False):
     type: Literal["Adam"]
     beta1: _Memory
     beta2: _Memory
@@ -45,7 +50,7 @@ class _Adam(TypedDict, total=False):
     use_multi_tensor: bool
 
 
-class _AdamW(TypedDict, total=False):
+class _AdamW(_Options, total=False):
     type: Literal["AdamW"]
     beta1: _Memory
     beta2: _Memory
@@ -55,26 +60,26 @@ class _AdamW(TypedDict, total=False):
     multi_precision: bool
 
 
-class _Adamax(TypedDict, total=False):
+class _Adamax(_Options, total=False):
     type: Literal["Adamax"]
     beta1: _Memory
     beta2: _Memory
     epsilon: AboveZero
 
 
-class _Adagrad(TypedDict, total=False):
+class _Adagrad(_Options, total=False):
     type: Literal["Adagrad"]
     epsilon: AboveZero
     initial_accumulator_value: NotNegative
 
 
-class _Adadelta(TypedDict, total=False):
+class _Adadelta(_Options, total=False):
     type: Literal["Adadelta"]
     epsilon: AboveZero
     rho: _Memory
 
 
-class _RMSProp(TypedDict, total=False):
+class _RMSProp(_Options, total=False):
     type: Literal["RMSProp"]
     rho: _Memory
     epsilon: AboveZero
@@ -95,7 +100,9 @@ class OptimizerBuilder:
     the norms that have a decay of 0.
 
     Args:
-        optimizer: the type of the optimizer, and its options.
+        optimizer: the type of the optimizer, and its options. Its param_groups are lists of parts of parameters' names
+            in weight files (`params`), whose learning rate is multiplied by `learning_rate`, and whose decay is
+            `weight_decay`.
         regularizer: decay of all weights, by type and factor; false or null for none.
         clip_grad_by_norm: largest norm of all gradients together; null does not clip.
         clip_grad_by_value: largest absolute value of a gradient; null does not clip.
@@ -113,24 +120,50 @@ class OptimizerBuilder:
         # null removes an option that a base config set
         options: dict[str, Any] = {key: value for key, value in optimizer.items() if value is not None}
         self.type = getattr(paddle.optimizer, options.pop("type"))
+        self.param_groups: Sequence[ParamGroup] = options.pop("param_groups", ())
         self.options = options
         self.regularizer = regularizer if isinstance(regularizer, dict) else None
         self.clip_grad_by_norm, self.clip_grad_by_value = clip_grad_by_norm, clip_grad_by_value
 
-    def __call__(self, learning_rate: float, model: nn.Layer) -> paddle.optimizer.Optimizer:
-        """Returns an optimizer for the model's trainable parameters. The caller sets the learning rate of each step."""
+    def __call__(
+        self, learning_rate: float, model: nn.Layer, known_as: Callable[[str], str] = str
+    ) -> paddle.optimizer.Optimizer:
+        """Returns an optimizer for the model's trainable parameters. The caller sets the learning rate of each step.
+
+        Args:
+            learning_rate: the rate of the first step.
+            model: the model, whose parameters are given the rates and decays of `param_groups`.
+            known_as: the name by which `param_groups` know the parameter of a name.
+        """
+        known = {known_as(name): parameter for name, parameter in model.named_parameters()}
+        decays = apply_groups(self.param_groups, known, decoupled=self._is_adamw)
         parameters = [p for p in model.parameters() if not p.stop_gradient]
         return self.type(
             learning_rate=float(learning_rate),
-            parameters=parameters,
+            parameters=self._by_decay(parameters, decays) if decays and self._is_adamw else parameters,
             grad_clip=self._clip(),
             **self._defaults(parameters),
             **self.options,
         )
 
+    @property
+    def _is_adamw(self) -> bool:
+        return bool(self.type is paddle.optimizer.AdamW)
+
+    def _by_decay(self, parameters: list[paddle.Tensor], decays: dict[str, float]) -> list[dict[str, Any]]:
+        """Groups of parameters for AdamW, whose decay is that of a group; `decays` by the name of the parameter."""
+        groups: dict[tuple[float | None, float], list[paddle.Tensor]] = {}
+        for parameter in parameters:
+            key = decays.get(parameter.name), parameter.optimize_attr["learning_rate"]
+            groups.setdefault(key, []).append(parameter)
+        return [
+            {"params": members, "learning_rate": rate} | ({} if decay is None else {"weight_decay": decay})
+            for (decay, rate), members in groups.items()
+        ]
+
     def _defaults(self, parameters: list[paddle.Tensor]) -> dict[str, Any]:
         """Arguments of the optimizer that no config sets."""
-        if self.type is paddle.optimizer.AdamW:
+        if self._is_adamw:
             default = {} if "weight_decay" in self.options else {"weight_decay": _ADAMW_DECAY}
             if self.regularizer:
                 used = self.options.get("weight_decay", _ADAMW_DECAY)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from ppdet.core.errors import UserError
-from ppdet.core.ranges import Ascending, Count, Fraction, Length, Positive, Range
+from ppdet.core.ranges import AboveZero, Ascending, Count, Fraction, Length, Positive, Range
 from ppdet.core.registry import Component, register
 
 logger = logging.getLogger(__name__)
@@ -45,18 +45,22 @@ class CosineDecay(Decay):
     """The rate falls as half a cosine, from the end of the warm-up on.
 
     Attributes:
-        max_epochs: epoch at whose end the lowest rate is reached; the warm-up counts.
+        max_epochs: epoch at whose end the schedule is over; the warm-up counts.
         min_lr_ratio: the lowest rate, relative to the base rate.
-        use_warmup: false leaves out a LinearWarmup that stands in the same list.
+        last_plateau_epochs: the last of max_epochs, which all have the lowest rate.
+        use_warmup: false leaves out a warm-up that stands in the same list.
     """
 
     max_epochs: Positive = 1000
     min_lr_ratio: Fraction = 0.0
+    last_plateau_epochs: Count = 0
     use_warmup: bool = True
 
     def factor(self, step: int, steps_per_epoch: int, warmup_steps: int) -> float:
-        total = self.max_epochs * steps_per_epoch
-        progress = min(1.0, (step - warmup_steps) / max(1, total - warmup_steps))
+        total = max(0, self.max_epochs - self.last_plateau_epochs) * steps_per_epoch
+        if step >= total:
+            return self.min_lr_ratio
+        progress = (step - warmup_steps) / max(1, total - warmup_steps)
         return self.min_lr_ratio + (1 - self.min_lr_ratio) * 0.5 * (math.cos(progress * math.pi) + 1)
 
     def end(self, steps_per_epoch: int) -> tuple[str, int]:
@@ -71,7 +75,7 @@ class PiecewiseDecay(Decay):
     Attributes:
         milestones: epochs after which the rate falls.
         gamma: factor by which it falls at each milestone.
-        use_warmup: false leaves out a LinearWarmup that stands in the same list.
+        use_warmup: false leaves out a warm-up that stands in the same list.
     """
 
     milestones: Annotated[Sequence[Positive], Length(1, 100), Ascending()] = (8, 11)
@@ -85,19 +89,16 @@ class PiecewiseDecay(Decay):
         return "milestones", self.milestones[-1] * steps_per_epoch
 
 
-@register
 @dataclass(frozen=True)
-class LinearWarmup(Schedule):
-    """The rate rises to the base rate in equal steps.
+class Warmup(Schedule):
+    """The part of a schedule in which the rate rises to the base rate.
 
     Attributes:
         steps: length in updates.
-        start_factor: rate of the first update, relative to the base rate.
         epochs: length in epochs, instead of steps.
     """
 
     steps: Count = 500
-    start_factor: Fraction = 1.0 / 3
     epochs: Count | None = None
 
     def length(self, steps_per_epoch: int) -> int:
@@ -107,8 +108,44 @@ class LinearWarmup(Schedule):
         return "steps" if self.epochs is None else "epochs", self.length(steps_per_epoch)
 
     def warmup_factor(self, step: int, length: int) -> float:
+        """The factor of the base rate at `step` of a warm-up of `length` steps."""
+        raise NotImplementedError
+
+
+@register
+@dataclass(frozen=True)
+class LinearWarmup(Warmup):
+    """The rate rises to the base rate in equal steps.
+
+    Attributes:
+        steps: length in updates.
+        epochs: length in epochs, instead of steps.
+        start_factor: rate of the first update, relative to the base rate.
+    """
+
+    start_factor: Fraction = 1.0 / 3
+
+    def warmup_factor(self, step: int, length: int) -> float:
         progress = step / length
         return self.start_factor * (1 - progress) + progress
+
+
+@register
+@dataclass(frozen=True)
+class ExpWarmup(Warmup):
+    """The rate rises from 0 to the base rate, as a power of the progress.
+
+    Attributes:
+        steps: length in updates.
+        epochs: length in epochs, instead of steps.
+        power: the exponent.
+    """
+
+    steps: Count = 1000
+    power: AboveZero = 2
+
+    def warmup_factor(self, step: int, length: int) -> float:
+        return float((step / length) ** self.power)
 
 
 @register
@@ -117,7 +154,7 @@ class LearningRate:
 
     Args:
         base_lr: the rate at the end of the warm-up, for updates of `reference_batch_size` images.
-        schedulers: a LinearWarmup and a CosineDecay or PiecewiseDecay, or some of them.
+        schedulers: a LinearWarmup or ExpWarmup, and a CosineDecay or PiecewiseDecay, or one of them.
         auto_scale: whether base_lr is multiplied with (images per update) / `reference_batch_size`; default: true if
             that is given.
         reference_batch_size: images per update, over all devices, that base_lr is for. If it is not given, as in
@@ -137,10 +174,10 @@ class LearningRate:
     ):
         if auto_scale and reference_batch_size is None:
             raise UserError("LearningRate.reference_batch_size: required by auto_scale, not given")
-        warmups = [s for s in schedulers if isinstance(s, LinearWarmup)]
+        warmups = [s for s in schedulers if isinstance(s, Warmup)]
         decays = [s for s in schedulers if isinstance(s, Decay)]
         if len(warmups) > 1 or len(decays) > 1:
-            raise UserError("LearningRate.schedulers: expected at most one LinearWarmup and one decay")
+            raise UserError("LearningRate.schedulers: expected at most one warm-up and one decay")
         self.base_lr = base_lr
         self.schedulers = schedulers
         self.decay = decays[0] if decays else None

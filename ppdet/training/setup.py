@@ -50,6 +50,7 @@ from ppdet.training.checkpoint_folder import (
 from ppdet.training.run_folder import METRICS, begin_run
 from ppdet.utils.download import resolve_weights
 from ppdet.weights.load import load_pretrained
+from ppdet.weights.published_names import published_name
 from ppdet.weights.trained_classes import TrainedClasses, starting_classes, stored_classes
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ def build_trainer(
     amp = _amp_dtype(session)
     trainer = TrainerParts(
         model=model,
-        optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model),
+        optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model, published_name),
         learning_rate=learning_rate,
         ema=build_ema(model, settings),
         loader=loader,
@@ -280,5 +281,7 @@ def _with_sync_bn(model: PicoDet, session: Session) -> PicoDet:
     if not supports_sync_bn(session.device):
         logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", session.device)
         return model
-    converted: PicoDet = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    return converted
+    for name, part in list(model.named_children()):
+        if not getattr(part, "has_frozen_norms", False):  # those have no statistics to share
+            setattr(model, name, paddle.nn.SyncBatchNorm.convert_sync_batchnorm(part))
+    return model

@@ -1,6 +1,6 @@
 """Maps our parameter names to those in PaddleDetection's weight files, and back.
 
-Our names follow one scheme for both backbones, both necks and both heads; the published names do not. Only this module
+Our names follow one scheme for all backbones, necks and heads; the published names do not. Only this module
 knows the published names, so that files written here load in PaddleDetection and its files load here.
 """
 
@@ -19,24 +19,24 @@ from ppdet.modeling.heads import PicoHeadV2
 _DP_MODULE = r"^(neck\.(?:downsamples\.\d+|(?:first|second)_top_conv|.*\.conv2)|head\.cls_align\.\d+)"
 
 
-def _esnet_block(match: re.Match[str]) -> str:
+def _numbered_block(match: re.Match[str]) -> str:
     return f"backbone.{match[1]}_{int(match[2]) + 1}._{match[3]}."
 
 
 # Pairs of (part of our name, published replacement), applied in order.
 _RULES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-    # ESNet
-    (r"^backbone\.stage(\d)\.(\d+)\.(conv_\w+|se)\.", _esnet_block),
+    # ESNet and ShuffleNetV2
+    (r"^backbone\.stage(\d)\.(\d+)\.(conv_\w+|se)\.", _numbered_block),
     (r"^backbone\.stem\.", "backbone._conv1."),
     (r"^(backbone\.(?:_conv1|\d_\d+\._conv_\w+))\.conv\.", r"\1._conv."),
     (r"^(backbone\.(?:_conv1|\d_\d+\._conv_\w+))\.norm\.", r"\1._batch_norm."),
-    # LCNet and the necks
+    # LCNet, MobileNetV3 and the necks
     (r"^neck\.lateral_convs\.", "neck.conv_t.convs."),
     (_DP_MODULE + r"\.dw_conv\.conv\.", r"\1.dwconv."),
     (_DP_MODULE + r"\.dw_conv\.norm\.", r"\1.bn1."),
     (_DP_MODULE + r"\.pw_conv\.conv\.", r"\1.pwconv."),
     (_DP_MODULE + r"\.pw_conv\.norm\.", r"\1.bn2."),
-    (r"^((?:backbone|neck)\..*)\.norm\.", r"\1.bn."),
+    (r"^((?:backbone|neck)\.(?!res\d\.|conv1\.conv1).*)\.norm\.", r"\1.bn."),  # ResNet's are called as ours
     # PicoFeat: the published names contain the dot
     (r"^head\.conv_feat\.(cls|reg)_convs\.(\d+)\.(\d+)\.(dw|pw)_conv\.", r"head.conv_feat.\1_conv_\4\2.\3."),
     # prediction layers

@@ -92,6 +92,82 @@ def test_frozen_parameters_stay() -> None:
     assert model.norm.numpy() == pytest.approx([1.5, 1.5])
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [{"type": "SGD"}, {"type": "Momentum", "momentum": 0.5}, {"type": "Momentum", "use_multi_tensor": False}],
+)
+def test_shares_of_the_learning_rate(optimizer: dict[str, Any]) -> None:
+    """weight -= factor * rate * (gradient + decay * weight), with momentum on a first step."""
+    model = Two()
+    model.plain.optimize_attr["learning_rate"] = 0.25
+    step = build(optimizer=optimizer, regularizer={"type": "L2", "factor": 0.1})(0.5, model)
+    (model.plain.sum() + model.norm.sum()).backward()
+    step.step()
+    assert model.plain.numpy() == pytest.approx([2 - 0.25 * 0.5 * 1.2] * 2)
+    assert model.norm.numpy() == pytest.approx([1.5] * 2)
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ({"params": ["nor"], "learning_rate": 0.5}, (1.4, 1.75)),
+        ({"params": ["norm"], "weight_decay": 0.2}, (1.4, 1.3)),
+        ({"params": ["plain", "nothing"], "weight_decay": 0, "learning_rate": 0}, (2, 1.5)),
+        ({"params": ["n"], "learning_rate": 0.1, "weight_decay": 0.2}, (1.93, 1.93)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", ["SGD", "Momentum"])
+def test_groups(kind: str, group: dict[str, Any], expected: tuple[float, float]) -> None:
+    """A group replaces the factor of the rate and the decay of its parameters, each if it gives one."""
+    options = {"type": kind, "param_groups": [group]}
+    builder = build(optimizer=options, regularizer={"type": "L2", "factor": 0.1})
+    assert stepped(builder, gradient=1.0) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.2, 1.0])
+def test_groups_of_adamw(decay: float) -> None:
+    """Without a gradient only the decay moves a weight: by the factor 1 - rate * decay."""
+    groups = [{"params": ["norm"], "weight_decay": decay, "learning_rate": 0.5}]
+    builder = build(optimizer={"type": "AdamW", "weight_decay": 0.1, "param_groups": groups})
+    assert stepped(builder) == pytest.approx((1.9, 2 - 0.5 * decay))
+    only_rate = build(
+        optimizer={"type": "AdamW", "weight_decay": 0.1, "param_groups": [{"params": ["pl"], "learning_rate": 0.5}]}
+    )
+    assert stepped(only_rate) == pytest.approx((1.95, 2))
+
+
+def test_groups_know_the_published_names() -> None:
+    builder = build(optimizer={"type": "SGD", "param_groups": [{"params": ["head.x"], "learning_rate": 0}]})
+    model = Two()
+    optimizer = builder(0.5, model, lambda name: f"head.x.{name}" if name == "norm" else name)
+    (model.plain.sum() + model.norm.sum()).backward()
+    optimizer.step()
+    assert (model.plain.numpy() == 1.5).all()
+    assert (model.norm.numpy() == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (
+            [{"params": ["backbon"]}],
+            "0.params: no parameter's name contains backbon; expected parts of names, which begin",
+        ),
+        ([{"params": []}], "0.params: no parameter's name contains nothing"),
+        ([{"params": ["n"]}, {"params": ["norm"]}], "1.params: norm is in group 0 as well; name it in one"),
+        ([{"learning_rate": 1}], "0.params: required, not given"),
+        ([{"params": ["n"], "lr": 1}], "0.lr: no option"),
+        ([{"params": ["n"], "learning_rate": -1}], "0.learning_rate: expected at least 0, found -1"),
+    ],
+    ids=str,
+)
+def test_wrong_groups(groups: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        stepped(build(optimizer={"type": "SGD", "param_groups": groups}))
+    assert str(error.value).startswith(f"OptimizerBuilder.optimizer.param_groups.{message}")
+
+
 def test_adamw_decays_by_its_own_option(caplog: pytest.LogCaptureFixture) -> None:
     assert stepped(build(optimizer={"type": "AdamW", "weight_decay": 0.1})) == pytest.approx((1.9, 2))
     assert stepped(build(optimizer={"type": "AdamW"})) == pytest.approx((1.99, 2))

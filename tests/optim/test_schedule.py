@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.optim.schedule import CosineDecay, LearningRate, LinearWarmup, PiecewiseDecay
+from ppdet.optim.schedule import CosineDecay, ExpWarmup, LearningRate, LinearWarmup, PiecewiseDecay
 from tests.references.schedules import cosine_with_warmup, piecewise
 
 
@@ -38,6 +38,31 @@ def test_piecewise(warmup):
 
 
 def test_one_warmup_and_one_decay_at_most():
-    for schedulers in ([CosineDecay(), PiecewiseDecay()], [LinearWarmup(), LinearWarmup()]):
+    for schedulers in ([CosineDecay(), PiecewiseDecay()], [LinearWarmup(), ExpWarmup()]):
         with pytest.raises(UserError, match=r"LearningRate\.schedulers: expected at most one"):
             LearningRate(0.1, schedulers)
+
+
+def test_power_warmup_and_a_plateau_at_the_end() -> None:
+    """Two epochs of warm-up, eight of cosine and three at the lowest rate, four steps each."""
+    schedule = LearningRate(0.2, [CosineDecay(13, 0.25, last_plateau_epochs=3), ExpWarmup(epochs=2)])
+    rising = [0.2 * (step / 8) ** 2 for step in range(8)]
+    assert [schedule.at(step, 4) for step in range(8)] == pytest.approx(rising, rel=1e-12)
+    assert [rising[0], rising[4], rising[6]] == pytest.approx([0, 0.05, 0.1125])
+    falling = {8: 0.2, 16: 0.05 + 0.15 * (1 + 0.5**0.5) / 2, 24: 0.125, 32: 0.05 + 0.15 * (1 - 0.5**0.5) / 2}
+    for step, rate in falling.items():
+        assert schedule.at(step, 4) == pytest.approx(rate, rel=1e-12), step
+    assert {schedule.at(step, 4) for step in range(40, 60)} == {0.05}
+    assert schedule.at(39, 4) > 0.05
+
+
+def test_other_powers_and_lengths_of_the_warmup() -> None:
+    assert LearningRate(1.0, [ExpWarmup(steps=4, power=3)]).at(1, 10) == 1 / 64
+    assert LearningRate(1.0, [ExpWarmup()]).at(500, 10) == 0.25  # of 1000 steps
+    assert LearningRate(1.0, [CosineDecay(10, use_warmup=False), ExpWarmup()]).at(0, 10) == 1.0
+
+
+def test_a_plateau_without_warmup_and_one_that_is_everything() -> None:
+    rates = [LearningRate(1.0, [CosineDecay(4, 0.5, last_plateau_epochs=2)]).at(step, 1) for step in range(5)]
+    assert rates == pytest.approx([1.0, 0.75, 0.5, 0.5, 0.5])
+    assert LearningRate(1.0, [CosineDecay(4, 0.5, last_plateau_epochs=9)]).at(0, 1) == 0.5

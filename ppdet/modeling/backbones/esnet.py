@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated
 
 import paddle
 from paddle import nn
 
 from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import register
-from ppdet.modeling.backbones.base import Backbone
+from ppdet.modeling.backbones.base import Backbone, RateFactors
 from ppdet.modeling.layers import Act, ConvNormAct, SqueezeExcite, height_width, make_divisible
 
 _BLOCKS = (3, 7, 3)  # blocks in the stages named 2, 3 and 4
@@ -79,12 +79,10 @@ class ESNet(Backbone):
         act: the activation function.
         feature_maps: the blocks whose outputs are returned, by number.
         channel_ratio: width inside each block, relative to that of its output.
+        freeze_at: index of the last stage that is not trained, among stem with stage 2, stage 3, stage 4; -1 for none.
+        freeze_norm: keep all norms as they are, and normalize with their running statistics.
+        lr_mult_list: factors of the learning rate of these stages; the last one is for all further stages.
     """
-
-    fixed_options: ClassVar[dict[str, Any]] = {
-        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]],
-        "freeze_at": Literal[-1],
-    }
 
     def __init__(
         self,
@@ -94,6 +92,9 @@ class ESNet(Backbone):
         channel_ratio: Annotated[
             Sequence[Annotated[float, Range(0, 4, exclude="low")]], Length(sum(_BLOCKS))
         ] = _CHANNEL_RATIO,
+        freeze_at: Annotated[int, Range(-1, 2)] = -1,
+        freeze_norm: bool = False,
+        lr_mult_list: RateFactors = (1.0,),
     ):
         super().__init__()
         self.feature_maps = tuple(feature_maps)
@@ -113,6 +114,10 @@ class ESNet(Backbone):
                     self.out_strides.append(8 * 2**stage)
                 index += 1
             setattr(self, f"stage{stage + 2}", nn.Sequential(*blocks))
+        self.restrict_training(freeze_at, freeze_norm, lr_mult_list)
+
+    def stages(self) -> list[list[nn.Layer]]:
+        return [[self.stem, self.stage2], [self.stage3], [self.stage4]]
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
         x = self.max_pool(self.stem(image))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 import paddle
 from paddle import nn
 
 from ppdet.core.ranges import Ascending, Length, Range
 from ppdet.core.registry import register
-from ppdet.modeling.backbones.base import Backbone
+from ppdet.modeling.backbones.base import Backbone, RateFactors
 from ppdet.modeling.layers import Act, ConvNormAct, DepthwiseSeparable, make_divisible
 
 # kernel, in, out, stride, squeeze-and-excite; widths at scale 1
@@ -33,18 +33,19 @@ class LCNet(Backbone):
         scale: factor of all widths.
         feature_maps: the features that are returned, by number.
         act: the activation function.
+        freeze_at: index of the last stage not trained, among conv1 with blocks2, blocks3, … blocks6; -1 for none.
+        freeze_norm: keep all norms as they are, and normalize with their running statistics.
+        lr_mult_list: factors of the learning rate of these stages; the last one is for all further stages.
     """
-
-    fixed_options: ClassVar[dict[str, Any]] = {
-        "lr_mult_list": Sequence[Annotated[float, Range(1, 1)]],
-        "freeze_at": Literal[-1],
-    }
 
     def __init__(
         self,
         scale: Annotated[float, Range(0, 16, exclude="low")] = 1.0,
         feature_maps: Annotated[Sequence[Literal[2, 3, 4, 5]], Length(1, 4), Ascending()] = (3, 4, 5),
         act: Act = "hard_swish",
+        freeze_at: Annotated[int, Range(-1, 4)] = -1,
+        freeze_norm: bool = False,
+        lr_mult_list: RateFactors = (1.0,),
     ):
         super().__init__()
         self.feature_maps = tuple(feature_maps)
@@ -60,6 +61,10 @@ class LCNet(Backbone):
         widths = {2: 64, 3: 128, 4: 256, 5: 512}
         self.out_channels = [make_divisible(widths[i] * scale) for i in self.feature_maps]
         self.out_strides = [2**i for i in self.feature_maps]
+        self.restrict_training(freeze_at, freeze_norm, lr_mult_list)
+
+    def stages(self) -> list[list[nn.Layer]]:
+        return [[self.conv1, self.blocks2], [self.blocks3], [self.blocks4], [self.blocks5], [self.blocks6]]
 
     def forward(self, image: paddle.Tensor) -> list[paddle.Tensor]:
         x = self.blocks2(self.conv1(image))

@@ -38,6 +38,7 @@ def _contiguous(x: paddle.Tensor) -> paddle.Tensor:
 class _Depthwise(PyLayer):
     @staticmethod
     def forward(ctx: Any, x: paddle.Tensor, weight: paddle.Tensor, stride: int) -> paddle.Tensor:
+        ctx.trained = not x.stop_gradient, not weight.stop_gradient
         x = _contiguous(x)
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
@@ -47,13 +48,16 @@ class _Depthwise(PyLayer):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor | None, paddle.Tensor | None]:
         x, weight = ctx.saved_tensor()
         grad = _contiguous(grad)
-        grad_x, grad_weight = paddle.empty_like(x), paddle.empty_like(weight)
-        flipped = np.ascontiguousarray(_view(weight)[:, 0, ::-1, ::-1])
-        _kernels().correlate(_view(grad), flipped, _view(grad_x), ctx.stride, 1)
-        _kernels().weight_gradient(_view(x), _view(grad), _view(grad_weight)[:, 0], ctx.stride)
+        grad_x = paddle.empty_like(x) if ctx.trained[0] else None
+        grad_weight = paddle.empty_like(weight) if ctx.trained[1] else None
+        if grad_x is not None:
+            flipped = np.ascontiguousarray(_view(weight)[:, 0, ::-1, ::-1])
+            _kernels().correlate(_view(grad), flipped, _view(grad_x), ctx.stride, 1)
+        if grad_weight is not None:
+            _kernels().weight_gradient(_view(x), _view(grad), _view(grad_weight)[:, 0], ctx.stride)
         return grad_x, grad_weight
 
 
@@ -64,6 +68,7 @@ class _NormAct(PyLayer):
     def forward(
         ctx: Any, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, norm: nn.BatchNorm2D, hard_swish: bool
     ) -> paddle.Tensor:
+        ctx.trained = [not tensor.stop_gradient for tensor in (x, weight, bias)]
         x = _contiguous(x)
         mean, variance = np.empty((2, x.shape[1]), np.float32)
         _kernels().batch_statistics(_planes(x), mean, variance)
@@ -80,12 +85,12 @@ class _NormAct(PyLayer):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
+    def backward(ctx: Any, grad: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
         x, weight, bias = ctx.saved_tensor()
         grads = [paddle.empty_like(tensor) for tensor in (x, weight, bias)]
         inputs = (_planes(x), _planes(_contiguous(grad)), *ctx.statistics, _view(weight), _view(bias), ctx.hard_swish)
         _kernels().norm_act_gradient(*inputs, _planes(grads[0]), _view(grads[1]), _view(grads[2]))
-        return tuple(grads)
+        return tuple(tensor if trained else None for tensor, trained in zip(grads, ctx.trained, strict=True))
 
 
 def _planes(x: paddle.Tensor) -> np.ndarray:
@@ -96,7 +101,7 @@ class CpuConvNormAct(ConvNormAct):
     """ConvNormAct that trains through the loops. Values differ by rounding; evaluation uses Paddle's operators."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        if not self.training or self.act not in (None, F.hardswish):
+        if not self.training:
             return super().forward(x)
         conv, norm = self.conv, self.norm
         if 1 < conv._groups == conv._in_channels == conv._out_channels:
@@ -106,7 +111,12 @@ class CpuConvNormAct(ConvNormAct):
             x = _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
         else:
             x = conv(x)
-        return _NormAct.apply(x, norm.weight, norm.bias, norm, self.act is F.hardswish)
+        hard_swish = self.act is F.hardswish
+        if norm._use_global_stats:
+            x, hard_swish = norm(x), False
+        else:
+            x = _NormAct.apply(x, norm.weight, norm.bias, norm, hard_swish)
+        return x if self.act is None or hard_swish else self.act(x)
 
 
 def use_cpu_kernels(model: nn.Layer, threads: int = 0) -> None:
