@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -86,15 +87,15 @@ def file_names(text: str) -> list[str]:
     address = urlsplit(text)
     query = parse_qs(address.query).get("d")  # /data/local-files/?d=folder/a.jpg
     path = query[0] if query else unquote(address.path)
-    path = path.lstrip("/").removeprefix("data/upload/")
-    name = path.rpartition("/")[2]
-    return list(dict.fromkeys([path, name, _UPLOAD.sub("", name)]))
+    paths = [each.lstrip("/").removeprefix("data/upload/") for each in (path, text)]  # a path may have #, ? or %
+    names = [(each, name, _UPLOAD.sub("", name)) for each in paths for name in [each.rpartition("/")[2]]]
+    return list(dict.fromkeys(chain(*names)))
 
 
 def _image_name(task: Entry) -> str:
     data = task.values["data"]
     texts = [value for value in data.values() if isinstance(value, str)] if isinstance(data, dict) else []
-    found = [text for text in texts if file_names(text)[0].lower().endswith(SUFFIXES)]
+    found = [text for text in texts if any(name.lower().endswith(SUFFIXES) for name in file_names(text))]
     if not found:
         raise task.wrong("data", "the path of an image; correct the export")
     return found[0]

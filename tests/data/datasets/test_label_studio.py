@@ -92,6 +92,14 @@ def test_names_of_images(text: str, name: str) -> None:
     assert name in file_names(text)
 
 
+@pytest.mark.parametrize("name", ["#1.png", "50%.png", "who?.png", "%41.png"])
+def test_names_that_are_no_addresses(name: str, tmp_path: Path) -> None:
+    dataset = write(tmp_path, [studio_task(f"/data/upload/1/0a1b2c3d-{name}", [studio_result(BOX, SIZE)])])
+    (tmp_path / "images" / name).touch()
+    (record,) = dataset.load().records
+    assert Path(record.im_file) == tmp_path / "images" / name
+
+
 def test_shapes_that_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     results = [
         studio_result(BOX, SIZE),
