@@ -15,80 +15,67 @@ from ppdet.report.galleries import Scene
 from ppdet.report.source import Evaluated
 
 _OCTAVES = tuple(2.0**power for power in range(3, 11))  # sides in pixels at which sizes are told apart
-_LEAST_BUCKET = 0.05  # of the objects; smaller ones join the next
+_LEAST_PART = 0.05  # of the objects on either side of a size
 _MOST_OF_ALL = 0.8  # of the objects, for a group that says something
+_LEAST_OBJECTS = 10  # of a class, for its AP to say something
 _SMALL = 64  # pixels; larger objects are never called small
 _CROWDS = (2, 5, 10, 20)  # boxes in an image
 _LONG = 3.0  # times as long as the other side
 DRAWN_AT = 0.5  # the threshold that `ppdet infer` draws with
 
 
-class Bucket(NamedTuple):
-    """Objects whose square root of the area is from `low` to below `high`, in pixels."""
+class Members(NamedTuple):
+    """Objects that have something in common: see `Group`. objects: their positions."""
 
-    low: float
-    high: float
-
-    @property
-    def name(self) -> str:
-        if self.low == 0:
-            return f"smaller than {self.high:.0f} pixels"
-        return (
-            f"of {self.low:.0f} pixels or more"
-            if self.high == np.inf
-            else f"of {self.low:.0f} to {self.high:.0f} pixels"
-        )
-
-    def holds(self, sides: np.ndarray) -> np.ndarray:
-        return np.asarray((sides >= self.low) & (sides < self.high))
-
-
-def size_buckets(sides: np.ndarray) -> list[Bucket]:
-    """Buckets by factors of 2 that together hold all sizes, and each at least a part of them.
-
-    sides: [N] float, square roots of the objects' areas in pixels.
-    """
-    edges, least = [0.0], _LEAST_BUCKET * len(sides)
-    for edge in _OCTAVES:
-        if ((sides >= edges[-1]) & (sides < edge)).sum() >= max(least, 1) and (sides >= edge).sum() >= max(least, 1):
-            edges.append(edge)
-    return [Bucket(*pair) for pair in zip(edges, [*edges[1:], np.inf], strict=True)]
+    kind: str
+    name: str
+    objects: np.ndarray
+    is_small: bool = False
 
 
 def groups(scene: Scene) -> list[Group]:
     """The objects by class, size, both, crowd and shape, as far as a group is not nearly everything."""
-    truth = scene.case.truth
-    counts, lost = truth.counts, scene.lost
-    found = []
-    for kind, name, members, is_small in _memberships(scene):
-        members = members & counts
-        whole = int(members.sum())
-        if 0 < whole <= _MOST_OF_ALL * counts.sum():
-            found.append(Group(kind, name, Share(int((members & lost).sum()), whole), is_small))
-    return found
+    most = _MOST_OF_ALL * scene.case.truth.counts.sum()
+    return [
+        Group(kind, name, Share(int(scene.lost[objects].sum()), len(objects)), is_small)
+        for kind, name, objects, is_small in _memberships(scene)
+        if 0 < len(objects) <= most
+    ]
 
 
-def _memberships(scene: Scene) -> Iterator[tuple[str, str, np.ndarray, bool]]:
-    """(kind, name, [N] bool, whether these are the smallest) of every group."""
+def _memberships(scene: Scene) -> Iterator[Members]:
     truth = scene.case.truth
-    sides, of_class = np.sqrt(np.prod(truth.xywh[:, 2:], axis=1)), truth.class_index
-    buckets = size_buckets(sides[truth.counts])
-    buckets = buckets if len(buckets) > 1 else []
-    inside = [bucket.holds(sides) for bucket in buckets]
-    small = [bucket.low == 0 and bucket.high <= _SMALL for bucket in buckets]
-    for index, name in enumerate(scene.names):
-        mine = of_class == index
-        yield "class", f"`{name}`", mine, False
-        for bucket, members, is_small in zip(buckets, inside, small, strict=True):
-            yield "class and size", f"`{name}` {bucket.name}", members & mine, is_small
-    for bucket, members, is_small in zip(buckets, inside, small, strict=True):
-        yield "size", f"objects {bucket.name}", members, is_small
-    crowd = np.bincount(truth.image[truth.counts], minlength=len(truth.im_ids))[truth.image]
-    for count in _CROWDS:
-        yield "crowd", f"objects in images with {count} boxes or more", crowd >= count, False
+    objects = np.flatnonzero(truth.counts)
     width, height = truth.xywh[:, 2], truth.xywh[:, 3]
-    yield "shape", f"objects more than {_LONG:.0f} times as wide as high", width > _LONG * height, False
-    yield "shape", f"objects more than {_LONG:.0f} times as high as wide", height > _LONG * width, False
+    sides = np.sqrt(width * height)
+    edges = size_edges(sides[objects])
+    yield from _by_size("size", "objects", objects, sides, edges)
+    for index, name in enumerate(scene.names):
+        mine = objects[truth.class_index[objects] == index]
+        yield Members("class", f"`{name}`", mine)
+        yield from _by_size("class and size", f"`{name}`", mine, sides, edges)
+    crowd = np.bincount(truth.image[objects], minlength=len(truth.im_ids))[truth.image[objects]]
+    for count in _CROWDS:
+        yield Members("crowd", f"objects in images with {count} boxes or more", objects[crowd >= count])
+    for name, long, short in (("wide as high", width, height), ("high as wide", height, width)):
+        far = long[objects] > _LONG * short[objects]
+        yield Members("shape", f"objects more than {_LONG:.0f} times as {name}", objects[far])
+
+
+def size_edges(sides: np.ndarray) -> list[float]:
+    """The sizes in pixels, by factors of 2, that have at least a part of all objects on either side.
+
+    sides: [n] float, square roots of the objects' areas in pixels.
+    """
+    below = [(edge, float(np.mean(sides < edge))) for edge in _OCTAVES] if len(sides) else []
+    return [edge for edge, share in below if _LEAST_PART <= share <= 1 - _LEAST_PART]
+
+
+def _by_size(kind: str, name: str, objects: np.ndarray, sides: np.ndarray, edges: Sequence[float]) -> Iterator[Members]:
+    for edge in edges:
+        is_below = sides[objects] < edge
+        yield Members(kind, f"{name} smaller than {edge:.0f} pixels", objects[is_below], edge <= _SMALL)
+        yield Members(kind, f"{name} of {edge:.0f} pixels or more", objects[~is_below])
 
 
 def confusions(scene: Scene) -> list[Taken]:
@@ -167,13 +154,14 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
 
 
 def _class_scores(evaluated: Evaluated, scene: Scene) -> list[ClassScore]:
+    objects = scene.case.truth.per_class()
     training = (
         np.bincount(box_classes(evaluated.training.records), minlength=len(scene.names)) if evaluated.training else None
     )
     return [
         ClassScore(name, interval.value, interval.high, None if training is None else int(training[index]))
         for index, (name, interval) in enumerate(zip(scene.names, scene.analysis.class_intervals, strict=True))
-        if np.isfinite(interval.high)
+        if np.isfinite(interval.high) and objects[index] >= _LEAST_OBJECTS
     ]
 
 

@@ -68,14 +68,15 @@ def _missed(evidence: Evidence) -> Iterator[Sentence]:
 
 
 def worst_group(evidence: Evidence) -> Group | None:
-    """The group with the most misses beyond what other objects would have in its place; None if none stands out."""
-    best, most = None, 0.0
+    """The group that tells missed objects from found ones best, by chi-squared; None if none stands out."""
+    best, most, missed = None, 0.0, evidence.missed.value
     for group in evidence.groups:
         rest = _rest(evidence, group)
-        excess = group.missed.part - group.missed.whole * rest.value
         enough = group.missed.part >= max(_FEW, _LEAST_OF_MISSED * evidence.missed.part)
-        if enough and group.missed.exceeds(rest) and excess > most:
-            best, most = group, excess
+        if enough and group.missed.exceeds(rest):
+            spread = missed * (1 - missed) * (1 / group.missed.whole + 1 / rest.whole)
+            if (found := (group.missed.value - rest.value) ** 2 / spread) > most:
+                best, most = group, found
     return best
 
 
@@ -126,9 +127,9 @@ def _weak_classes(evidence: Evidence) -> Iterator[Sentence]:
     text = f"{names}{more}: AP below the mean of all classes, {100 * mean:.1f}, beyond noise."
     advice = "Sort the table by AP; look at the labels and pictures of these classes."
     if few:
-        counts = ", ".join(f"{each.training_boxes} boxes of `{each.name}`" for each in few[:_MOST])
+        counts = ", ".join(f"{each.training_boxes or 'no'} boxes of `{each.name}`" for each in few[:_MOST])
         middle = f"of the middle class {statistics.median(boxes):.0f}"
-        advice = f"The training set has only {counts}, {middle}: add images of them."
+        advice = f"The training set has {counts}, {middle}: add images of them."
     weight = sum(mean - each.AP for each in weak) / len(evidence.classes)
     yield Sentence(weight, text, advice, "classes")
 

@@ -6,22 +6,24 @@ import numpy as np
 import pytest
 
 from ppdet.report.evidence import Share, Taken, Trained
-from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes, size_buckets, trained
+from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes, size_edges, trained
 from tests.support.evaluated import make_evaluated, make_records, make_scene
 
 BIG, SMALL, AWAY = [20, 20, 120, 120], [5, 5, 15, 15], [150, 150, 190, 190]
 
 
-def test_size_buckets_hold_everything_and_are_not_small() -> None:
-    sides = np.array([10.0] * 40 + [40.0] * 2 + [100.0] * 40 + [5000.0] * 18)
-    buckets = size_buckets(sides)
-    assert [bucket.name for bucket in buckets] == [
-        "smaller than 16 pixels",
-        "of 16 to 128 pixels",
-        "of 128 pixels or more",
+def test_sizes_that_tell_objects_apart() -> None:
+    assert size_edges(np.array([10.0] * 40 + [40.0] * 2 + [100.0] * 40 + [5000.0] * 18)) == [
+        16,
+        32,
+        64,
+        128,
+        256,
+        512,
+        1024,
     ]
-    assert [int(bucket.holds(sides).sum()) for bucket in buckets] == [40, 42, 18]
-    assert len(size_buckets(np.full(5, 30.0))) == 1
+    assert size_edges(np.array([10.0] * 2 + [40.0] * 98)) == []
+    assert size_edges(np.empty(0)) == []
 
 
 def test_groups_count_what_is_missed() -> None:
@@ -32,7 +34,8 @@ def test_groups_count_what_is_missed() -> None:
     assert found["objects smaller than 16 pixels"].missed == Share(2, 2)
     assert found["objects smaller than 16 pixels"].is_small
     assert found["`b` smaller than 16 pixels"].missed == Share(1, 1)
-    assert not found["`b` of 16 to 64 pixels"].is_small
+    assert found["`b` of 16 pixels or more"].missed == Share(0, 2)
+    assert not found["`b` of 16 pixels or more"].is_small
     assert "objects in images with 2 boxes or more" not in found  # 5 of 6 are: nearly everything
 
 

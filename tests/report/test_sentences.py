@@ -65,10 +65,13 @@ def test_groups_that_do_not_stand_out(missed: Share, others: Share) -> None:
     assert worst_group(replace(NOTHING, missed=everything, groups=[Group("class", "`a`", missed)])) is None
 
 
-def test_of_two_groups_the_one_with_more_misses_beyond_the_others() -> None:
-    small, all_small = Group("class", "`a`", Share(20, 25)), Group("size", "small", Share(45, 60), is_small=True)
-    evidence = replace(NOTHING, missed=Share(50, 500), groups=[small, all_small])
-    assert worst_group(evidence) == all_small
+def test_of_several_groups_the_one_that_tells_missed_from_found_best() -> None:
+    narrow, fitting = Group("class", "`a`", Share(20, 25)), Group("size", "small", Share(45, 60), is_small=True)
+    wide = Group("crowd", "objects in crowds", Share(49, 250))
+    evidence = replace(NOTHING, missed=Share(50, 500), groups=[narrow, fitting, wide])
+    assert worst_group(evidence) == fitting
+    assert worst_group(replace(evidence, groups=[narrow, wide])) == narrow
+    assert worst_group(replace(evidence, groups=[wide])) == wide
 
 
 def test_few_misses_are_not_worth_a_sentence() -> None:
@@ -108,7 +111,7 @@ def test_classes_behind_the_others() -> None:
     classes = scores(("a", 0.6, 0.7, 900), ("b", 0.6, 0.7, 800), ("nut", 0.1, 0.3, 40), ("d", 0.5, 0.6, 700))
     found = only(replace(NOTHING, classes=classes), "beyond noise")
     assert found.text == "`nut` (10.0): AP below the mean of all classes, 45.0, beyond noise."
-    assert found.advice == "The training set has only 40 boxes of `nut`, of the middle class 750: add images of them."
+    assert found.advice == "The training set has 40 boxes of `nut`, of the middle class 750: add images of them."
     assert found.weight == pytest.approx(0.35 / 4)
     frequent = only(replace(NOTHING, classes=[each._replace(training_boxes=500) for each in classes]), "nut")
     unknown = only(replace(NOTHING, classes=[each._replace(training_boxes=None) for each in classes]), "nut")
