@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -81,6 +81,7 @@ class Evaluator:
         num_images: about how many images there are.
         batch_size: smaller batches are padded to this size; 0: never.
         graphs: the inference graphs of one evaluation after the other.
+        watch: sees the detections of each call on rank 0, before they are scored.
     """
 
     loader: Loader
@@ -89,10 +90,14 @@ class Evaluator:
     num_images: int
     batch_size: int = 0
     graphs: Graphs = field(default_factory=Graphs)
+    watch: Callable[[Sequence[ImageDetections]], None] | None = None
 
     def __call__(self, model: PicoDet) -> dict[str, float]:
         """Returns the metric's numbers for `model`, on every rank. Puts the model in evaluation mode."""
-        return self.score(self.detect(model))
+        detections = self.detect(model)
+        if self.watch and distributed.rank() == 0:
+            self.watch(detections)
+        return self.score(detections)
 
     def detect(self, model: PicoDet, batches: Generator[Batch, None, None] | None = None) -> list[ImageDetections]:
         """Returns the detections of all images, on every rank.

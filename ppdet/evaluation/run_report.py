@@ -73,22 +73,31 @@ def run_facts(session: Session, dataset: Dataset, results: Path | None, command:
         results: the file of the detections; None: the model ran.
         command: the command line.
     """
-    versions = f"ppdet {__version__}, Paddle {paddle.__version__}, Python {platform.python_version()}"
-    model = ("detections", _with_checksum(results)) if results else ("weights", _weights(session))
+    model = (
+        ("detections", _with_checksum(results)) if results else ("weights", stated_weights(session.settings.weights))
+    )
     return [
         ("command", command),
         ("date", time.strftime("%Y-%m-%d %H:%M %z")),
         ("config", session.settings.filename),
         model,
         ("data set", str(dataset.anno_file or dataset.root)),
+        *machine_facts(session),
+    ]
+
+
+def machine_facts(session: Session) -> list[tuple[str, str]]:
+    """Lines about the device and the versions of a run."""
+    versions = f"ppdet {__version__}, Paddle {paddle.__version__}, Python {platform.python_version()}"
+    return [
         ("device", session.device),
         ("versions", f"{versions}, NumPy {np.__version__}, OpenCV {cv2.__version__}"),
         ("system", platform.platform()),
     ]
 
 
-def _weights(session: Session) -> str:
-    spec = session.settings.weights or ""
+def stated_weights(spec: str | None) -> str:
+    """The file of weights and its checksum. spec: a file, a name or a URL; None or "": no weights."""
     return _with_checksum(resolve_weights(spec)) if spec else "none"
 
 

@@ -17,7 +17,7 @@ from ppdet.report.source import Evaluated
 from ppdet.report.tables import class_table
 
 _PICTURES = 3_000_000  # bytes of all pictures; with everything else the page stays below 5 MB
-_TITLES = {
+TITLES = {
     "AP": "AP, mean of IoU 0.50 to 0.95",
     "AP50": "AP at IoU 0.50",
     "AP75": "AP at IoU 0.75",
@@ -68,7 +68,7 @@ def page_content(
         "headline": f"{main['name']} {100 * (main['value'] or 0):.1f}",
         "subtitle": f"{numbers['images']:,} images, {numbers['objects']:,} objects, {len(names)} classes; in %",
         "num_images": numbers["images"],
-        "scores": [{**each, "title": _TITLES.get(each["name"], each["name"])} for each in numbers["scores"]],
+        "scores": [{**each, "title": TITLES.get(each["name"], each["name"])} for each in numbers["scores"]],
         "sections": _sections(parts),
         "sentences": numbers["sentences"],
         "class_columns": columns,

@@ -77,9 +77,14 @@ def save(drawn: Any, path: Path) -> str:
     """Writes the figure as the PNG `path`; returns its SVG markup for the page. Call it inside of `figure`."""
     save_png(drawn, path)
     drawn.set_layout_engine("none")  # it is laid out already, which takes longer than drawing
+    return svg(drawn, path.stem)
+
+
+def svg(drawn: Any, name: str) -> str:
+    """The figure's SVG markup for the page. Call it inside of `figure`. name: see `page_markup`."""
     text = io.StringIO()
     drawn.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return page_markup(text.getvalue(), path.stem)
+    return page_markup(text.getvalue(), name)
 
 
 def save_png(drawn: Any, path: Path) -> None:

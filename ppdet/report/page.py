@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def render(content: Mapping[str, Any]) -> str:
+def render(content: Mapping[str, Any], template: str = "report.html", scripts: Sequence[str] = ("report.js",)) -> str:
     """The page as HTML.
 
     Args:
-        content: the values that templates/report.html names. Texts are escaped; `Markup` is taken as it is.
+        content: the values that the template names. Texts are escaped; `Markup` is taken as it is.
+        template: its file in templates/.
+        scripts: files there, which run one after the other.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -28,13 +30,13 @@ def render(content: Mapping[str, Any]) -> str:
     environment.filters |= {"percent": percent, "emphasized": emphasized}
     # JSON takes NaN for a number, browsers do not. The escapes of `tojson` keep "</script>" from ending the script.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "sort_keys": False, "separators": (",", ":")}
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in scripts)
     assets = {
         "style": markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "script": markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
-    text: str = environment.get_template("report.html").render({**content, **assets})
+    text: str = environment.get_template(template).render({**content, **assets})
     return text
 
 

@@ -53,12 +53,12 @@ class Part(NamedTuple):
 
 def draw_parts(folder: Path, evaluated: Evaluated, scene: Scene, numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The sections for the template; their plots go to the folder."""
-    training = evaluated.training.records if evaluated.training else ()
+    sets = {"evaluated": scene.records} | ({"training": evaluated.training.records} if evaluated.training else {})
     parts = (
         _errors(folder, numbers["errors"]),
         _buckets(folder, numbers["buckets"]),
         _calibration(folder, numbers["calibration"]),
-        _dataset(folder, scene.names, scene.records, training),
+        dataset_part(folder, scene.names, sets, _about_sets(sets)),
     )
     return [part._asdict() for part in parts]
 
@@ -110,12 +110,23 @@ def _calibration(folder: Path, found: Mapping[str, Any]) -> Part:
     return Part("calibration", "Calibration", about, [shown])
 
 
-def _dataset(folder: Path, names: Sequence[str], here: Sequence[Record], training: Sequence[Record]) -> Part:
-    """Classes, sizes and numbers of boxes, beside those of the training set if it is known."""
-    sets = {"evaluated": here, **({"training": training} if training else {})}
+def _about_sets(sets: Mapping[str, Sequence[Record]]) -> str:
+    about = f"The {len(sets['evaluated']):,} images that were evaluated"
+    return about + (f", beside the {len(sets['training']):,} of the training set." if "training" in sets else ".")
+
+
+def dataset_part(folder: Path, names: Sequence[str], sets: Mapping[str, Sequence[Record]], about: str) -> Part:
+    """Classes, sizes and numbers of boxes.
+
+    Args:
+        folder: where the plots go.
+        names: of the classes.
+        sets: the images by the name of their set; the classes are those of the first one.
+        about: the text above.
+    """
     sides = {name: box_sides(records) for name, records in sets.items()}
     crowds = {name: np.array([len(record.gt_bbox) for record in records]) for name, records in sets.items()}
-    counts = np.bincount(box_classes(here), minlength=len(names)).tolist()
+    counts = np.bincount(box_classes(next(iter(sets.values()))), minlength=len(names)).tolist()
     everything = np.concatenate([*sides.values(), [8, 256]])
     edges = np.geomspace(max(everything.min(), 1) / 1.05, everything.max() * 1.05, 28)
     most = max(int(each.max(initial=0)) for each in crowds.values())
@@ -129,6 +140,4 @@ def _dataset(folder: Path, names: Sequence[str], here: Sequence[Record], trainin
     with figure(3.6, 2.9) as (drawn, axes):
         plots.histogram(axes, crowds, np.arange(most + 2) - 0.5, "boxes in an image", "boxes")
         shown.append(save(drawn, folder / "dataset_boxes.png"))
-    about = f"The {len(here):,} images that were evaluated"
-    about += f", beside the {len(training):,} of the training set." if training else "."
     return Part("dataset", "Data set", about, [markup(each) for each in shown])

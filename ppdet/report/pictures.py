@@ -121,14 +121,20 @@ def _draw_file(pictures: Sequence[Picture]) -> list[bytes]:
         image = cv2.cvtColor(read_in_time(pictures[0].file, pictures[0].size), cv2.COLOR_RGB2BGR)
     except UserError:
         return [b""] * len(pictures)
-    return [_encoded(draw_one(image, picture)) for picture in pictures]
+    return [encode(draw_one(image, picture)) for picture in pictures]
 
 
-def _encoded(view: np.ndarray) -> bytes:
+def encode(view: np.ndarray) -> bytes:
+    """The picture [h, w, 3] uint8 BGR as a small JPEG."""
     return bytes(cv2.imencode(".jpg", view, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes())
 
 
 def _uri(data: bytes, budget: Budget) -> str:
     if not data or not budget.take(len(data) * 4 // 3):
         return ""
+    return data_uri(data)
+
+
+def data_uri(data: bytes) -> str:
+    """The address of a JPEG inside of the page."""
     return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"

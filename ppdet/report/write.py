@@ -17,13 +17,15 @@ from ppdet.report.source import Evaluated
 from ppdet.utils.staging import staged
 
 
+def missing_library() -> str | None:
+    """The first library of the pages that is not installed."""
+    return next((name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None), None)
+
+
 def require_report(folder: Path) -> None:
     """Raises UserError, before the evaluation takes its time, if a library is missing or the folder not writable."""
-    for name in ("jinja2", "matplotlib"):
-        if importlib.util.find_spec(name) is None:
-            raise UserError(
-                f'--report: {name} is not installed; pip install {name}, or in a clone pip install ".[report]"'
-            )
+    if name := missing_library():
+        raise UserError(f'--report: {name} is not installed; pip install {name}, or in a clone pip install ".[report]"')
     with staged(folder, "--report"):
         pass
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+METRICS = "metrics.jsonl"
 Row = dict[str, float]
 _NOT_A_SCORE = ("kind", "updates", "epoch")
 

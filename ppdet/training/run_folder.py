@@ -16,19 +16,20 @@ from ppdet.core.errors import UserError
 from ppdet.data.loading.batch_sheet import SHEETS
 from ppdet.deploy.files import atomic_write
 from ppdet.runtime import distributed
+from ppdet.training.callbacks.page import BOXES, PAGE
 from ppdet.training.callbacks.results import PLOT, TABLE
 from ppdet.training.callbacks.run_files import IDS
 from ppdet.training.callbacks.tensorboard import FOLDER as TENSORBOARD
 from ppdet.training.callbacks.visualdl import FOLDER as VISUALDL
 from ppdet.training.checkpoint import TrainingPosition
 from ppdet.training.checkpoint_folder import checkpoints_beyond
+from ppdet.training.epoch_table import METRICS
 from ppdet.utils.folder_lock import folder_lock
 
 logger = logging.getLogger(__name__)
 
-METRICS = "metrics.jsonl"
 _CONFIG = "config.yml"
-_OF_A_RUN = (METRICS, _CONFIG, *SHEETS, TABLE, PLOT, IDS)
+_OF_A_RUN = (METRICS, _CONFIG, *SHEETS, TABLE, PLOT, PAGE, BOXES, IDS)
 _FOLDERS_OF_A_RUN = (TENSORBOARD, VISUALDL)
 
 

@@ -36,7 +36,9 @@ from ppdet.training.callbacks import (
     Tolerant,
     begin_all,
     build_loggers,
+    tell_detections,
 )
+from ppdet.training.callbacks.page import Watched, training_page
 from ppdet.training.callbacks.results import PLOT, TABLE
 from ppdet.training.checkpoint import TrainingPosition, load_checkpoint
 from ppdet.training.checkpoint_folder import (
@@ -47,7 +49,8 @@ from ppdet.training.checkpoint_folder import (
     peek_seed,
     remove_unfinished,
 )
-from ppdet.training.run_folder import METRICS, begin_run
+from ppdet.training.epoch_table import METRICS
+from ppdet.training.run_folder import begin_run
 from ppdet.utils.download import resolve_weights
 from ppdet.weights.load import load_pretrained
 from ppdet.weights.published_names import published_name
@@ -107,8 +110,8 @@ def build_trainer(
         session: config, device and builder.
         evaluate: whether the model is scored at each checkpoint.
         resume: see find_checkpoint; None: a new run.
-        callbacks: listeners, in addition to those that write metrics.jsonl, results.csv and results.png, and the
-            config's loggers.
+        callbacks: listeners, in addition to those that write metrics.jsonl, results.csv, results.png and
+            report.html, and the config's loggers.
     """
     settings, builder = session.settings, session.builder
     deadline = time.monotonic() + (settings.max_seconds or math.inf)
@@ -145,6 +148,7 @@ def build_trainer(
         callbacks=listeners,
     )
     start = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
+    trainer = _with_page(trainer, Watched(session, dataset, evaluator, trainer.steps, seed, checkpoint))
     trainer, progress = _positioned(trainer, start, session, checkpoint)
     _announce(trainer, progress, len(dataset))
     return trainer, progress
@@ -216,6 +220,13 @@ def _listeners(session: Session, callbacks: Sequence[Callback]) -> Sequence[Call
     loggers = build_loggers(session.settings.loggers, session.output_dir) if distributed.rank() == 0 else ()
     table, plot = Tolerant(ResultsTable(metrics), TABLE), Tolerant(ResultsPlot(metrics), PLOT)
     return (JsonLines(metrics), *callbacks, *loggers, table, plot)
+
+
+def _with_page(trainer: TrainerParts, watched: Watched) -> TrainerParts:
+    """The parts with the run's page among the callbacks, and these told of what evaluations detect."""
+    callbacks = (*trainer.callbacks, *(training_page(watched) if distributed.rank() == 0 else ()))
+    evaluate = watched.evaluator and replace(watched.evaluator, watch=partial(tell_detections, callbacks))
+    return replace(trainer, callbacks=callbacks, evaluate=evaluate)
 
 
 def _announce(trainer: TrainerParts, progress: TrainingPosition, num_images: int) -> None:

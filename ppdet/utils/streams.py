@@ -21,6 +21,7 @@ class Stream(IntEnum):
     SPLIT = 9  # which images of a data set go into which list: seed
     SHEETS = 10  # which images and boxes `ppdet data show` draws: seed
     BOOTSTRAP = 11  # which images each resample of an evaluation has: seed
+    FOLLOWED = 12  # which images the page of a training shows: seed
 
 
 def generator(use: Stream, *numbers: int) -> np.random.Generator:

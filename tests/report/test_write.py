@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,6 +20,7 @@ from ppdet.core.errors import UserError
 from ppdet.report.page import emphasized, percent, render
 from ppdet.report.write import require_report, write_report
 from tests.support.evaluated import make_evaluated, make_records
+from tests.support.html_page import Page
 
 BIG, AWAY = [20, 20, 120, 120], [150, 150, 190, 190]
 OBJECTS = [[[0, *BIG], [1, *AWAY]], [[0, *BIG]], []]
@@ -28,23 +28,6 @@ DETECTIONS = [[[0, 0.9, *BIG]], [[1, 0.8, *BIG]], [[0, 0.7, *AWAY]]]
 PLOTS = {"precision_recall", "f1", "confusion", "errors", "calibration"}
 EVIL = ['</script><script>alert(1)</script>"', "a`b{{ 1 }}\u2028&amp;'<img src=x onerror=alert(1)>"]
 FILES = ["plain.png", "a b#c?.png", "<b>%41'\".png"]
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes, and its text."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.ids: list[str] = []
-        self.source = path.read_text(encoding="utf-8")
-        self.feed(self.source)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def values(self, *names: str) -> list[str]:
-        return [attributes[name] for _, attributes in self.elements for name in names if name in attributes]
 
 
 @pytest.fixture(scope="module")

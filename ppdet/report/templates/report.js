@@ -1,5 +1,5 @@
 "use strict";
-const curves = JSON.parse(document.getElementById("curves").textContent);
+const curves = JSON.parse(document.getElementById("curves")?.textContent ?? "null");
 
 // Tables: a click on a heading sorts by its column, a second one the other way round.
 for (const button of document.querySelectorAll("th button")) {

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.metrics.results import ImageDetections
 from ppdet.runtime import distributed
 
 Numbers = Mapping[str, float | int | str]
@@ -40,6 +41,9 @@ class Callback:
     def on_begin(self, run: Run) -> None:
         """Receive the run before its first step. Raises UserError if it cannot be listened to."""
 
+    def on_detections(self, detections: Sequence[ImageDetections]) -> None:
+        """Receive the detections of an evaluation on all images, before its numbers."""
+
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         """Receive the numbers of a log line (`kind` "train") or of an evaluation ("eval") after `updates` updates."""
 
@@ -60,6 +64,12 @@ def begin_all(callbacks: Sequence[Callback], run: Run) -> None:
         except UserError as e:
             error = e
     distributed.raise_on_all_ranks(error)
+
+
+def tell_detections(callbacks: Sequence[Callback], detections: Sequence[ImageDetections]) -> None:
+    """Calls `on_detections` of all."""
+    for callback in callbacks:
+        callback.on_detections(detections)
 
 
 def end_all(callbacks: Sequence[Callback], complete: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ppdet.core.errors import UserError, telling_line
+from ppdet.metrics.results import ImageDetections
 from ppdet.training.callbacks.base import Callback, Numbers, Run
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,9 @@ class Tolerant(Callback):
             raise
         except Exception as error:
             raise UserError(f"{self._name}: cannot start ({_words(error)}); repair that, or leave it out") from error
+
+    def on_detections(self, detections: Sequence[ImageDetections]) -> None:
+        self._call(self._callback.on_detections, detections)
 
     def on_record(self, kind: str, updates: int, numbers: Numbers) -> None:
         self._call(self._callback.on_record, kind, updates, numbers)
