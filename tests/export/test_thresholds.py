@@ -109,6 +109,10 @@ BAD = {
         "{thresholds: {red: 0.1, green: 0.2, cat: 0.3}}",
         "thresholds: found none for blue, and one for cat, which the model does not have; expected one for each",
     ),
+    "one class more": (
+        "{thresholds: {red: 0.1, green: 0.2, blue: 0.3, cat: 0.3}}",
+        "thresholds: found one for cat, which the model does not have; expected one for each of red, green, blue",
+    ),
     "a class is missing": ("{thresholds: {red: 0.1, green: 0.2}}", "thresholds: found none for blue; expected one"),
     "NaN": ("{thresholds: {red: .nan}}", "thresholds.red: found nan; expected a number of 0 to 1"),
     "above 1": ("{thresholds: {red: 0.1, green: 50}}", "thresholds.green: found 50; expected a number of 0 to 1"),
