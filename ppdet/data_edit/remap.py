@@ -85,7 +85,6 @@ def _remarks(parts: Sequence[Part], index: Sequence[int | None]) -> list[str]:
     emptied = sum(all(index[each.class_index] is None for each in picture.objects) for picture in pictures)
     if not gone:
         return []
-    return [
-        f"{len(gone)} classes are left out with {lost} objects: {', '.join(gone[:10])}",
-        f"{emptied} images have no object any more; they stay, and are trained on with allow_empty: true",
-    ]
+    left_out = f"{len(gone)} classes are left out with {lost} objects: {', '.join(gone[:10])}"
+    stay = f"{emptied} images have no object any more; they stay, and are trained on with allow_empty: true"
+    return [left_out, stay] if emptied else [left_out]

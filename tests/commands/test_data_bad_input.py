@@ -141,7 +141,7 @@ def empty(root: Path) -> str:
 def two_formats(root: Path) -> str:
     yolo(root)
     write_coco(root / "train.json", root / "train", noise_scenes(6))
-    return "may be COCODataSet (train.json) and YOLODataSet (train); name the one that counts"
+    return "may be COCODataSet (train.json) and YOLODataSet (train); move the files of one of them elsewhere, or"
 
 
 def yaml_without_names(root: Path) -> str:

@@ -82,3 +82,8 @@ def test_unknown_classes() -> None:
         remap([PART], {"trucks": "x"})
     with pytest.raises(UserError, match="has no class 'zebra'; expected one of car, dog, person, truck"):
         remap([PART], {"zebra": "x"})
+
+
+def test_no_image_is_said_to_be_empty_if_none_is() -> None:
+    _, remarks = remap([made_part([[("a", BOX), ("b", BOX)]])], {"a": "a"})
+    assert remarks == ["1 classes are left out with 1 objects: b"]
