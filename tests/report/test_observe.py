@@ -33,6 +33,7 @@ def test_groups_count_what_is_missed() -> None:
     assert found["`a`"].missed == Share(1, 3)
     assert found["objects smaller than 16 pixels"].missed == Share(2, 2)
     assert found["objects smaller than 16 pixels"].is_small
+    assert found["objects smaller than 64 pixels"].missed == Share(2, 4)
     assert found["`b` smaller than 16 pixels"].missed == Share(1, 1)
     assert found["`b` of 16 pixels or more"].missed == Share(0, 2)
     assert not found["`b` of 16 pixels or more"].is_small

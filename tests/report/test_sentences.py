@@ -66,7 +66,7 @@ def test_groups_that_do_not_stand_out(missed: Share, others: Share) -> None:
 
 
 def test_of_several_groups_the_one_that_tells_missed_from_found_best() -> None:
-    narrow, fitting = Group("class", "`a`", Share(20, 25)), Group("size", "small", Share(45, 60), is_small=True)
+    narrow, fitting = Group("class", "`a`", Share(13, 13)), Group("size", "small", Share(45, 50), is_small=True)
     wide = Group("crowd", "objects in crowds", Share(49, 250))
     evidence = replace(NOTHING, missed=Share(50, 500), groups=[narrow, fitting, wide])
     assert worst_group(evidence) == fitting
