@@ -228,7 +228,8 @@ def _threshold(evidence: Evidence) -> Iterator[Sentence]:
         f"The threshold {best:.2f} gives the best F1, {_percent(best_f1)}; {default:g}, which commands draw with, "
         f"gives {_percent(default_f1)}."
     )
-    yield Sentence(0.0, text, f"Use --draw_threshold {best:.2f}, or a threshold for each class.", "curves-section")
+    advice = f"Use --draw_threshold {best:.2f}; `ppdet thresholds` chooses one for each class, for exports."
+    yield Sentence(0.0, text, advice, "curves-section")
 
 
 def _calibration(evidence: Evidence) -> Iterator[Sentence]:
