@@ -13,7 +13,6 @@ _TITLES = {
     "training_boxes": "in training",
     "AP": "AP",
     "AP50": "AP50",
-    "AP75": "AP75",
     "threshold": "threshold",
     "precision": "precision",
     "recall": "recall",
