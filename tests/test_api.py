@@ -199,6 +199,18 @@ def test_arrays_are_bgr(guessing: PicoDet, coco: Workspace) -> None:
     assert alone.names == from_files[0].names
 
 
+def test_thresholds_of_an_export_are_the_default(guessing: PicoDet, coco: Workspace, tmp_path: Path) -> None:
+    file = tmp_path / "thresholds.yml"
+    file.write_text("thresholds: {red: 0.05, green: 1.0, blue: 1.0}")
+    model = PicoDet(guessing.export("paddle", tmp_path, thresholds=file))
+    image = next((coco.data / "val").iterdir())
+    (everything,), (chosen,) = model.predict(image, ANY_SCORE), model.predict(image)
+    assert set(everything.names) > set(chosen.names) == {"red"}
+    assert len(chosen) == everything.names.count("red")
+    (usual,) = guessing.predict(image)  # 0.5, since it has none
+    assert len(usual) == (everything.scores >= 0.5).sum()
+
+
 def test_an_export_only_predicts(guessing: PicoDet, coco: Workspace, tmp_path: Path) -> None:
     folder = guessing.export("paddle", tmp_path, nms=True).parent
     model = PicoDet(folder)

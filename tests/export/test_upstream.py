@@ -17,7 +17,7 @@ from ppdet.export.export import export
 from ppdet.export.paddle_format import program_file
 from ppdet.training.checkpoint import save_weights
 from tests.support import upstream
-from tests.support.tiny import make_run
+from tests.support.tiny import CLASSES, make_run
 from tests.support.trained import published_run, write_trained_config
 
 KINDS = {
@@ -60,6 +60,18 @@ def test_the_boxes_are_those_of_the_detector(config, tmp_path, kind):
     assert yaml.safe_load((folder / "infer_cfg.yml").read_text())["arch"] == arch
     picture = config.parent / "images" / "1.png"
     assert compared(folder, picture, threshold=0.41) > 5
+
+
+def test_thresholds_of_classes_change_nothing_there(config, tmp_path):
+    file = tmp_path / "thresholds.yml"
+    file.write_text(yaml.safe_dump({"thresholds": dict.fromkeys(CLASSES, 0.9)}))
+    plain = export(make_run(config, "filename=plain"), tmp_path)
+    ours = export(make_run(config, "filename=ours", f"export.thresholds={file}"), tmp_path)
+    picture = config.parent / "images" / "1.png"
+    plain_rows, rows = (upstream.detect(folder, runner(folder), picture) for folder in (plain, ours))
+    np.testing.assert_array_equal(rows, plain_rows)
+    assert compared(ours, picture, threshold=0.41) > 5
+    assert len(Detector(ours, "paddle").detect(picture)) == 0
 
 
 @pytest.mark.parametrize("kind", ["default", "raw"])

@@ -50,6 +50,9 @@ def test_from_the_model_to_the_picture(tools: Tools, coco: Workspace, weights: P
     draw = ("infer", *options, "--infer_img", image, "--output_dir", coco.root / "pictures")
     _, log = tools.run(*draw, "--thresholds", path)
     assert "boxes, thresholds of the classes " in log
+    tools.run("export_model", *options, "--thresholds", path, "--output_dir", coco.root / "exported")
+    written = yaml.safe_load((coco.root / "exported" / "tiny" / "infer_cfg.yml").read_text())
+    assert written["thresholds"] == [line["threshold"] for line in content["thresholds"].values()]
     for explicit in ([], ["--thresholds", path]):
         _, log = tools.run(*draw, *explicit, "--draw_threshold", "0.5")
         assert "boxes, threshold 0.50" in log
