@@ -11,11 +11,12 @@ from paddle.utils import unique_name
 
 from ppdet.catalog import load_classes
 from ppdet.core.builder import Builder
-from ppdet.core.check import check_config
+from ppdet.core.check import check_config, without_training
 from ppdet.core.compat import refuse_overrides
 from ppdet.core.config import Config, Place, load_with_places
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
+from ppdet.core.slim import refuse_pruning
 from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder, check_num_classes, default_categories
 from ppdet.modeling import PicoDet, build_model
 from ppdet.runtime.device import select_device
@@ -177,23 +178,26 @@ def test_dataset(session: Session) -> ImageFolder:
     return dataset
 
 
-def open_session(config: str | Path, overrides: Sequence[str] = ()) -> Session:
+def open_session(config: str | Path, overrides: Sequence[str] = (), training: bool = True) -> Session:
     """Read and check a config, and make the device that it asks for Paddle's default.
 
     Args:
         config: a file, or the name of a config that ppdet has.
         overrides: `a.b.c=value`, as `-o` takes them.
+        training: whether the session is for a training; if not, mistakes in sections for it are warnings.
     """
     cfg, places = load_with_places(config, overrides)
     load_classes()
-    builder = Builder(cfg)
+    builder = Builder(cfg) if training else without_training(Builder(cfg), overrides)
+    if training:
+        refuse_pruning(cfg.get("unstructured_prune"))
     ignored = check_config(builder)
     refuse_overrides(ignored, overrides)
     if ignored:
         logger.debug("config: no effect here: %s", ", ".join(ignored))
     settings = Settings.from_config(cfg)
     _check_model(cfg, settings)
-    return Session(cfg, settings, builder, select_device(settings), _rate_places(places))
+    return Session(builder.cfg, settings, builder, select_device(settings), _rate_places(places))
 
 
 def _rate_places(places: Mapping[str, Place]) -> tuple[str, str] | None:

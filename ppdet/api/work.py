@@ -106,7 +106,9 @@ def open_model(
             values["pretrain_weights"] = weights
         if "filename" not in values and data is not None:
             values["filename"] = Path(data).stem if isinstance(data, (str, Path)) else config.stem
-        return open_session(path, [f"{key}={_as_yaml(value)}" for key, value in {**values, **overrides}.items()])
+        return open_session(
+            path, [f"{key}={_as_yaml(value)}" for key, value in {**values, **overrides}.items()], training is not None
+        )
 
 
 def _published_weights(config: Path) -> str | None:

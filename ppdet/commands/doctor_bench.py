@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     """Print the report, write it to `--report` as well, and exit with status 1 if something is broken."""
     seconds = _SECONDS if args.seconds is None else args.seconds
     _check(args, seconds)
-    session = start(args)
+    session = start(args, training=True)
     if distributed.world_size() > 1:
         raise UserError("--bench: found several processes of a launcher; start it without, it starts its own")
     logging.disable(logging.INFO)  # what follows on stdout is the report

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
+from ppdet.core.slim import check_slim_config
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import tune_process
 from ppdet.runtime.signals import end_on_sigterm
@@ -13,10 +14,13 @@ from ppdet.session import Session, open_session
 from ppdet.utils.logging import setup_logging
 
 
-def start(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
+def start(args: argparse.Namespace, extra: Sequence[str] = (), training: bool = False) -> Session:
     """Set up the process (ranks, signals, log) and open the session that `args` ask for.
 
-    extra: overrides that the command's own flags stand for
+    Args:
+        args: the command's arguments.
+        extra: overrides that the command's own flags stand for.
+        training: whether the command trains.
     """
     distributed.init()  # waits for other machines in C++, where a handler in Python would never be called
     end_on_sigterm()
@@ -26,7 +30,9 @@ def start(args: argparse.Namespace, extra: Sequence[str] = ()) -> Session:
     file = getattr(args, "thresholds_file", None)
     thresholds = [f"export.thresholds={json.dumps(str(file))}"] if file else []
     with distributed.together():
-        session = open_session(args.config, [*args.opt, *device, *remap, *thresholds, *extra])
+        if file := getattr(args, "slim_config", None):
+            check_slim_config(file, args.command)
+        session = open_session(args.config, [*args.opt, *device, *remap, *thresholds, *extra], training)
     if session.device == "cpu":
         tune_process()
     return session

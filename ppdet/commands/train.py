@@ -13,6 +13,6 @@ from ppdet.training.train import train
 def main(args: argparse.Namespace) -> None:
     """Train the config's model."""
     flags = {"amp": args.amp or None, "to_static": args.to_static or None, "seed": args.seed}
-    session = start(args, [f"{name}={value}" for name, value in flags.items() if value is not None])
+    session = start(args, [f"{name}={value}" for name, value in flags.items() if value is not None], training=True)
     callbacks = [Tolerant(VisualDL(args.vdl_log_dir), "--use_vdl")] if args.use_vdl else []
     train(session, args.eval, args.resume, callbacks, stop_on=(signal.SIGINT, signal.SIGTERM))

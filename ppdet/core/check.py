@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from ppdet.core.builder import Builder, NamedClass, Setting, as_section
-from ppdet.core.compat import IGNORED_KEYS, SLOTS, SWITCHES, TOOL_CLASSES
+from ppdet.core.compat import IGNORED_KEYS, SLOTS, SWITCHES, TOOL_CLASSES, TRAINING_SECTIONS
+from ppdet.core.config import Config
 from ppdet.core.errors import UserError, nearest
+from ppdet.core.overrides import dotted_keys, parse_override
 from ppdet.core.registry import Parameter, parameters_of
 from ppdet.core.settings import Settings
 from ppdet.core.typecheck import check_type
+
+logger = logging.getLogger(__name__)
 
 
 def check_config(builder: Builder) -> dict[str, str]:
@@ -30,6 +35,27 @@ def check_config(builder: Builder) -> dict[str, str]:
     for key, value in builder.cfg.items():
         ignored |= _check_top_level(builder, key, value, parameters)
     return ignored | _unread(builder)
+
+
+def without_training(builder: Builder, overrides: Sequence[str]) -> Builder:
+    """Leave out the sections that only a training reads and that are wrong, each with a warning.
+
+    Raises:
+        UserError: one of the `overrides` (`a.b.c=value`) sets a key of such a section.
+    """
+    given = {key.partition(".")[0] for text in overrides for key in dotted_keys(*parse_override(text))}
+    wrong = set()
+    for section in TRAINING_SECTIONS:
+        try:
+            if section in builder.cfg:
+                _check_top_level(builder, section, builder.cfg[section], [])
+        except UserError as error:
+            if section in given:
+                raise
+            logger.warning("%s; only a training needs it", error)
+            wrong.add(section)
+    left = {key: value for key, value in builder.cfg.items() if key not in wrong}
+    return Builder(Config(left), builder.classes) if wrong else builder
 
 
 def _check_top_level(builder: Builder, key: str, value: Any, shared: list[Parameter]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from ppdet.core.errors import Interrupted, UserError, forbidden, out_of_memory
 from ppdet.deploy.console import guard_output
 from ppdet.deploy.errors import printable
 from ppdet.deploy.libraries import prepare_libraries
+from ppdet.deploy.options import as_path
 
 # warnings that Paddle gives at every start
 _PADDLE_CHATTER = ("No ccache found", "When training, we now always track global mean", "The Attr.force_cpu.")
@@ -40,10 +41,12 @@ def add_run_options(parser: argparse.ArgumentParser, required: bool = True) -> N
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a run, and `--remap_classes` for the commands whose datasets have to fit the weights."""
+    """Add the options of a run, and those of the commands that load the model of a config."""
     add_run_options(parser)
     about = "match the classes of datasets with those of the weights by name, instead of refusing another list"
     parser.add_argument("--remap_classes", action="store_true", help=about)
+    overlay = "an overlay of PaddleDetection's configs/slim; those that change the network are refused"
+    parser.add_argument("--slim_config", type=as_path, metavar="FILE", help=overlay)
 
 
 def add_override_option(parser: argparse.ArgumentParser) -> None:

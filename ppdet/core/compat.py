@@ -18,6 +18,19 @@ _EVAL_SIZE = (
 _BENCHMARK = "use tools/benchmark.py"
 _VISUALDL = "use the options of tools/train.py, --use_vdl and --vdl_log_dir"
 _WANDB = "set log: [wandb]"
+# Keys of `unstructured_prune`, which a training refuses.
+PRUNING_KEYS = (
+    "stable_epochs",
+    "pruning_epochs",
+    "tunning_epochs",
+    "pruning_steps",
+    "ratio",
+    "initial_ratio",
+    "prune_params_type",
+    "skip_params_type",
+)
+# Sections that only a training reads.
+TRAINING_SECTIONS = ("TrainReader", "LearningRate", "OptimizerBuilder")
 # Top-level keys without effect here -> what to do instead; "" if there is nothing to do.
 IGNORED_KEYS = {
     "eval_height": _EVAL_SIZE,
@@ -40,10 +53,21 @@ IGNORED_KEYS = {
     "wandb": _WANDB,
     "find_unused_parameters": "",
     "fleet": "",
+    "unstructured_prune": "",
+    **dict.fromkeys(PRUNING_KEYS, "nothing is pruned"),
     "use_fused_allreduce_gradients": "",
 }
 # Switches that existing configs may turn off; turned on they are run keys (devices) or unknown.
-SWITCHES = ("use_xpu", "use_mlu", "use_npu", "use_gcu", "use_cinn", "ema_filter_no_grad", "save_prediction_only")
+SWITCHES = (
+    "use_xpu",
+    "use_mlu",
+    "use_npu",
+    "use_gcu",
+    "use_cinn",
+    "ema_filter_no_grad",
+    "save_prediction_only",
+    "unstructured_prune",
+)
 
 
 def refuse_overrides(ignored: Mapping[str, str], overrides: Sequence[str]) -> None:

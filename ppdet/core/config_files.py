@@ -48,6 +48,11 @@ def load_files(path: Path, chain: tuple[Path, ...] = ()) -> tuple[dict[str, Any]
     return merge(tree, own.tree), [*files, own]
 
 
+def read_own_keys(path: Path) -> dict[str, Any]:
+    """The keys of a single file, without those of its bases. Raises UserError as `load_files` does."""
+    return _read_file(path, ()).tree
+
+
 def _read_file(path: Path, chain: tuple[Path, ...]) -> ConfigFile:
     trail = " -> ".join(str(step) for step in (*chain, path))
     if os.path.realpath(path) in map(os.path.realpath, chain):

@@ -15,7 +15,7 @@ from ppdet.deploy.backends.runtimes import onnx_session, session_options
 from ppdet.export.checksum import save_onnx_model
 from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_nms import append_nms
-from ppdet.export.onnx_rewrites import store_half, tidy
+from ppdet.export.onnx_rewrites import set_leaky_slopes, store_half, tidy
 from ppdet.export.paddle_format import program_file, save_graph
 from ppdet.utils.files import temporary_folder
 
@@ -39,6 +39,7 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
     with temporary_folder() as temp:
         converted = _convert(without_nms, size, temp)
         _name_interface(converted.graph, without_nms.output_names)
+        set_leaky_slopes(converted.graph)
         graph_model = _optimized(converted, temp)
     tidy(graph_model.graph, settings.opset)
     if settings.nms and not settings.raw:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ppdet.modeling.layers import LEAKY_SLOPE
+
 
 def tidy(graph: Any, opset: int) -> None:
     """Write upsampling as Resize and hard swish as one operator (from opset 14 on), and drop nodes without effect."""
@@ -14,6 +16,16 @@ def tidy(graph: Any, opset: int) -> None:
     if opset >= 14:
         _join_hard_swish(graph)
     _drop_dead_nodes(graph)
+
+
+def set_leaky_slopes(graph: Any) -> None:
+    """Set the slope of each LeakyRelu to that of our layers. paddle2onnx for Paddle 3 leaves it undefined."""
+    from onnx import helper
+
+    for node in graph.node:
+        if node.op_type == "LeakyRelu":
+            del node.attribute[:]
+            node.attribute.append(helper.make_attribute("alpha", LEAKY_SLOPE))
 
 
 def store_half(graph: Any) -> None:

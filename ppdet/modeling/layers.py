@@ -16,6 +16,8 @@ from ppdet.core.errors import UserError
 Act = Literal["hard_swish", "relu", "relu6", "leaky_relu", "swish"]
 Activation = Callable[[paddle.Tensor], paddle.Tensor]
 
+LEAKY_SLOPE = 0.01  # F.leaky_relu's default, of negative values
+
 _ACTIVATIONS: dict[str, Activation] = {
     "hard_swish": F.hardswish,
     "relu": F.relu,

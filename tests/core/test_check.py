@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ppdet.core.check import check_config
+from ppdet.core.check import check_config, without_training
 from ppdet.core.errors import UserError
 from tests.support.small_classes import builder
 
@@ -127,3 +127,23 @@ def test_a_removed_option_is_an_error_that_says_what_to_do() -> None:
 def test_a_part_that_contains_itself() -> None:
     with pytest.raises(UserError, match="^Head.extra: contains itself: PicoDet.head -> Head.extra -> Head.extra$"):
         check_config(builder(Head={"extra": "Head"}))
+
+
+def test_what_only_a_training_needs_does_not_stop_others(caplog: pytest.LogCaptureFixture) -> None:
+    """A section with a mistake is left out as a whole; all others stay, and are checked."""
+    items = {"TrainReader": {"sample_transforms": [{"Mosaic": {}}]}, "LCNet": {"scale": 2}}
+    left = without_training(builder(**items), ["LCNet.scale=2"])
+    check_config(left)
+    assert "TrainReader" not in left.cfg
+    assert left.cfg["LCNet"]["scale"] == 2
+    (line,) = caplog.messages
+    assert line.startswith("TrainReader.sample_transforms.0: no class 'Mosaic' is registered")
+    assert line.endswith("; only a training needs it")
+
+
+def test_what_is_right_or_given_by_hand_stays() -> None:
+    right = builder(TrainReader={"sample_transforms": [{"Flip": {}}]})
+    assert without_training(right, []) is right
+    wrong = builder(TrainReader={"sample_transforms": [{"Mosaic": {}}]})
+    with pytest.raises(UserError, match="^TrainReader.sample_transforms.0: no class 'Mosaic'"):
+        without_training(wrong, ["TrainReader.batch_size=2"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
-from ppdet.export.onnx_rewrites import store_half, tidy
+from ppdet.export.onnx_rewrites import set_leaky_slopes, store_half, tidy
+from ppdet.modeling.layers import activation
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -102,3 +104,14 @@ def test_weights_in_half_precision() -> None:
     stored = {tensor.name: onnx.numpy_helper.to_array(tensor).dtype for tensor in half.graph.initializer}
     assert stored == {"w/half": np.float16, "bias": np.float32}
     np.testing.assert_allclose(run(half, [2, 3]), run(model, [2, 3]), rtol=2e-2, atol=2e-2)
+
+
+def test_slopes_of_leaky_relu() -> None:
+    """paddle2onnx for Paddle 3 writes whatever its memory holds."""
+    helper = onnx.helper
+    node = helper.make_node("LeakyRelu", ["x"], ["y"], alpha=float("nan"))
+    graph = helper.make_graph([node, helper.make_node("LeakyRelu", ["y"], ["z"])], "g", [], [])
+    set_leaky_slopes(graph)
+    assert [[(a.name, round(a.f, 6)) for a in each.attribute] for each in graph.node] == [[("alpha", 0.01)]] * 2
+    x = paddle.to_tensor([-2.0, 3.0])
+    assert activation("leaky_relu")(x).numpy() == pytest.approx([-2 * 0.01, 3])
