@@ -15,7 +15,15 @@ from typing import Literal
 
 from ppdet import __version__
 from ppdet.commands.data_options import add_data_options
-from ppdet.core.cli import CONFIG_HELP, Parser, add_model_options, add_override_option, add_run_options, run
+from ppdet.core.cli import (
+    CONFIG_HELP,
+    Parser,
+    add_model_options,
+    add_override_option,
+    add_run_options,
+    add_slim_option,
+    run,
+)
 from ppdet.deploy.options import add_switch, as_path, path_or_address, score_or_model
 
 
@@ -75,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
+    add_slim_option(p)
     p.add_argument("--eval", action="store_true", help="evaluate at every checkpoint and keep the best")
     where = "continue: a checkpoint, or the newest one of a folder; auto: of the output folder, if it has one"
     p.add_argument("-r", "--resume", type=_auto_or_path, metavar="PATH|auto", help=where)
@@ -88,6 +97,7 @@ def _train_options(p: argparse.ArgumentParser) -> None:
 
 def _eval_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
+    add_slim_option(p)
     p.add_argument("--classwise", action="store_true", help="also print a table of the classes")
     p.add_argument("--output_eval", type=as_path, metavar="DIR", help="also write the detections to DIR/bbox.json")
     from_file = "score <output_eval>/bbox.json instead of running the model"
@@ -111,6 +121,7 @@ def _thresholds_options(p: argparse.ArgumentParser) -> None:
 
 def _infer_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
+    add_slim_option(p)
     source = p.add_mutually_exclusive_group(required=True)
     source.add_argument("--infer_img", type=path_or_address, metavar="FILE", help="one image")
     source.add_argument("--infer_dir", type=path_or_address, metavar="DIR", help="all images of a folder")
@@ -145,6 +156,7 @@ _EXPORT_OPTIONS = [
 
 def _export_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
+    add_slim_option(p)
     where = "the model goes to DIR/<config name>/ (default: %(default)s)"
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
     for name, values, text in _EXPORT_OPTIONS:
@@ -159,6 +171,7 @@ def _add_thresholds(p: argparse.ArgumentParser) -> None:
 
 def _quantize_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
+    add_slim_option(p)
     where = "the models go to DIR/<config name>/ (default: %(default)s)"
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
     formats = "onnx, openvino, or both with a comma (default: %(default)s)"

@@ -41,10 +41,14 @@ def add_run_options(parser: argparse.ArgumentParser, required: bool = True) -> N
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a run, and those of the commands that load the model of a config."""
+    """Add the options of a run, and `--remap_classes` for the commands whose datasets have to fit the weights."""
     add_run_options(parser)
     about = "match the classes of datasets with those of the weights by name, instead of refusing another list"
     parser.add_argument("--remap_classes", action="store_true", help=about)
+
+
+def add_slim_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--slim_config`."""
     overlay = "an overlay of PaddleDetection's configs/slim; those that change the network are refused"
     parser.add_argument("--slim_config", type=as_path, metavar="FILE", help=overlay)
 

@@ -63,17 +63,18 @@ def test_an_unknown_argument_needs_no_paddle(name: str, tmp_path: Path) -> None:
 
 CONFIG = {"-h", "--help", "-c", "--config", "-o", "--opt", "--device", "--debug"}
 MODEL = CONFIG | {"--remap_classes"}
+SLIM = MODEL | {"--slim_config"}
 PUBLISHED = {
-    "train": MODEL | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
-    "eval": MODEL | {"--classwise", "--output_eval", "--json_eval", "--report"},
-    "infer": MODEL
+    "train": SLIM | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
+    "eval": SLIM | {"--classwise", "--output_eval", "--json_eval", "--report"},
+    "infer": SLIM
     | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"}
     | {"--thresholds"},
     "thresholds": MODEL | {"--precision", "--recall", "--f1", "--iou", "--detections", "--output"},
-    "export_model": MODEL
+    "export_model": SLIM
     | {"--output_dir", "--format", "--nms", "--post_process", "--layout", "--boxes", "--fuse_normalize"}
     | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16", "--thresholds"},
-    "post_quant": MODEL | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds"},
+    "post_quant": SLIM | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},
