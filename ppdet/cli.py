@@ -104,6 +104,8 @@ def _eval_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json_eval", action="store_true", help=from_file)
     page = "also write DIR/report.html: what holds the model back, with plots and pictures"
     p.add_argument("--report", type=as_path, metavar="DIR", help=page)
+    other = "also write DIR/compare.html: these weights, or a bbox.json, beside those that are evaluated"
+    p.add_argument("--compare", metavar="WEIGHTS|FILE", help=other)
 
 
 def _thresholds_options(p: argparse.ArgumentParser) -> None:
@@ -180,6 +182,8 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--calib_images", type=int, default=50, metavar="N", help=images)
     tolerance = "layers that alone change the outputs by more stay in float (default: %(default)s)"
     p.add_argument("--tolerance", type=float, default=0.02, metavar="X", help=tolerance)
+    pages = "also write DIR/compare_<runtime>.html: float and INT8 side by side"
+    p.add_argument("--report", type=as_path, metavar="DIR", help=pages)
     _add_thresholds(p)
 
 

@@ -7,10 +7,11 @@ import shlex
 import sys
 
 from ppdet.commands.start import start
-from ppdet.evaluation.evaluator import evaluate_to_console
+from ppdet.evaluation.console import evaluate_to_console
 
 
 def main(args: argparse.Namespace) -> None:
     """Score the config's model on its EvalDataset."""
     command = shlex.join(sys.argv)
-    evaluate_to_console(start(args), args.classwise, args.output_eval, args.json_eval, args.report, command)
+    report = args.report, command, args.compare
+    evaluate_to_console(start(args), args.classwise, args.output_eval, args.json_eval, *report)

@@ -11,5 +11,5 @@ from ppdet.quantization.quantize import QuantizeSettings, quantize
 def main(args: argparse.Namespace) -> None:
     """Write the config's model in INT8."""
     formats = [name.strip() for name in args.format.split(",")]
-    settings = QuantizeSettings(formats, args.calib_images, args.tolerance)
+    settings = QuantizeSettings(formats, args.calib_images, args.tolerance, args.report)
     quantize(start(args), args.output_dir, settings)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from pathlib import Path
 
 import numpy as np
 import paddle
@@ -20,14 +19,11 @@ from ppdet.data import Batch
 from ppdet.data.datasets import Dataset
 from ppdet.data.loading.loader import Loader
 from ppdet.evaluation.predictor import Graphs, Inputs, predict_all
-from ppdet.evaluation.run_report import report_evaluation, run_facts
-from ppdet.metrics import CocoMetric, Metric, build_metric, format_summary, format_table
-from ppdet.metrics.results import ImageDetections, load_results, save_results
+from ppdet.metrics import Metric, build_metric
+from ppdet.metrics.results import ImageDetections
 from ppdet.modeling import PicoDet
-from ppdet.report.write import require_report
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
-from ppdet.runtime.device import peak_memory_mb
 from ppdet.session import Session
 from ppdet.weights.trained_classes import TrainedClasses
 
@@ -187,64 +183,3 @@ def build_evaluator(session: Session, trained: TrainedClasses | None = None) -> 
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more workers than cores only add start-up time
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     return Evaluator(loader, metric, dataset, len(dataset), reader.batch_size)
-
-
-def describe_scores(metric: Metric, scores: dict[str, float]) -> str:
-    """Returns the scores as text: the 12 lines of COCO, or one line for VOC."""
-    if isinstance(metric, CocoMetric):
-        return format_summary(scores)
-    return "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-
-
-def _print_scores(metric: Metric, scores: dict[str, float], classwise: bool) -> None:
-    print(describe_scores(metric, scores))
-    if classwise:
-        print(format_table(metric.classwise()))
-
-
-@distributed.together()
-def evaluate_to_console(
-    session: Session,
-    classwise: bool,
-    output_dir: Path | None,
-    from_json: bool,
-    report: Path | None = None,
-    command: str = "",
-) -> None:
-    """Score the config's `weights`, or the detections of an earlier run, and print the scores.
-
-    Args:
-        session: the run.
-        classwise: print the scores of each class as well.
-        output_dir: folder for bbox.json with the detections; None: the config's `output_eval`, if it is set.
-        from_json: score the detections in bbox.json instead of running the model.
-        report: folder for the report; None: no report.
-        command: the command line, which the report states.
-    """
-    folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
-    results_file = (folder or Path()) / "bbox.json"
-    if report and not distributed.rank():
-        require_report(report)
-    if from_json:  # needs no images
-        dataset, metric = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
-        detections = load_results(results_file, dataset.categories, dataset.image_ids)
-    else:
-        evaluator = build_evaluator(session, session.trained_classes())
-        dataset, metric = evaluator.dataset, evaluator.metric
-        with closing(evaluator.loader) as loader:
-            batches = loader.epoch(0)  # the workers begin to read while the model is loaded
-            model = session.load_model()
-            distributed.watch()
-            detections = evaluator.detect(model, batches)
-    scores = score(metric, detections)
-    distributed.detach()
-    if distributed.rank():
-        return
-    if folder and not from_json:  # before printing, which can fail
-        count = save_results(results_file, detections, dataset.categories, dataset.image_ids)
-        logger.info("%s: %d detections written", results_file, count)
-    logger.info("peak memory %.0f MB", peak_memory_mb(session.device))
-    _print_scores(metric, scores, classwise or session.settings.classwise)
-    if report:
-        facts = run_facts(session, dataset, results_file if from_json else None, command)
-        report_evaluation(report, session, dataset, scores, detections, facts)

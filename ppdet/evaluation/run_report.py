@@ -18,6 +18,8 @@ from ppdet.core.errors import UserError
 from ppdet.core.yaml_dump import dump
 from ppdet.data.datasets import Dataset
 from ppdet.metrics.results import ImageDetections
+from ppdet.report.comparison import Side
+from ppdet.report.comparison_page import Compared, write_comparison
 from ppdet.report.source import Evaluated
 from ppdet.report.write import write_report
 from ppdet.session import Session
@@ -64,6 +66,38 @@ def report_evaluation(
     logger.info("%s: written in %.1f s", folder / "report.html", time.perf_counter() - start)
 
 
+def report_comparison(
+    folder: Path,
+    session: Session,
+    dataset: Dataset,
+    sides: tuple[Side, Side],
+    facts: Sequence[tuple[str, str]],
+    stem: str = "compare",
+) -> None:
+    """Write the page of a comparison, and log its verdict.
+
+    Args:
+        folder: where it goes.
+        session: the run.
+        dataset: what was evaluated.
+        sides: what is compared.
+        facts: lines about the run.
+        stem: the names of its files, without extension.
+    """
+    settings, config = session.settings, dump(session.cfg.to_dict())
+    compared = Compared(settings.filename, dataset, settings.metric, settings.map_type, *sides, facts, config)
+    logger.info("%s: %s", folder / f"{stem}.html", write_comparison(folder, compared, stem).replace("`", ""))
+
+
+def distinct_names(a: str, b: str) -> tuple[str, str]:
+    """The shortest ends of two paths that tell them apart; the names of the files if the paths are equal."""
+    one, other = Path(a).parts, Path(b).parts
+    for count in range(1, max(len(one), len(other)) + 1):
+        if one[-count:] != other[-count:]:
+            return "/".join(one[-count:]), "/".join(other[-count:])
+    return Path(a).name, Path(b).name
+
+
 def run_facts(session: Session, dataset: Dataset, results: Path | None, command: str) -> list[tuple[str, str]]:
     """Lines about the run.
 
@@ -73,9 +107,7 @@ def run_facts(session: Session, dataset: Dataset, results: Path | None, command:
         results: the file of the detections; None: the model ran.
         command: the command line.
     """
-    model = (
-        ("detections", _with_checksum(results)) if results else ("weights", stated_weights(session.settings.weights))
-    )
+    model = ("detections", with_checksum(results)) if results else ("weights", stated_weights(session.settings.weights))
     return [
         ("command", command),
         ("date", time.strftime("%Y-%m-%d %H:%M %z")),
@@ -98,10 +130,11 @@ def machine_facts(session: Session) -> list[tuple[str, str]]:
 
 def stated_weights(spec: str | None) -> str:
     """The file of weights and its checksum. spec: a file, a name or a URL; None or "": no weights."""
-    return _with_checksum(resolve_weights(spec)) if spec else "none"
+    return with_checksum(resolve_weights(spec)) if spec else "none"
 
 
-def _with_checksum(path: Path) -> str:
+def with_checksum(path: Path) -> str:
+    """The path and the beginning of the file's checksum."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return f"{path} (SHA-256 {digest[:16]})"
 

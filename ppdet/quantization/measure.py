@@ -1,4 +1,4 @@
-"""Measures exported models: score on EvalDataset, latency and size."""
+"""Measures exported models: detections on EvalDataset, latency and size."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from ppdet.quantization.calibration import FeedBuilder
 Key = TypeVar("Key")  # the name of a model
 
 
-def score_models(
+def detect_with(
     evaluator: Evaluator,
     builder: FeedBuilder,
     runners: Mapping[Key, Runner],
     settings: ExportSettings,
     nms: MultiClassNMS,
-) -> dict[Key, dict[str, float]]:
-    """Returns the metric's numbers for each model of `runners`. All models see the same images.
+) -> dict[Key, list[ImageDetections]]:
+    """Returns the detections of each model of `runners`. All models see the same images.
 
     Args:
-        evaluator: the images and the metric.
+        evaluator: the images.
         builder: makes the models' inputs.
         runners: the models.
         settings: those that the models were exported with.
@@ -49,7 +49,7 @@ def score_models(
                     (im_id, _to_original(rows, settings.boxes, scale_factor, builder.image.size))
                     for im_id, rows, scale_factor in images
                 ]
-    return {name: evaluator.score(rows) for name, rows in found.items()}
+    return found
 
 
 def detections(outputs: Sequence[np.ndarray], settings: ExportSettings, nms: MultiClassNMS) -> list[np.ndarray]:

@@ -19,8 +19,9 @@ from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
 from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
-from ppdet.quantization.report import Report, make_report
+from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
+from ppdet.report.write import require_report
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.files import temporary_folder
@@ -40,6 +41,7 @@ class QuantizeSettings:
         formats: some of "onnx" and "openvino".
         images: number of images to calibrate with.
         tolerance: the change of the outputs that a layer alone may cause; layers that cause more stay in float.
+        report: folder for the pages that compare float and INT8; None: no pages.
 
     Raises:
         UserError: a value is out of range, or a package is missing.
@@ -48,6 +50,7 @@ class QuantizeSettings:
     formats: Sequence[str] = ("onnx",)
     images: int = 50
     tolerance: float = 0.02
+    report: Path | None = None
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -58,6 +61,8 @@ class QuantizeSettings:
             raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
         if not self.tolerance >= 0:
             raise UserError(f"--tolerance: found {self.tolerance}; expected 0 or more")
+        if self.report:
+            require_report(self.report)
 
 
 def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> Report:
@@ -91,9 +96,11 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
         ranges = measure_ranges(model, feeds)
         chosen, kept_float = _choose(model, ranges, feeds, settings.tolerance)
         files = _write(model, ranges, chosen, settings.formats, temp)
-        report = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)
+        report, found = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)
+    if settings.report:
+        write_pages(settings.report, session, evaluator.dataset, report, found)
     return report
 
 

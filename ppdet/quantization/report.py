@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Backend, Feed, keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.evaluation.evaluator import Evaluator
+from ppdet.evaluation.run_report import machine_facts, report_comparison, stated_weights
+from ppdet.metrics.results import ImageDetections
 from ppdet.quantization.calibration import FeedBuilder
-from ppdet.quantization.measure import latencies, megabytes, score_models
+from ppdet.quantization.measure import detect_with, latencies, megabytes
+from ppdet.report.comparison import Side
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.tables import format_table
@@ -24,6 +30,8 @@ _RUNTIMES: dict[str, tuple[str, Callable[[Path, int], Backend]]] = {
     ".onnx": ("ONNX Runtime", OnnxRuntime),
     ".xml": ("OpenVINO", OpenVino),
 }
+
+Found = Mapping[tuple[str, str], Sequence[ImageDetections]]  # by file and runtime
 
 
 class Row(NamedTuple):
@@ -83,8 +91,8 @@ def make_report(
     float_file: Path,
     int8_files: Sequence[Path],
     kept_float: Mapping[str, float],
-) -> Report:
-    """Score all files and measure their latencies.
+) -> tuple[Report, Found]:
+    """Score all files and measure their latencies; return the report and the detections.
 
     Args:
         session: the run.
@@ -102,7 +110,8 @@ def make_report(
             scoring[each.name, runtime] = keep_outputs(load(each, cpu_threads()).run)
             timed[each.name, runtime] = keep_outputs(load(each, 1).run)
     head = session.build_model().head
-    scores = score_models(evaluator, builder, scoring, session.settings.export, head.nms)
+    found = detect_with(evaluator, builder, scoring, session.settings.export, head.nms)
+    scores = {key: evaluator.score(detections) for key, detections in found.items()}
     times = latencies(timed, feed)
     metric = next(iter(next(iter(scores.values()))))
     sizes = {file.name: megabytes(file) for file in (float_file, *int8_files)}
@@ -115,4 +124,27 @@ def make_report(
             report.loss,
             metric,
         )
-    return report
+    return report, found
+
+
+def write_pages(folder: Path, session: Session, dataset: Dataset, report: Report, found: Found) -> None:
+    """Write compare_<runtime>.html with float and INT8 side by side, for each runtime.
+
+    Args:
+        folder: where the pages go.
+        session: the run.
+        dataset: what was evaluated.
+        report: all files.
+        found: their detections.
+    """
+    for pair in zip(report.rows[::2], report.rows[1::2], strict=True):
+        a, b = (Side(row.file, found[row.file, row.runtime]) for row in pair)
+        facts = [
+            ("command", shlex.join(sys.argv)),
+            *((row.file, f"{row.runtime}, {row.size_mb:.2f} MB, {row.ms:.2f} ms on one thread") for row in pair),
+            ("convolutions in float", ", ".join(report.kept_float) or "none"),
+            ("weights", stated_weights(session.settings.weights)),
+            *machine_facts(session),
+        ]
+        stem = f"compare_{pair[1].runtime.lower().replace(' ', '')}"
+        report_comparison(folder, session, dataset, (a, b), facts, stem)

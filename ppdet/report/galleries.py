@@ -87,15 +87,25 @@ class Scene:
 
 def worst_images(scene: Scene) -> list[Picture]:
     """The images with the most wrong and missed boxes."""
-    found, truth, count = scene.case.found, scene.case.truth, len(scene.records)
-    wrong = np.bincount(found.image[scene.pairs[scene.false_positives, 1]], minlength=count)
-    missed = np.bincount(truth.image[scene.lost], minlength=count)
+    wrong, missed = mistakes(scene)
     order = np.argsort(-(wrong + missed), kind="stable")[:WORST]
     return [
-        _picture(scene, image, None, f"{wrong[image]} wrong, {missed[image]} missed", _IMAGE_SIDE)
+        whole_picture(scene, image, f"{wrong[image]} wrong, {missed[image]} missed")
         for image in order.tolist()
         if wrong[image] + missed[image]
     ]
+
+
+def mistakes(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of wrong boxes and of objects that nothing was found of, [n] each for the images."""
+    found, truth, count = scene.case.found, scene.case.truth, len(scene.records)
+    wrong = np.bincount(found.image[scene.pairs[scene.false_positives, 1]], minlength=count)
+    return wrong, np.bincount(truth.image[scene.lost], minlength=count)
+
+
+def whole_picture(scene: Scene, image: int, caption: str) -> Picture:
+    """The image with all of its objects and of the detections that a user would see."""
+    return _picture(scene, image, None, caption, _IMAGE_SIDE)
 
 
 def false_positives(scene: Scene) -> list[Picture]:

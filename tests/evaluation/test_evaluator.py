@@ -12,7 +12,8 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.evaluation import evaluator as evaluate
-from ppdet.evaluation.evaluator import build_evaluator, evaluate_to_console
+from ppdet.evaluation.console import evaluate_to_console
+from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.metrics.results import load_results, save_results
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session

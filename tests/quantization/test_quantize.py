@@ -46,6 +46,19 @@ def test_outputs_that_are_not_decoded(tiny, tmp_path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_pages_that_compare_float_and_int8(tmp_path) -> None:
+    for name in ("paddle2onnx", "jinja2", "matplotlib"):
+        pytest.importorskip(name, reason=f"{name} is an extra")
+    session, pages = make_run(write_trained_config(tmp_path), "filename=tiny"), tmp_path / "pages"
+    report = quantize(session, tmp_path / "out", QuantizeSettings(images=2, tolerance=0, report=pages))
+    assert {path.name for path in pages.iterdir()} == {"compare_onnxruntime.html", "compare_onnxruntime.json"}
+    found = json.loads((pages / "compare_onnxruntime.json").read_text())
+    assert (found["a"], found["b"]) == ("model.onnx", "model_int8.onnx")
+    values = [found["scores"][0][side] for side in ("a", "b")]
+    assert values == [pytest.approx(row.score, abs=1e-5) for row in report.rows]
+    assert {path.name for path in (tmp_path / "out" / "tiny").iterdir()} == {"model_int8.onnx", "int8_report.json"}
+
+
 def test_layers_above_the_tolerance_stay_in_float(tmp_path) -> None:
     """Every convolution changes the outputs by more than 0, so the INT8 file computes what the float one does."""
     pytest.importorskip("paddle2onnx")

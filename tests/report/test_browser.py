@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ppdet.report.write import write_report
+from tests.support.browser import CONTRAST
 from tests.support.evaluated import make_evaluated, make_records
 
 pytest.importorskip("jinja2", reason="Jinja2 is an extra: pip install .[report]")
 pytest.importorskip("matplotlib", reason="matplotlib is an extra: pip install .[report]")
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: apt-get install chromium")
 
 LEFT, RIGHT, LOW = [10, 10, 80, 80], [110, 20, 190, 120], [20, 140, 60, 190]
 NAMES = ["a cat with a very long name that does not fit", "dog", "<b>bird"]
@@ -37,36 +32,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     facts = [("command", "ppdet eval -c " + "a/very/long/path/" * 12)]
     write_report(folder / "out", make_evaluated(records, DETECTIONS, NAMES, facts=facts, config="key: " + "x" * 400))
     return (folder / "out" / "report.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def view(browser: Any, address: str) -> Iterator[Any]:
-    """Opens the page with options of a context: `view(color_scheme="dark")`. Errors and requests fail the test."""
-    contexts, troubles = [], []
-
-    def open_page(**options: Any) -> Any:
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on(
-            "request", lambda request: troubles.append(request.url) if request.url[:5] not in ("file:", "data:") else 0
-        )
-        page.goto(address)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not troubles
 
 
 def column(page: Any, index: int) -> list[str]:
@@ -127,24 +92,6 @@ def test_one_threshold_for_both_charts(view: Any) -> None:
     assert all(line.startswith("M") for line in lines)
     slider.fill("1")
     assert readout.text_content() == "threshold 1.00: precision –, recall 0.0 %, F1 0.0 %"
-
-
-CONTRAST = """() => {
-  const light = (color) => {
-    const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((v) => {
-      const c = v / 255;
-      return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const paper = light(getComputedStyle(document.body).backgroundColor);
-  const texts = [document.body, ...document.querySelectorAll(".about, nav a, svg text, th button, .advice")];
-  const ratio = (e) => {
-    const style = getComputedStyle(e), ink = light(e.closest("svg") ? style.fill : style.color);
-    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-  };
-  return [paper, Math.min(...texts.map(ratio))];
-}"""
 
 
 def test_both_color_schemes_can_be_read(view: Any) -> None:

@@ -97,6 +97,45 @@ def test_report(tools: Tools, coco: Workspace, weights: Path) -> None:
     assert later["confusion"] == numbers["confusion"]
 
 
+def test_compare(tools: Tools, coco: Workspace, weights: Path) -> None:
+    """With other weights, and with the detections of a file: the same numbers."""
+    pytest.importorskip("jinja2", reason="Jinja2 is an extra: pip install .[report]")
+    pytest.importorskip("matplotlib", reason="matplotlib is an extra: pip install .[report]")
+    folder, run = coco.root / "report", ("-c", coco.config, "--output_eval", coco.root)
+    perfect = [{**annotation, "score": 0.9} for annotation in coco.annotations("val")["annotations"]]
+    (coco.root / "perfect.json").write_text(json.dumps(perfect))
+    report = ("--report", folder, "--compare", coco.root / "perfect.json")
+    _, log = tools.run("eval", *run, "-o", f"weights={weights}", *report)
+    first = json.loads((folder / "compare.json").read_text())
+    assert (first["a"], first["b"]) == (weights.name, "perfect.json")
+    assert (first["scores"][0]["b"], first["scores"][0]["difference"]) == (1.0, first["scores"][0]["a"] - 1)
+    assert f"{folder}/compare.html: " in log
+    (coco.root / "bbox.json").replace(coco.root / "found.json")
+    (coco.root / "perfect.json").replace(coco.root / "bbox.json")
+    tools.run("eval", *run, "--json_eval", "--report", folder, "--compare", weights)
+    turned = json.loads((folder / "compare.json").read_text())
+    assert (turned["a"], turned["b"]) == ("bbox.json", weights.name)
+    assert turned["scores"][0]["b"] == pytest.approx(first["scores"][0]["a"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--compare", "other"), "--compare: found without --report; expected a folder for the page; add --report DIR"),
+        (
+            ("--compare", "none.json", "--report", "report"),
+            "--compare: none.json: there is no such file; write it first with",
+        ),
+    ],
+)
+def test_compare_with_nothing(tools: Tools, coco: Workspace, options: tuple[str, ...], message: str) -> None:
+    if "--report" in options:
+        pytest.importorskip("jinja2", reason="Jinja2 is an extra: pip install .[report]")
+        pytest.importorskip("matplotlib", reason="matplotlib is an extra: pip install .[report]")
+    options = tuple(str(coco.root / each) if each == "report" else each for each in options)
+    assert tools.fail("eval", "-c", coco.config, "-o", "weights=none", *options).startswith(message)
+
+
 def test_report_into_a_file(tools: Tools, coco: Workspace) -> None:
     """It is refused before the model runs."""
     pytest.importorskip("jinja2", reason="Jinja2 is an extra: pip install .[report]")

@@ -103,14 +103,24 @@ def resample(scorers: Sequence[Scorer], count: int = RESAMPLES, seed: int = 0) -
 
 def compare(a: Resampled, b: Resampled, level: float = LEVEL) -> dict[str, Difference]:
     """Returns how much A is better than B in each official number, from resamples on the same draws."""
-    result = {}
-    for index, name in enumerate(a.names):
+    return dict(zip(a.names, _differences(a, b, level), strict=False))
+
+
+def compare_classes(a: Resampled, b: Resampled, level: float = LEVEL) -> list[Difference]:
+    """Returns how much A is better than B in each class's AP."""
+    return _differences(a, b, level)[len(a.names) :]
+
+
+def _differences(a: Resampled, b: Resampled, level: float) -> list[Difference]:
+    """The differences of all columns."""
+    result = []
+    for index in range(len(a.values)):
         one, other = a.samples[:, index], b.samples[:, index]
         valid = (one >= 0) & (other >= 0)
         rise = one[valid] - other[valid]
         value = a.values[index] - b.values[index] if min(a.values[index], b.values[index]) >= 0 else np.nan
         better = float(((rise > 0) + (rise == 0) / 2).mean()) if len(rise) else np.nan
-        result[name] = Difference(*_bounds(value, rise, level), better)
+        result.append(Difference(*_bounds(value, rise, level), better))
     return result
 
 
