@@ -24,6 +24,7 @@ from ppdet.report.source import Evaluated
 from ppdet.report.write import write_report
 from ppdet.session import Session
 from ppdet.utils.download import resolve_weights
+from ppdet.weights.trained_classes import TrainedClasses
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def report_evaluation(
     evaluated = Evaluated(
         name=settings.filename,
         dataset=dataset,
-        training=_training_set(session),
+        training=_training_set(session, dataset),
         metric=settings.metric,
         map_type=settings.map_type,
         scores=scores,
@@ -139,15 +140,15 @@ def with_checksum(path: Path) -> str:
     return f"{path} (SHA-256 {digest[:16]})"
 
 
-def _training_set(session: Session) -> Dataset | None:
-    """The training set, to compare with; None if there is none, or if reading it would take long."""
+def _training_set(session: Session, evaluated: Dataset) -> Dataset | None:
+    """The training set with the classes of `evaluated`; None if it has others, is missing or takes long to read."""
     if "TrainDataset" not in session.cfg:
         return None
     try:
         dataset = session.build_dataset("TrainDataset")
         if dataset.anno_file and dataset.anno_file.is_file() and dataset.anno_file.stat().st_size > _LARGEST:
             return None
-        return session.load_annotated("TrainDataset")
+        return session.load_annotated("TrainDataset", TrainedClasses(evaluated.categories, "EvalDataset"))
     except UserError as error:
         logger.debug("report: without the training set (%s)", error)
         return None

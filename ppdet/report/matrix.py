@@ -60,12 +60,18 @@ def matrix_view(
     """
     small, keys, titles = fold(counts, names)
     cells = {key: f"cell-{key[0]}-{key[1]}" for key, some in pictures.items() if some and {*key} <= {*keys}}
+    shares = row_shares(small).tolist()
     rows = [
         {
             "name": title if truth != len(names) else "no object",
             "cells": [
-                _cell(int(small[i, j]), float(share), (title, titles[j]), cells.get((truth, keys[j]), ""))
-                for j, share in enumerate(row_shares(small)[i].tolist())
+                {
+                    **_content(int(small[i, j]), shares[i][j]),
+                    "label": f"{_label((truth, found), (title, titles[j]), len(names))}: {small[i, j]}",
+                    "own": truth == found,
+                    "template": cells.get((truth, found), ""),
+                }
+                for j, found in enumerate(keys)
             ],
         }
         for i, (truth, title) in enumerate(zip(keys, titles, strict=True))
@@ -81,16 +87,18 @@ def matrix_view(
     }
 
 
-def _cell(count: int, share: float, classes: tuple[str, str], template: str) -> dict[str, Any]:
-    """A cell; classes: the titles of its row and column."""
-    truth, found = classes
-    if truth == found:
-        label = f"{truth}: {count} found"
-    elif found == "background":
-        label = f"{truth}: {count} missed"
-    else:
-        label = (
-            f"{found} without an object: {count}" if truth == "background" else f"{truth} taken for {found}: {count}"
-        )
+def _content(count: int, share: float) -> dict[str, Any]:
     text = f"{100 * share:.0f}" if share >= 0.005 else "·" * (count > 0)
-    return {"share": round(share, 3), "text": text, "label": label, "own": truth == found, "template": template}
+    return {"share": round(share, 3), "text": text}
+
+
+def _label(keys: tuple[int, int], titles: tuple[str, str], background: int) -> str:
+    """What a cell counts, by the keys and titles of its row and column: a class may be called "background"."""
+    truth, found = titles
+    if keys[0] == background:
+        return f"{found} without an object"
+    if keys[1] == background:
+        return f"{truth}, missed"
+    if keys[0] != keys[1]:
+        return f"{truth} taken for {found}"
+    return f"{truth}, found or taken for each other" if keys[0] == _OTHERS else f"{truth}, found"

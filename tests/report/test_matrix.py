@@ -43,12 +43,28 @@ def test_cells_say_what_they_are() -> None:
     assert view["columns"] == ["cat", "dog", "missed"]
     assert [row["name"] for row in view["rows"]] == ["cat", "dog", "no object"]
     labels = [[cell["label"] for cell in row["cells"]] for row in view["rows"]]
-    assert labels[0] == ["cat: 5 found", "cat taken for dog: 1", "cat: 2 missed"]
+    assert labels[0] == ["cat, found: 5", "cat taken for dog: 1", "cat, missed: 2"]
     assert labels[2][0] == "cat without an object: 4"
     assert [cell["text"] for cell in view["rows"][0]["cells"]] == ["62", "12", "25"]
     assert [cell["template"] for cell in view["rows"][0]["cells"]] == ["", "cell-0-1", ""]
     assert [cell["template"] for cell in view["cells"]] == ["cell-0-1"]
     assert (view["shown"], view["hidden"]) == (2, 0)
+
+
+def test_names_that_the_matrix_has_itself_are_classes_all_the_same() -> None:
+    counts = np.array([[5, 1, 2], [3, 7, 0], [4, 0, 0]])
+    rows = matrix_view(counts, ["background", "others"], {})["rows"]
+    labels = [[cell["label"] for cell in row["cells"]] for row in rows]
+    assert labels[0] == ["background, found: 5", "background taken for others: 1", "background, missed: 2"]
+    assert labels[1][0] == "others taken for background: 3"
+    assert labels[2][0] == "background without an object: 4"
+    assert [[cell["own"] for cell in row["cells"]][:2] for row in rows[:2]] == [[True, False], [False, True]]
+
+
+def test_classes_that_are_put_together_are_not_said_to_be_right() -> None:
+    view = matrix_view(np.ones((41, 41), int), [f"class {index}" for index in range(40)], {})
+    others = view["rows"][-2]["cells"][-2]
+    assert others["label"] == "others, found or taken for each other: 225"
 
 
 def test_a_rare_confusion_is_still_seen() -> None:
