@@ -12,13 +12,10 @@ import pytest
 from ppdet.metrics.analysis.bootstrap import Difference
 from ppdet.metrics.analysis.error_kinds import KINDS
 from ppdet.report.comparison import Side, comparison_numbers, differing_images, scenes, verdict
+from tests.support.compared import AWAY, BAD, BIG, GOOD, OBJECTS
 from tests.support.evaluated import make_evaluated, make_records, make_scene
 from tests.support.html_page import Page
 
-BIG, AWAY = [20, 20, 120, 120], [150, 150, 190, 190]
-OBJECTS = [[[0, *BIG], [1, *AWAY]], [[0, *BIG]], [], [[0, *BIG]]] * 3
-GOOD = [[[0, 0.9, *BIG], [1, 0.8, *AWAY]], [[0, 0.9, *BIG]], [], [[0, 0.9, *BIG]]] * 3
-BAD = [[[0, 0.9, *BIG]], [[0, 0.9, *BIG]], [[1, 0.9, *BIG]], [[0, 0.9, *AWAY]]] * 3
 EVIL = "</script><img src=x onerror=alert(1)>`{{ 1 }}"
 
 

@@ -13,10 +13,10 @@ pytest.importorskip("matplotlib", reason="matplotlib is an extra: pip install .[
 from ppdet.report.comparison import Side
 from ppdet.report.comparison_page import Compared, write_comparison
 from ppdet.report.training_page import write_training_page
-from tests.report.test_comparison import BAD, GOOD, OBJECTS
-from tests.report.test_training_page import make_training
 from tests.support.browser import CONTRAST
+from tests.support.compared import BAD, GOOD, OBJECTS
 from tests.support.evaluated import make_evaluated, make_records
+from tests.support.training_page import make_training
 
 LONG = "a/very/long/path/" * 12
 
