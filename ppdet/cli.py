@@ -104,8 +104,8 @@ def _eval_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json_eval", action="store_true", help=from_file)
     page = "also write DIR/report.html: what holds the model back, with plots and pictures"
     p.add_argument("--report", type=as_path, metavar="DIR", help=page)
-    other = "also write DIR/compare.html: these weights, or a bbox.json, beside those that are evaluated"
-    p.add_argument("--compare", metavar="WEIGHTS|FILE", help=other)
+    other = "also write DIR/compare.html: these weights, this export or bbox.json beside what is evaluated"
+    p.add_argument("--compare", metavar="PATH", help=other)
 
 
 def _thresholds_options(p: argparse.ArgumentParser) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
+from ppdet.deploy import Detector
+from ppdet.deploy.detections import to_rows
 from ppdet.evaluation.evaluator import build_evaluator, load_truth, score
 from ppdet.evaluation.run_report import (
     distinct_names,
@@ -27,6 +29,7 @@ from ppdet.runtime import distributed
 from ppdet.runtime.device import peak_memory_mb
 from ppdet.session import Session
 from ppdet.utils.download import resolve_weights
+from ppdet.weights.class_names import some
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +106,9 @@ def _check_report(report: Path | None, other: str | None) -> None:
     file = _results_in(other) if other else None
     if file and not file.is_file():
         raise UserError(f"--compare: {file}: there is no such file; write it first with --output_eval")
-    if other and not file:
+    if other and not file and distributed.world_size() > 1:
+        raise UserError(f"--compare: {other}: found several processes; expected one; run on one, or give a bbox.json")
+    if other and not file and not _is_export(other):
         resolve_weights(other)
 
 
@@ -118,23 +123,30 @@ def _detect(session: Session) -> tuple[Dataset, Metric, list[ImageDetections]]:
 
 
 def _results_in(other: str) -> Path | None:
-    """The file of detections that is meant; None: weights are."""
+    """The file of detections that is meant; None: a model is."""
     path = Path(other)
-    if path.is_dir():
+    if path.is_dir() and not _is_export(other):
         return path / RESULTS
     return path if path.suffix == ".json" else None
 
 
+def _is_export(other: str) -> bool:
+    """Whether an exported model is meant: its file or folder."""
+    path = Path(other)
+    return path.suffix in (".onnx", ".xml", ".pdmodel") or (path / "infer_cfg.yml").is_file()
+
+
 def _stated(other: str) -> str:
+    """The file that the page names, and its checksum."""
     file = _results_in(other)
-    return with_checksum(file) if file else stated_weights(other)
+    return other if _is_export(other) else with_checksum(file) if file else stated_weights(other)
 
 
 def _detections_of(other: str, session: Session, dataset: Dataset) -> Sequence[ImageDetections]:
     """The detections to compare with.
 
     Args:
-        other: weights, a file of detections, or a folder with bbox.json.
+        other: weights, an exported model, a file of detections, or a folder with bbox.json.
         session: the run, whose config the weights belong to.
         dataset: what was evaluated.
 
@@ -143,10 +155,20 @@ def _detections_of(other: str, session: Session, dataset: Dataset) -> Sequence[I
     """
     if file := _results_in(other):
         return load_results(file, dataset.categories, dataset.image_ids)
+    if _is_export(other):
+        detector = Detector(other)
+        _check_classes(other, detector.labels, dataset)
+        found = detector.detect([record.im_file for record in dataset.records], threshold=0.0)
+        return [(record.im_id, to_rows(each)) for record, each in zip(dataset.records, found, strict=True)]
     again, _, detections = _detect(replace(session, settings=replace(session.settings, weights=other)))
-    if [category.name for category in again.categories] != [category.name for category in dataset.categories]:
-        raise UserError(
-            f"--compare: {other} has its classes in another order; expected that of weights; write its detections with "
-            "--output_eval and compare with their bbox.json"
-        )
+    _check_classes(other, [category.name for category in again.categories], dataset)
     return detections
+
+
+def _check_classes(other: str, names: Sequence[str], dataset: Dataset) -> None:
+    expected = [category.name for category in dataset.categories]
+    if list(names) != expected:
+        raise UserError(
+            f"--compare: {other}: found the classes {some(names)}; expected those of the evaluation in their order, "
+            f"{some(expected)}; write its detections with --output_eval and give their bbox.json"
+        )
