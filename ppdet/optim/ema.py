@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import paddle
@@ -13,7 +13,7 @@ from ppdet.optim.flat_tensors import FlatTensors
 
 
 class ModelEMA:
-    """Average of all entries of a model's state dict, including norm statistics.
+    """Average of all entries of a model's state dict, including norm statistics; what is frozen stays as it is.
 
     The average starts from zeros and is divided by (1 - decay^step) when it is used. `decay_type` sets the decay:
     "threshold": min(decay, (1 + step) / (10 + step)).
@@ -30,6 +30,7 @@ class ModelEMA:
         self.decay_type = decay_type
         self.cycle_epoch = cycle_epoch
         self._model = FlatTensors(model.state_dict())
+        self._frozen = set(frozen_entries(model))
         self._average = paddle.zeros_like(self._model.vector())
         self.step = 0
 
@@ -53,7 +54,10 @@ class ModelEMA:
         average = self._average
         if self.decay_type != "exponential":
             average = average * (1 / (1 - self._decay_at(self.step - 1) ** self.step))
-        return self._model.split(average)
+        averages = self._model.split(average)
+        if self._frozen:  # the divisor fits constants only nearly, as in PaddleDetection
+            averages |= {name: value for name, value in self.weights().items() if name in self._frozen}
+        return averages
 
     def weights(self) -> dict[str, np.ndarray]:
         """Returns the model's own entries by name, which take one copy from the device."""
@@ -73,3 +77,12 @@ class ModelEMA:
         """Continue from the `state` of a checkpoint."""
         self._average = self._model.join(state)
         self.step = step
+
+
+def frozen_entries(model: nn.Layer) -> Iterator[str]:
+    """The entries of the state dict that a training leaves as they are."""
+    for prefix, layer in model.named_sublayers(include_self=True):
+        follows_batches = not getattr(layer, "_use_global_stats", None)  # if it is a norm
+        for name, parameter in layer.named_parameters(prefix, include_sublayers=False):
+            if parameter.stop_gradient and not (follows_batches and name.endswith(("_mean", "_variance"))):
+                yield name

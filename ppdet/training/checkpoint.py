@@ -28,11 +28,11 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Category
 from ppdet.deploy.files import atomic_path
 from ppdet.modeling import PicoDet
-from ppdet.optim.ema import ModelEMA
+from ppdet.optim.ema import ModelEMA, frozen_entries
 from ppdet.training.checkpoint_folder import read_whole, state_checksum
 from ppdet.utils.files import checksum, with_suffix
 from ppdet.utils.weight_files import read_arrays
-from ppdet.weights.published_names import from_published, to_published
+from ppdet.weights.published_names import from_published, published_name, to_published
 from ppdet.weights.trained_classes import classes_entry
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ def save_checkpoint(
     state: dict[str, Any] = {"progress": asdict(progress), "optimizer": type(optimizer).__name__, "checksums": {}}
     if categories:
         state["classes"] = [[category.id, category.name] for category in categories]
+    if frozen := list(frozen_entries(model)):
+        state["frozen"] = frozen
     if ema:
         state["ema"] = {"step": ema.step, "state": ema.state()}
     if scaler:
@@ -133,6 +135,7 @@ def load_checkpoint(
     if type(optimizer).__name__ != state["optimizer"]:
         kinds = f"is {type(optimizer).__name__} here, but {path} was saved with {state['optimizer']}"
         raise UserError(f"OptimizerBuilder.optimizer.type: {kinds}")
+    _refuse_freed(path, set(state.get("frozen", ())) - set(frozen_entries(model)))
     arrays = from_published(model, read_arrays(with_suffix(path, ".pdema" if ema else ".pdparams")))
     expected = model.state_dict()
     fault = f"{path}: a checkpoint of another model; resume with the config that it was trained with"
@@ -150,6 +153,14 @@ def load_checkpoint(
     progress = TrainingPosition(**state["progress"])
     logger.info("%s: resuming at epoch %d, step %d", path, progress.epoch, progress.step)
     return progress
+
+
+def _refuse_freed(path: Path, names: set[str]) -> None:
+    """Raises UserError if entries that were frozen are trained now: the optimizer's state has nothing for them."""
+    if names:
+        found = f"{published_name(min(names))} (and {len(names) - 1} more) was frozen in this run and is trained now"
+        remedy = f"resume with the run's freeze_at and freeze_norm, or start a new run with pretrain_weights={path}"
+        raise UserError(f"{path}: {found}; {remedy}")
 
 
 def _fits(found: Any, expected: paddle.Tensor) -> bool:
