@@ -11,6 +11,7 @@ from urllib.parse import quote
 from ppdet.report import galleries
 from ppdet.report.drawing import draw_curves, draw_matrix
 from ppdet.report.matrix import matrix_view
+from ppdet.report.page import percent
 from ppdet.report.parts import draw_parts
 from ppdet.report.pictures import Budget, Picture, draw_all
 from ppdet.report.source import Evaluated
@@ -65,7 +66,7 @@ def page_content(
     main = numbers["scores"][0]
     return {
         "title": evaluated.name,
-        "headline": f"{main['name']} {100 * (main['value'] or 0):.1f}",
+        "headline": f"{main['name']} {percent(main['value'])}",
         "subtitle": f"{numbers['images']:,} images, {numbers['objects']:,} objects, {len(names)} classes; in %",
         "num_images": numbers["images"],
         "scores": [{**each, "title": TITLES.get(each["name"], each["name"])} for each in numbers["scores"]],

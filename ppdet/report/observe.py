@@ -133,7 +133,7 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
     return Evidence(
         score_name=name,
         score=score,
-        interval=(interval.low, interval.high) if interval and is_known else None,
+        interval=(max(interval.low, 0.0), min(interval.high, 1.0)) if interval and is_known else None,
         num_images=len(scene.records),
         loss=1 - max(errors.AP, 0.0),
         mistakes=mistakes(scene),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ppdet.metrics.analysis import analyze
 from ppdet.report.evidence import Share, Taken, Trained
+from ppdet.report.galleries import Scene
 from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes, size_edges, trained
 from tests.support.evaluated import make_evaluated, make_records, make_scene
 
@@ -92,6 +94,14 @@ def test_evidence_of_a_data_set_without_anything() -> None:
     assert evidence.missed == Share(0, 0)
     assert evidence.best is None
     assert sum(evidence.mistakes.values()) == 0
+
+
+def test_an_interval_ends_where_scores_do() -> None:
+    evaluated = make_evaluated(make_records([[[0, *BIG]]] * 2), [[[0, 0.9, *BIG]], []])
+    analysis = analyze(evaluated.detections, evaluated.dataset)
+    assert analysis.intervals["AP"].low < 0
+    assert analysis.intervals["AP"].high > 1
+    assert gather(evaluated, Scene(analysis, evaluated.dataset.records, ["a", "b"])).interval == (0, 1)
 
 
 def test_numbers_at_the_threshold() -> None:

@@ -160,3 +160,8 @@ def test_texts() -> None:
 def test_a_value_that_the_page_needs_is_missing() -> None:
     with pytest.raises(Exception, match="undefined"):
         render({})
+
+
+def test_a_score_that_does_not_exist_is_no_zero(tmp_path: Path) -> None:
+    write_report(tmp_path, make_evaluated(make_records([[]]), [[]], scores={"AP": -1.0}))
+    assert "<title>run: AP –</title>" in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -55,14 +55,20 @@ class Callback:
 
 
 def begin_all(callbacks: Sequence[Callback], run: Run) -> None:
-    """Calls `on_begin` of all on rank 0. A collective; raises a UserError of rank 0 on all ranks."""
+    """Calls `on_begin` of all on rank 0. A collective; raises a UserError of rank 0 on all ranks.
+
+    The callbacks before one that raises it are told of the end, so that no run stays open.
+    """
     error = None
     if distributed.rank() == 0:
+        begun: list[Callback] = []
         try:
             for callback in callbacks:
                 callback.on_begin(run)
+                begun.append(callback)
         except UserError as e:
             error = e
+            end_all(begun, complete=False)
     distributed.raise_on_all_ranks(error)
 
 

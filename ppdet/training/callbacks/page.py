@@ -134,7 +134,8 @@ class TrainingPage(Callback):
         """Writes the page. end: see `state_of`."""
         start, watched = time.monotonic(), self._watched
         records = read_records(watched.folder / METRICS)
-        evaluations = [each for each in records if each["kind"] == "eval"]
+        # a continued run may have another score than the run before, or none
+        evaluations = [each for each in records if each["kind"] == "eval" and watched.score in each]
         scores = [(each["epoch"], each[watched.score]) for each in evaluations]
         settings = watched.session.settings
         asked = settings.early_stop, watched.score

@@ -123,6 +123,14 @@ def test_without_an_evaluation(tiny):
     assert f"{loss:.3f}" in found.text
 
 
+def test_a_run_that_is_continued_without_an_evaluation(tiny, caplog):
+    needs_libraries()
+    fit(*build_trainer(make_run(tiny, "epoch=1", "snapshot_epoch=1"), evaluate=True))
+    fit(*build_trainer(make_run(tiny, "epoch=2", "snapshot_epoch=1"), resume="auto"))
+    assert "finished after 2 epochs." in " ".join(Page(tiny.parent / "output" / "tiny" / "report.html").text.split())
+    assert "report.html: failed" not in caplog.text
+
+
 def test_a_page_that_cannot_be_written(tiny, caplog):
     """One warning; the training is complete."""
     needs_libraries()

@@ -64,6 +64,14 @@ def test_one_that_cannot_start(tiny):
     assert logger.calls == ["on_begin"]
 
 
+def test_those_that_have_begun_are_ended_if_another_cannot_start(tiny):
+    first, last = Failing("", OSError()), Failing("", OSError())
+    broken = Tolerant(Failing("on_begin", ValueError("no key")), "log: x")
+    with pytest.raises(UserError, match="^log: x: cannot start"):
+        fit(*build_trainer(make_run(tiny, "epoch=1"), callbacks=[first, broken, last]))
+    assert (first.calls, last.calls) == (["on_begin", "on_end"], [])
+
+
 def test_errors_of_the_program_end_the_training(tiny):
     with pytest.raises(ZeroDivisionError):
         fit(*build_trainer(make_run(tiny, "epoch=1"), callbacks=[Failing("on_record", ZeroDivisionError())]))
