@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppdet.metrics.analysis.matching import RIGHT, UNCOUNTED, Case, Matching, in_area, loops, match
-from ppdet.metrics.analysis.rules import AREAS, Rule
+from ppdet.metrics.analysis.rules import Rule
 
 
 class Range(NamedTuple):
@@ -131,7 +131,10 @@ class Scorer:
 def build_scorer(case: Case) -> Scorer:
     """Matches the detections in every area range."""
     truth, found = case.truth, case.found
-    ranges = {name: range_scores(case, Range(in_area(truth.area, name), in_area(found.area, name))) for name in AREAS}
+    ranges = {
+        name: range_scores(case, Range(in_area(truth.area, bounds), in_area(found.area, bounds)))
+        for name, bounds in case.rule.areas.items()
+    }
     return Scorer(case.rule, len(truth.im_ids), ranges)
 
 

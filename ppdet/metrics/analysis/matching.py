@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ppdet.metrics.analysis.found import Found
-from ppdet.metrics.analysis.rules import AREAS, Rule
+from ppdet.metrics.analysis.rules import Rule
 from ppdet.metrics.analysis.truth import Truth
 from ppdet.utils.lazy import LazyModule
 
@@ -104,13 +104,13 @@ def match(
         case: the detections.
         iou: the overlap, from LEAST_IOU to 1.
         truth_inside: [N] bool, objects that count; others are ignored, as COCO does outside of an area range. None: all
-            in COCO's range of areas.
+            in the rule's range of areas.
         found_inside: [D] bool, detections that are wrong if they are unmatched; others are then not counted. None: all
             in that range.
     """
     truth, found, pairs = case.truth, case.found, case.same_class
-    truth_inside = in_area(truth.area, "all") if truth_inside is None else truth_inside
-    found_inside = in_area(found.area, "all") if found_inside is None else found_inside
+    truth_inside = in_area(truth.area, case.rule.areas["all"]) if truth_inside is None else truth_inside
+    found_inside = in_area(found.area, case.rule.areas["all"]) if found_inside is None else found_inside
     status, matched = np.empty(len(found), np.int8), np.empty(len(found), np.int64)
     lists, ignored = (pairs.start, pairs.truth, pairs.iou), ~(truth.counts & truth_inside)
     if case.rule.is_voc:
@@ -120,8 +120,8 @@ def match(
     return Matching(iou, status, matched)
 
 
-def in_area(area: np.ndarray, name: str) -> np.ndarray:
-    """Returns whether each area is in COCO's range `name`; a bound belongs to the ranges on both sides."""
-    low, high = AREAS[name]
+def in_area(area: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
+    """Returns whether each area is in a range of `Rule.areas`; a bound belongs to the ranges on both sides."""
+    low, high = bounds
     inside: np.ndarray = (area >= low) & (area <= high)
     return inside

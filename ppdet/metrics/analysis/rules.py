@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,11 @@ class Rule:
     @property
     def is_voc(self) -> bool:
         return self.name == "VOC"
+
+    @property
+    def areas(self) -> Mapping[str, tuple[float, float]]:
+        """Ranges of area by name, square pixels. VOC counts all boxes, inverted ones of negative area as well."""
+        return AREAS | {"all": (-np.inf, np.inf)} if self.is_voc else AREAS
 
 
 COCO = Rule("COCO", tuple(np.linspace(0.5, 0.95, 10).tolist()), tuple(np.linspace(0, 1, 101).tolist()), 100, 0.0)

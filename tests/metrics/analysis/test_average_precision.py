@@ -33,6 +33,14 @@ def test_voc_numbers(seed: int, map_type: str) -> None:
     assert scores(judged)["mAP"] == pytest.approx(judged.metric.compute()["mAP"], abs=1e-12)
 
 
+@pytest.mark.parametrize(("kind", "name", "AP"), [("COCO", "AP", 1.0), ("VOC", "mAP", 0.5)])
+def test_inverted_boxes_are_wrong_for_voc_and_ignored_by_coco(kind: str, name: str, AP: float) -> None:
+    box, inverted = [20, 20, 80, 80], [30, 60, 70, 50]
+    judged = Judged([[[0, *box, 0]]], [[[0, 0.9, *inverted], [0, 0.8, *box]]], 1, kind=kind)
+    assert scores(judged)[name] == pytest.approx(AP)
+    assert judged.metric.compute()[name] == pytest.approx(AP)
+
+
 def test_outlines_decide_on_the_size_and_only_100_detections_count() -> None:
     box = [0, 0, 50, 50]
     wrong = [[0, 0.9, 60 + i, 60, 90 + i, 90] for i in range(100)]
