@@ -9,6 +9,7 @@ import paddle
 import pytest
 
 from ppdet.catalog import load_classes
+from ppdet.cli import main
 from ppdet.core.builder import Builder
 from ppdet.core.check import check_config, without_training
 from ppdet.core.config import Config, load_config
@@ -154,3 +155,8 @@ def test_the_file_for_pruning_trains_without() -> None:
     open_session("picodet_m_320_coco_pruner", ["device=cpu", "unstructured_prune=false"])
     with pytest.raises(UserError, match="^unstructured_prune: pruning is not built in"):
         open_session("picodet_m_320_coco_pruner", ["device=cpu"])
+
+
+def test_keys_can_be_explained_without_the_transforms_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["config", "-c", "picodet_s_416_coco_npu", "--explain", "LCNet.act"])
+    assert "relu6" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import argparse
 
 from ppdet.catalog import load_classes
 from ppdet.core.builder import Builder
+from ppdet.core.check import without_training
 from ppdet.core.compat import IGNORED_KEYS, refuse_overrides
 from ppdet.core.config import load_with_places
 from ppdet.core.explain import Explainer
@@ -22,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     refuse_overrides(IGNORED_KEYS, args.opt)
     if args.explain:
         load_classes()
-        explainer = Explainer(Builder(config), places)
+        explainer = Explainer(without_training(Builder(config), args.opt), places)
         refuse_overrides(explainer.ignored, args.opt)
         print(*map(explainer.explain, args.explain), sep="\n\n")
     else:
