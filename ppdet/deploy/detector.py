@@ -19,6 +19,7 @@ from . import tiles
 from .backends import choose as backends
 from .backends.base import Backend, Port
 from .checksum import model_checksum
+from .config_values import shown
 from .detections import Detections, from_rows, to_rows
 from .errors import DeployError, first_error_line
 from .images import read_image, three_channels
@@ -193,7 +194,7 @@ class Detector:
         return found
 
     def _threshold(self, wanted: float | Literal["model"]) -> Threshold:
-        if wanted != "model":
+        if not isinstance(wanted, str) or wanted != "model":  # an array is compared entry by entry
             return _checked(wanted)
         of_classes = self.config.thresholds
         return self.config.threshold if of_classes is None else np.array(of_classes, np.float32)
@@ -209,7 +210,7 @@ def _path(image: Image) -> Path | None:
 
 def _checked(threshold: float) -> float:
     if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
-        raise DeployError(f"threshold: found {threshold}; expected a score between 0 and 1, or model")
+        raise DeployError(f"threshold: found {shown(threshold)}; expected a score between 0 and 1, or model")
     return threshold
 
 

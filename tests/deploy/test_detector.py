@@ -60,6 +60,15 @@ def test_thresholds_of_the_model_are_the_default_and_a_number_wins(picky):
     assert Detector(picky, "onnxruntime", threshold=None).threshold.tolist() == pytest.approx([0.1, 0.99])
 
 
+def test_an_array_is_no_threshold(picky):
+    """Although the attribute is one: its entries belong to the classes of one model."""
+    detector = Detector(picky, "onnxruntime")
+    with pytest.raises(
+        DeployError, match=r"^threshold: found array\(\[0\.1.*; expected a score between 0 and 1, or model$"
+    ):
+        detector.detect(BRIGHT, detector.threshold)
+
+
 def test_a_model_without_thresholds_has_one_for_all_classes(small):
     for threshold in ("model", None):
         assert Detector(small, "onnxruntime", threshold=threshold).threshold == 0.5
