@@ -14,11 +14,12 @@ from ppdet.data.datasets import Dataset
 from ppdet.evaluation.evaluator import build_evaluator, load_truth
 from ppdet.export.thresholds import weights_checksum, write_thresholds
 from ppdet.metrics import format_table
-from ppdet.metrics.analysis import Goal, Thresholds, choose_thresholds, judge
+from ppdet.metrics.analysis import Goal, Thresholds, choose_thresholds, judge, require_analysis
 from ppdet.metrics.analysis.curves import Curve, class_curves, overall_curve
 from ppdet.metrics.results import ImageDetections, load_results
 from ppdet.runtime import distributed
 from ppdet.session import Session
+from ppdet.utils.staging import staged
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,12 @@ def thresholds_to_file(session: Session, goal: Goal, iou: float, results: Path |
         output: the file to write; None: thresholds.yml in the run's folder.
 
     Raises:
-        UserError: no threshold reaches the goal over all classes.
+        UserError: no threshold reaches the goal over all classes, or the file cannot be written.
     """
+    path = output or session.output_dir / "thresholds.yml"
+    require_analysis(iou)
+    if not distributed.rank():
+        _check_output(path)
     if results:
         dataset, _ = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
         detections = load_results(results, dataset.categories, dataset.image_ids)
@@ -56,10 +61,17 @@ def thresholds_to_file(session: Session, goal: Goal, iou: float, results: Path |
         raise _out_of_reach(goal, overall, data)
     names = [category.name for category in dataset.categories]
     about = {"goal": str(goal), "iou": iou, "data": data, "images": len(case.truth.im_ids), **source}
-    path = output or session.output_dir / "thresholds.yml"
     write_thresholds(path, {**file_content(chosen, names), **about})
     print(_table(chosen, names))
     logger.info("%s: written; add it to ppdet export with --thresholds", path)
+
+
+def _check_output(path: Path) -> None:
+    """Raises UserError, before the evaluation takes its time, if the file cannot be written."""
+    if path.is_dir():
+        raise UserError(f"--output: {path} is a folder; expected a file; give {path / 'thresholds.yml'}")
+    with staged(path.parent, "--output"):
+        pass
 
 
 def _detect(session: Session) -> tuple[Dataset, list[ImageDetections]]:

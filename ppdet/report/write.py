@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ppdet.core.errors import UserError
-from ppdet.metrics.analysis.analysis import analyze
+from ppdet.metrics.analysis.analysis import analyze, require_analysis
 from ppdet.report.contents import page_content
 from ppdet.report.galleries import Scene
 from ppdet.report.numbers import report_numbers
@@ -26,6 +26,7 @@ def require_report(folder: Path) -> None:
     """Raises UserError, before the evaluation takes its time, if a library is missing or the folder not writable."""
     if name := missing_library():
         raise UserError(f'--report: {name} is not installed; pip install {name}, or in a clone pip install ".[report]"')
+    require_analysis()
     with staged(folder, "--report"):
         pass
 

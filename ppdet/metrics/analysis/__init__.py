@@ -9,7 +9,7 @@ threshold. `thresholds`: one for each class that reaches a goal. `confusion`, `e
 
 from __future__ import annotations
 
-from ppdet.metrics.analysis.analysis import Analysis, analyze, judge
+from ppdet.metrics.analysis.analysis import Analysis, analyze, judge, require_analysis
 from ppdet.metrics.analysis.bootstrap import compare, resample
 from ppdet.metrics.analysis.curves import macro_average
 from ppdet.metrics.analysis.thresholds import Goal, Thresholds, choose_thresholds
@@ -23,5 +23,6 @@ __all__ = [
     "compare",
     "judge",
     "macro_average",
+    "require_analysis",
     "resample",
 ]

@@ -76,14 +76,19 @@ def judge(
     iou: float = 0.5,
 ) -> tuple[Case, Matching]:
     """Finds out which detections are right: the part of `analyze` that curves need. Arguments and errors are its."""
-    if not LEAST_IOU < iou <= 1:
-        raise UserError(f"iou: found {iou}; expected more than {LEAST_IOU} and at most 1")
-    if optional_module("ppdet.metrics.analysis.loops") is None:
-        raise UserError("numba: cannot be imported; expected by the analysis of detections; pip install numba")
+    require_analysis(iou)
     rule = rule_for(metric, map_type)
     truth = flatten_truth(dataset.records, dataset.truth, len(dataset.categories), rule.is_voc)
     case = pair_up(truth, flatten_found(detections, truth.im_ids, rule.max_found), rule)
     return case, match(case, iou)
+
+
+def require_analysis(iou: float = 0.5) -> None:
+    """Raises UserError if an analysis at this overlap is not possible. Call it before the model runs."""
+    if not LEAST_IOU < iou <= 1:
+        raise UserError(f"iou: found {iou}; expected more than {LEAST_IOU} and at most 1")
+    if optional_module("ppdet.metrics.analysis.loops") is None:
+        raise UserError("numba: cannot be imported; expected by the analysis of detections; pip install numba")
 
 
 def analyze(
