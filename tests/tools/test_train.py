@@ -10,10 +10,13 @@ import pytest
 import yaml
 
 from ppdet.core.config import load_config
+from ppdet.data.loading.batch_sheet import SHEETS
 from ppdet.optim.schedule import LearningRate
 from tests.support.workspaces import Tools, Workspace, coco_workspace
 
 LOSSES = {"loss", "loss_vfl", "loss_bbox", "loss_dfl"}
+RECORDS = {"config.yml", "metrics.jsonl", "results.csv", *SHEETS}
+PAGES = {"results.png", "report.html", "report_boxes.jsonl"}  # written if matplotlib and Jinja2 are there
 CHECKPOINT = {".pdparams", ".pdema", ".pdopt", ".pdstate"}
 LINE = re.compile(
     r"epoch 2/2 step 3/3 loss \d+\.\d+ loss_vfl \d+\.\d+ loss_bbox \d+\.\d+ loss_dfl \d+\.\d+ lr \d\.\d{6} "
@@ -41,7 +44,7 @@ def test_training_with_evaluation(tools: Tools, coco: Workspace) -> None:
     assert LINE.search(log)
     assert re.search(r"epoch 2: AP \d\.\d{4}, best \d\.\d{4}", log)
     expected = checkpoint("0") | checkpoint("model_final") | checkpoint("best_model")
-    assert files(coco.output) == expected | {"config.yml", "metrics.jsonl"}
+    assert files(coco.output) - PAGES == expected | RECORDS
 
     training = [record for record in records(coco) if record["kind"] == "train"]
     assert [(r["epoch"], r["step"], r["updates"]) for r in training] == [
@@ -119,8 +122,7 @@ def test_fewer_images_than_a_batch(tools: Tools, tmp_path: Path) -> None:
 def test_output_folder_that_cannot_be_made(tools: Tools, coco: Workspace) -> None:
     (coco.root / "file").write_text("mine")
     error = tools.fail("train", "-c", coco.config, "-o", f"save_dir={coco.root}/file/below")
-    assert error.startswith(f"{coco.root}/file/below/tiny/config.yml: cannot be written (")
-    assert error.endswith("check the folder and the free space")
+    assert error == f"{coco.root}/file/below/tiny: cannot be written (Not a directory); check the folder"
     assert (coco.root / "file").read_text() == "mine"
 
 
@@ -160,5 +162,5 @@ def test_loss_that_explodes(tools: Tools, coco: Workspace, monkeypatch: pytest.M
     assert re.match(
         r"loss: became (nan|inf|-inf) at step [56], images \d+\.png, \d+\.png; lower LearningRate.base_lr", error
     )
-    assert files(coco.output) == checkpoint("0") | {"config.yml", "metrics.jsonl"}
+    assert files(coco.output) - PAGES == checkpoint("0") | RECORDS
     tools.run("eval", "-c", coco.config, "-o", f"weights={coco.output}/0")
