@@ -21,7 +21,7 @@ TABLE, PLOT = "results.csv", "results.png"
 
 
 class ResultsTable(Callback):
-    """Writes results.csv anew at the beginning of a continued run, at each checkpoint and at the end."""
+    """Rewrites results.csv at the beginning of a continued run, at each checkpoint and at the end."""
 
     def __init__(self, metrics: Path) -> None:
         """metrics: the file metrics.jsonl, beside which the table is written."""
@@ -44,7 +44,7 @@ class ResultsTable(Callback):
 
 
 class ResultsPlot(Callback):
-    """Draws results.png anew at each checkpoint and at the end, if matplotlib is installed."""
+    """Draws results.png again at each checkpoint and at the end, if matplotlib is installed."""
 
     def __init__(self, metrics: Path) -> None:
         """metrics: the file metrics.jsonl, beside which the plot is written."""
