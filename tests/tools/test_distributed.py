@@ -148,8 +148,8 @@ def test_an_error_of_one_rank_ends_all_with_status_2(tmp_path: Path, at: str, vi
 PAUSE = """
 from ppdet.data.loading.loader import Loader
 epoch, save, check = Loader.epoch, train.save_checkpoint, train._check_finite
-def batches(self, number, start_step=0):
-    for batch in epoch(self, number, start_step):
+def batches(self, number, *options):
+    for batch in epoch(self, number, *options):
         if distributed.rank() == {victim} and number == 1:
             time.sleep({data})
         yield batch
