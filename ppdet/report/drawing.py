@@ -15,7 +15,6 @@ from ppdet.report.matrix import fold, row_shares
 from ppdet.report.page import markup
 
 _SIZE = (4.6, 3.2)  # inches; on a phone a figure is about as wide
-_POINTS = 300  # of a curve that is drawn
 _MOST_LINES = 20  # classes; more lines than that hide each other
 _FINE = np.linspace(0, 1, 201)
 
@@ -28,12 +27,11 @@ def draw_curves(folder: Path, curves: Mapping[str, Any], overall: Curve) -> dict
         curves: `curves` of report.json.
         overall: all classes together.
     """
-    chosen = np.unique(np.linspace(0, max(len(overall.score) - 1, 0), _POINTS).astype(int))[: len(overall.score)]
-    classes = curves["classes"][1:]
-    others = [_recall_precision(each) for each in classes] if len(classes) <= _MOST_LINES else []
+    whole, *classes = [_recall_precision(each) for each in curves["classes"]]  # the points that the page can mark
+    others = classes if len(classes) <= _MOST_LINES else []
     figures, places = {}, {}
     with figure(*_SIZE) as (drawn, axes):
-        plots.precision_recall(axes, overall.recall[chosen], overall.precision[chosen], others)
+        plots.precision_recall(axes, *whole, others)
         figures["precision_recall"] = markup(save(drawn, folder / "precision_recall.png"))
         places["precision_recall"] = place(drawn, axes)
     with figure(*_SIZE) as (drawn, axes):
