@@ -31,7 +31,7 @@ def draw_curves(folder: Path, curves: Mapping[str, Any], overall: Curve) -> dict
     others = classes if len(classes) <= _MOST_LINES else []
     figures, places = {}, {}
     with figure(*_SIZE) as (drawn, axes):
-        plots.precision_recall(axes, *whole, others)
+        plots.precision_recall(axes, whole, others)
         figures["precision_recall"] = markup(save(drawn, folder / "precision_recall.png"))
         places["precision_recall"] = place(drawn, axes)
     with figure(*_SIZE) as (drawn, axes):

@@ -12,18 +12,17 @@ from ppdet.report.figures import BLUE, GREEN, INK, LINE, MUTED, ORANGE, plain
 _BOTH = {"xlim": (0, 1), "ylim": (0, 1)}
 
 
-def precision_recall(axes: Any, recall: np.ndarray, precision: np.ndarray, others: Sequence[np.ndarray]) -> None:
+def precision_recall(axes: Any, whole: np.ndarray, others: Sequence[np.ndarray]) -> None:
     """Precision against recall.
 
     Args:
         axes: where to draw.
-        recall: [T] of all classes together, one for each threshold.
-        precision: [T].
-        others: [2, T] recall and precision of each class, as thin lines.
+        whole: [2, T] recall and precision of all classes together, at T thresholds.
+        others: the same of each class, as thin lines.
     """
     for each in others:
         axes.plot(*each, color=LINE, linewidth=0.8)
-    axes.plot(recall, precision, color=BLUE, linewidth=1.8, clip_on=False)
+    axes.plot(*whole, color=BLUE, linewidth=1.8, clip_on=False)
     axes.set(xlabel="recall", ylabel="precision", **_BOTH)
 
 
