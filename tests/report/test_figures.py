@@ -67,7 +67,7 @@ def test_every_plot_of_nothing(tmp_path: Path) -> None:
     """A data set without objects still has a report."""
     nothing, nan = np.empty(0), np.full(10, np.nan)
     draws = [
-        lambda axes: plots.precision_recall(axes, nothing, nothing, []),
+        lambda axes: plots.precision_recall(axes, np.empty((2, 0)), []),
         lambda axes: plots.against_threshold(axes, np.linspace(0, 1, 10), {"F1": nan}, None),
         lambda axes: plots.bars(axes, ["missed"], [0.0], "AP"),
         lambda axes: plots.buckets(axes, [], [], [], "size", "side"),
