@@ -105,7 +105,7 @@ def _eval_options(p: argparse.ArgumentParser) -> None:
     page = "also write DIR/report.html: what holds the model back, with plots and pictures"
     p.add_argument("--report", type=as_path, metavar="DIR", help=page)
     other = "also write DIR/compare.html: these weights, this export or bbox.json beside what is evaluated"
-    p.add_argument("--compare", metavar="PATH", help=other)
+    p.add_argument("--compare", type=path_or_address, metavar="PATH", help=other)
 
 
 def _thresholds_options(p: argparse.ArgumentParser) -> None:

@@ -71,8 +71,7 @@ def test_a_split_named_by_its_file(made: FaultySet, tmp_path: Path) -> None:
 
 def test_merge_remap_and_subset(made: FaultySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("remap", made.root, "--classes", "red,blue->mixed", "--output", tmp_path / "remapped")
-    said = "- 1 classes are left out with 44 objects: green\n- 0 images have no object any more"
-    assert said in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith("\n- 1 classes are left out with 44 objects: green\n")
     run("merge", made.root, tmp_path / "remapped", "--output", tmp_path / "merged")
     merged = read(tmp_path / "merged" / "val.json")
     assert [each["name"] for each in merged["categories"]] == ["red", "green", "blue", "mixed"]

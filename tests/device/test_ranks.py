@@ -49,6 +49,7 @@ def test_a_killed_rank_ends_the_job_with_its_name(job: Workspace) -> None:
     assert "Container rank 1 status" in out
 
 
+@pytest.mark.slow
 def test_a_stopped_rank_is_named(job: Workspace) -> None:
     with started(job, command_with(job, SILENCE, "-o", *LONG)) as launcher:
         read_until(launcher, "step 2/2")
@@ -56,6 +57,7 @@ def test_a_stopped_rank_is_named(job: Workspace) -> None:
         read_until(launcher, "error: rank 1: no sign of life for 4 s")
 
 
+@pytest.mark.slow
 def test_sigterm_to_the_launcher(job: Workspace) -> None:
     with started(job, command(job, "-o", *LONG, ranks=2)) as launcher:
         read_until(launcher, "epoch 2/")

@@ -66,7 +66,7 @@ MODEL = CONFIG | {"--remap_classes"}
 SLIM = MODEL | {"--slim_config"}
 PUBLISHED = {
     "train": SLIM | {"--eval", "-r", "--resume", "--amp", "--to_static", "--seed", "--use_vdl", "--vdl_log_dir"},
-    "eval": SLIM | {"--classwise", "--output_eval", "--json_eval", "--report"},
+    "eval": SLIM | {"--classwise", "--output_eval", "--json_eval", "--report", "--compare"},
     "infer": SLIM
     | {"--infer_img", "--infer_dir", "--output_dir", "--draw_threshold", "--save_results"}
     | {"--thresholds"},
@@ -74,7 +74,7 @@ PUBLISHED = {
     "export_model": SLIM
     | {"--output_dir", "--format", "--nms", "--post_process", "--layout", "--boxes", "--fuse_normalize"}
     | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16", "--thresholds"},
-    "post_quant": SLIM | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds"},
+    "post_quant": SLIM | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds", "--report"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},

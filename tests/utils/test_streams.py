@@ -14,6 +14,7 @@ NUMBERS = {
     Stream.SPLIT: 1,
     Stream.SHEETS: 1,
     Stream.BOOTSTRAP: 1,
+    Stream.FOLLOWED: 1,
 }  # 0 of the others
 VALUES = (0, 1, 2, 7, 2**31, 2**32, 2**32 + 1, 2**64 - 1)
 
@@ -35,4 +36,4 @@ def test_a_stream_is_the_same_every_time() -> None:
 
 def test_uses_keep_their_numbers() -> None:
     """Another number would change what a seed draws."""
-    assert [use.value for use in Stream] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert [use.value for use in Stream] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
