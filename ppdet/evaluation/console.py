@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
 from ppdet.deploy import Detector
 from ppdet.deploy.detections import to_rows
-from ppdet.evaluation.evaluator import build_evaluator, load_truth, score
+from ppdet.evaluation.evaluator import read_evaluation, run_evaluation, score
 from ppdet.evaluation.run_report import (
     distinct_names,
     report_comparison,
@@ -73,11 +72,7 @@ def evaluate_to_console(
     folder = output_dir or (Path(session.settings.output_eval) if session.settings.output_eval else None)
     results_file = (folder or Path()) / RESULTS
     _check_report(report, other)
-    if from_json:  # needs no images
-        dataset, metric = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
-        detections = load_results(results_file, dataset.categories, dataset.image_ids)
-    else:
-        dataset, metric, detections = _detect(session)
+    dataset, metric, detections = read_evaluation(session, results_file) if from_json else run_evaluation(session)
     others = _detections_of(other, session, dataset) if other else None
     scores = score(metric, detections)
     distributed.detach()
@@ -110,16 +105,6 @@ def _check_report(report: Path | None, other: str | None) -> None:
         raise UserError(f"--compare: {other}: found several processes; expected one; run on one, or give a bbox.json")
     if other and not file and not _is_export(other):
         resolve_weights(other)
-
-
-def _detect(session: Session) -> tuple[Dataset, Metric, list[ImageDetections]]:
-    """Runs the config's `weights` on EvalDataset; returns the dataset, its metric and the detections."""
-    evaluator = build_evaluator(session, session.trained_classes())
-    with closing(evaluator.loader) as loader:
-        batches = loader.epoch(0)  # the workers begin to read while the model is loaded
-        model = session.load_model()
-        distributed.watch()
-        return evaluator.dataset, evaluator.metric, evaluator.detect(model, batches)
 
 
 def _results_in(other: str) -> Path | None:
@@ -160,7 +145,7 @@ def _detections_of(other: str, session: Session, dataset: Dataset) -> Sequence[I
         _check_classes(other, detector.labels, dataset)
         found = detector.detect([record.im_file for record in dataset.records], threshold=0.0)
         return [(record.im_id, to_rows(each)) for record, each in zip(dataset.records, found, strict=True)]
-    again, _, detections = _detect(replace(session, settings=replace(session.settings, weights=other)))
+    again, _, detections = run_evaluation(replace(session, settings=replace(session.settings, weights=other)))
     _check_classes(other, [category.name for category in again.categories], dataset)
     return detections
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -20,7 +21,7 @@ from ppdet.data.datasets import Dataset
 from ppdet.data.loading.loader import Loader
 from ppdet.evaluation.predictor import Graphs, Inputs, predict_all
 from ppdet.metrics import Metric, build_metric
-from ppdet.metrics.results import ImageDetections
+from ppdet.metrics.results import ImageDetections, load_results
 from ppdet.modeling import PicoDet
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
@@ -183,3 +184,19 @@ def build_evaluator(session: Session, trained: TrainedClasses | None = None) -> 
     reader.worker_num = min(reader.worker_num, cpu_threads())  # more workers than cores only add start-up time
     loader = reader.bind(dataset, rank=distributed.rank(), world_size=distributed.world_size())
     return Evaluator(loader, metric, dataset, len(dataset), reader.batch_size)
+
+
+def run_evaluation(session: Session) -> tuple[Dataset, Metric, list[ImageDetections]]:
+    """Runs the config's `weights` on EvalDataset; returns the dataset, its metric and the detections."""
+    evaluator = build_evaluator(session, session.trained_classes())
+    with closing(evaluator.loader) as loader:
+        batches = loader.epoch(0)  # the workers begin to read while the model is loaded
+        model = session.load_model()
+        distributed.watch()
+        return evaluator.dataset, evaluator.metric, evaluator.detect(model, batches)
+
+
+def read_evaluation(session: Session, results: Path) -> tuple[Dataset, Metric, list[ImageDetections]]:
+    """Reads the detections from a file in COCO's results format instead of running the model. Needs no images."""
+    dataset, metric = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
+    return dataset, metric, load_results(results, dataset.categories, dataset.image_ids)

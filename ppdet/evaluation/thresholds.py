@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ppdet.core.errors import UserError
-from ppdet.data.datasets import Dataset
-from ppdet.evaluation.evaluator import build_evaluator, load_truth
+from ppdet.evaluation.evaluator import read_evaluation, run_evaluation
 from ppdet.export.thresholds import weights_checksum, write_thresholds
 from ppdet.metrics import format_table
 from ppdet.metrics.analysis import Goal, Thresholds, choose_thresholds, judge, require_analysis
 from ppdet.metrics.analysis.curves import Curve, class_curves, overall_curve
-from ppdet.metrics.results import ImageDetections, load_results
+from ppdet.report.numbers import known
 from ppdet.runtime import distributed
 from ppdet.session import Session
 from ppdet.utils.staging import staged
 
 logger = logging.getLogger(__name__)
+
+_DIGITS = 4  # of the numbers in the file
 
 
 @distributed.together()
@@ -43,11 +43,10 @@ def thresholds_to_file(session: Session, goal: Goal, iou: float, results: Path |
     if not distributed.rank():
         _check_output(path)
     if results:
-        dataset, _ = load_truth(session, session.trained_classes() if session.settings.remap_classes else None)
-        detections = load_results(results, dataset.categories, dataset.image_ids)
+        dataset, _, detections = read_evaluation(session, results)
         source = {"detections": str(results)}
     else:
-        dataset, detections = _detect(session)
+        dataset, _, detections = run_evaluation(session)
         source = {"weights": session.settings.weights or "", "weights_sha256": weights_checksum(session)}
     distributed.detach()
     if distributed.rank():
@@ -74,29 +73,18 @@ def _check_output(path: Path) -> None:
         pass
 
 
-def _detect(session: Session) -> tuple[Dataset, list[ImageDetections]]:
-    evaluator = build_evaluator(session, session.trained_classes())
-    with closing(evaluator.loader) as loader:
-        batches = loader.epoch(0)  # the workers begin to read while the model is loaded
-        model = session.load_model()
-        distributed.watch()
-        return evaluator.dataset, evaluator.detect(model, batches)
-
-
 def file_content(chosen: Thresholds, names: Sequence[str]) -> dict[str, Any]:
     """Returns the numbers of the file: a line for each class, and what the thresholds give over all classes."""
     classes = {}
     for name, each in zip(names, chosen.classes, strict=True):
-        numbers = {key: _known(getattr(each, key)) for key in ("precision", "recall", "f1")}
+        numbers = {key: known(getattr(each, key), _DIGITS) for key in ("precision", "recall", "f1")}
         note = {"note": each.reason} if each.reason else {}
         classes[name] = {"threshold": each.threshold, **numbers, "objects": each.objects, **note}
-    together = dict(zip(("precision", "recall", "f1"), map(_known, chosen.together), strict=True))
-    one = {key: _known(value) for key, value in chosen.overall._asdict().items()}
+    together = dict(
+        zip(("precision", "recall", "f1"), (known(value, _DIGITS) for value in chosen.together), strict=True)
+    )
+    one = {key: known(value, _DIGITS) for key, value in chosen.overall._asdict().items()}
     return {"thresholds": classes, "together": together, "one_threshold_for_all": one}
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 4)
 
 
 class _Row(NamedTuple):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.evaluation.console import _detect, _detections_of
+from ppdet.evaluation.console import _detections_of
+from ppdet.evaluation.evaluator import run_evaluation
 from ppdet.export.export import export
 from ppdet.session import Session
 from tests.support.tiny import make_run
@@ -22,7 +23,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 def test_an_export_detects_what_its_weights_do(session: Session, tmp_path: Path) -> None:
     folder = export(session, tmp_path / "out")
-    dataset, _, expected = _detect(session)
+    dataset, _, expected = run_evaluation(session)
     found = _detections_of(str(folder), session, dataset)
     assert [im_id for im_id, _ in found] == [im_id for im_id, _ in expected]
     assert sum(len(rows) for _, rows in found) > 0
@@ -35,7 +36,7 @@ def test_the_classes_of_the_other_model(session: Session, tmp_path: Path) -> Non
     folder = export(session, tmp_path / "out")
     text = (folder / "infer_cfg.yml").read_text()
     (folder / "infer_cfg.yml").write_text(text.replace("- red", "- pink"))
-    dataset, _, _ = _detect(session)
+    dataset, _, _ = run_evaluation(session)
     message = rf"^--compare: {folder}: found the classes .*pink.*; expected those of the evaluation in their order, "
     with pytest.raises(UserError, match=message):
         _detections_of(str(folder), session, dataset)

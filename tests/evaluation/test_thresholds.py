@@ -23,6 +23,6 @@ from tests.support.tiny import make_run
 def test_nothing_is_detected_in_vain(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, output: str, iou: float, message: str
 ) -> None:
-    monkeypatch.setattr(thresholds, "_detect", lambda session: pytest.fail("the model ran"))
+    monkeypatch.setattr(thresholds, "run_evaluation", lambda session: pytest.fail("the model ran"))
     with pytest.raises(UserError, match=message):
         thresholds.thresholds_to_file(make_run(tiny, "device=cpu"), Goal("f1"), iou, None, tiny.parent / output)
