@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.data.datasets import Dataset
-from ppdet.metrics.analysis.analysis import analyze
 from ppdet.metrics.analysis.bootstrap import Difference, compare, compare_classes
 from ppdet.metrics.analysis.error_kinds import KINDS
 from ppdet.metrics.results import ImageDetections
@@ -31,13 +29,6 @@ class Side:
 
     name: str
     detections: Sequence[ImageDetections]
-
-
-def scenes(dataset: Dataset, metric: str, map_type: str, sides: Sequence[Side]) -> list[Scene]:
-    """The analyzed detections of each side."""
-    names = [category.name for category in dataset.categories]
-    records = sorted(dataset.records, key=lambda record: record.im_id)
-    return [Scene(analyze(side.detections, dataset, metric, map_type), records, names) for side in sides]
 
 
 def comparison_numbers(a: Scene, b: Scene, names: tuple[str, str]) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ppdet.data.datasets import Dataset
-from ppdet.report.comparison import Side, comparison_numbers, differing_images, scenes
-from ppdet.report.contents import TITLES, place_of
+from ppdet.metrics.analysis.bootstrap import RESAMPLES
+from ppdet.report.comparison import Side, comparison_numbers, differing_images
+from ppdet.report.contents import TITLES, picture_entries
+from ppdet.report.galleries import build_scene
 from ppdet.report.page import percent, render
-from ppdet.report.pictures import Budget, draw_all
+from ppdet.report.pictures import Budget
+from ppdet.report.tables import sortable
 from ppdet.utils.staging import staged
 
 _PICTURES = 3_000_000  # bytes
@@ -49,16 +52,11 @@ def write_comparison(folder: Path, compared: Compared, stem: str = "compare") ->
         UserError: the folder cannot be written.
     """
     sides = (compared.a, compared.b)
-    a, b = scenes(compared.dataset, compared.metric, compared.map_type, sides)
+    a, b = (build_scene(compared.dataset, each.detections, compared.metric, compared.map_type) for each in sides)
     numbers = comparison_numbers(a, b, (compared.a.name, compared.b.name))
     pairs, budget = differing_images(a, b), Budget(_PICTURES)
     pictures = [picture for pair in pairs for picture in pair]
-    content = comparison_content(compared, numbers) | {
-        "pictures": [
-            {"data": data, "link": place_of(each.file, folder), "caption": each.caption, "name": Path(each.file).name}
-            for each, data in zip(pictures, draw_all(pictures, budget), strict=True)
-        ]
-    }
+    content = comparison_content(compared, numbers) | {"pictures": picture_entries(pictures, budget, folder)}
     with staged(folder, "--report") as temp:
         (temp / f"{stem}.json").write_text(json.dumps(numbers, allow_nan=False, ensure_ascii=False), encoding="utf-8")
         (temp / f"{stem}.html").write_text(render(content, "compare.html"), encoding="utf-8")
@@ -77,6 +75,7 @@ def comparison_content(compared: Compared, numbers: Mapping[str, Any]) -> dict[s
         "a": numbers["a"],
         "b": numbers["b"],
         "num_images": numbers["images"],
+        "resamples": RESAMPLES,
         "main": main,
         "sections": list(titles.items()),
         "scores": [(each["name"], TITLES.get(each["name"], ""), _cells(each)) for each in numbers["scores"]],
@@ -95,13 +94,9 @@ def _cells(line: Mapping[str, Any]) -> list[dict[str, Any]]:
     word = "" if interval is None else "noise" if not line["clear"] else "A" if value > 0 else "B"
     bounds = "–" if interval is None else f"{100 * interval[0]:+.1f} to {100 * interval[1]:+.1f}"
     return [
-        {"v": _sortable(line["a"]), "text": percent(line["a"])},
-        {"v": _sortable(line["b"]), "text": percent(line["b"])},
-        {"v": _sortable(value), "text": "–" if value is None else f"{100 * value:+.1f}"},
-        {"v": _sortable(interval and interval[1] - interval[0]), "text": bounds},
+        {"v": sortable(line["a"]), "text": percent(line["a"])},
+        {"v": sortable(line["b"]), "text": percent(line["b"])},
+        {"v": sortable(value), "text": "–" if value is None else f"{100 * value:+.1f}"},
+        {"v": sortable(interval and interval[1] - interval[0]), "text": bounds},
         {"v": word, "text": word or "–"},
     ]
-
-
-def _sortable(value: float | None) -> float | str:
-    return "" if value is None else value

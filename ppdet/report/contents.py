@@ -97,7 +97,7 @@ def _pictures(scene: galleries.Scene, final: Path) -> tuple[dict[tuple[int, int]
     chosen = [choose(scene) for *_, choose in _GALLERIES]
     of_cells = galleries.cells(scene)
     lists, budget = [*chosen, *of_cells.values()], Budget(_PICTURES)
-    entries = iter(_entries([each for some in lists for each in some], budget, final))
+    entries = iter(picture_entries([each for some in lists for each in some], budget, final))
     filled = [[next(entries) for _ in some] for some in lists]
     shown = [
         {"id": id_, "title": title, "about": about, "large": id_ == "worst", "pictures": pictures}
@@ -108,11 +108,11 @@ def _pictures(scene: galleries.Scene, final: Path) -> tuple[dict[tuple[int, int]
     return {key: [each for each in some if each["data"]] for key, some in cells}, shown, budget.refused
 
 
-def _entries(pictures: Sequence[Picture], budget: Budget, final: Path) -> list[dict[str, str]]:
-    drawn = zip(pictures, draw_all(pictures, budget), strict=True)
+def picture_entries(pictures: Sequence[Picture], budget: Budget, folder: Path) -> list[dict[str, str]]:
+    """The pictures for the template, as far as the budget goes. folder: where the page goes, for links."""
     return [
-        {"data": data, "link": place_of(each.file, final), "caption": each.caption, "name": Path(each.file).name}
-        for each, data in drawn
+        {"data": data, "link": place_of(each.file, folder), "caption": each.caption, "name": Path(each.file).name}
+        for each, data in zip(pictures, draw_all(pictures, budget), strict=True)
     ]
 
 

@@ -8,11 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from ppdet.data.datasets import Dataset
 from ppdet.data.structures import Record
-from ppdet.metrics.analysis.analysis import Analysis
+from ppdet.metrics.analysis.analysis import Analysis, analyze
 from ppdet.metrics.analysis.confusion import Confusion
 from ppdet.metrics.analysis.error_kinds import KINDS
 from ppdet.metrics.analysis.matching import Case
+from ppdet.metrics.results import ImageDetections
 from ppdet.report.pictures import Box, Corners, Picture
 
 WORST, EACH, OF_A_CELL, CELLS = 12, 24, 6, 40  # pictures of a gallery and of a cell of the matrix; the number of cells
@@ -83,6 +85,13 @@ class Scene:
         lost = np.zeros(len(self.case.truth), bool)
         lost[self.pairs[self.misses, 0]] = True
         return lost
+
+
+def build_scene(dataset: Dataset, detections: Sequence[ImageDetections], metric: str, map_type: str) -> Scene:
+    """Analyzes the detections of all images. metric, map_type: as the config has them."""
+    records = sorted(dataset.records, key=lambda record: record.im_id)
+    names = [category.name for category in dataset.categories]
+    return Scene(analyze(detections, dataset, metric, map_type), records, names)
 
 
 def worst_images(scene: Scene) -> list[Picture]:

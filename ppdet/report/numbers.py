@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ppdet.metrics.analysis.error_kinds import KINDS, ErrorKinds
 from ppdet.metrics.analysis.reliability import Reliability
 from ppdet.report.evidence import Evidence
 from ppdet.report.galleries import Scene
+from ppdet.report.observe import training_boxes
 from ppdet.report.sentences import sentences
 from ppdet.report.source import Evaluated
 
@@ -63,18 +63,14 @@ def bounds(interval: Interval | None) -> list[float] | None:
 def _classes(evaluated: Evaluated, scene: Scene) -> list[dict[str, Any]]:
     """A line for each class; threshold, precision, recall and f1 are those of its own best threshold."""
     analysis, objects = scene.analysis, scene.case.truth.per_class().tolist()
-    training: Counter[int] = Counter()
-    if evaluated.training:
-        for record in evaluated.training.records:
-            training.update(record.gt_class.reshape(-1).tolist())
-    found = []
+    training, found = training_boxes(evaluated), []
     for index, (name, curve) in enumerate(zip(scene.names, analysis.curves, strict=True)):
         choice = curve.best_f1()
         found.append(
             {
                 "name": name,
                 "objects": objects[index],
-                "training_boxes": training[index] if evaluated.training else None,
+                "training_boxes": None if training is None else training[index],
                 "AP": known(analysis.class_ap[index]),
                 "AP_interval": bounds(analysis.class_intervals[index]),
                 "AP50": known(analysis.class_ap50[index]),

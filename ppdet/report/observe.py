@@ -124,6 +124,14 @@ def box_classes(records: Sequence[Record]) -> np.ndarray:
     return np.asarray(classes.astype(np.int64))
 
 
+def training_boxes(evaluated: Evaluated) -> list[int] | None:
+    """The number of boxes of each class in the training set; None if that is not known."""
+    if evaluated.training is None:
+        return None
+    counts: list[int] = np.bincount(box_classes(evaluated.training.records), minlength=len(evaluated.names)).tolist()
+    return counts
+
+
 def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
     """What the sentences are made of."""
     analysis, (name, score) = scene.analysis, next(iter(evaluated.scores.items()))
@@ -136,7 +144,7 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
         interval=(max(interval.low, 0.0), min(interval.high, 1.0)) if interval and is_known else None,
         num_images=len(scene.records),
         loss=1 - max(errors.AP, 0.0),
-        mistakes=mistakes(scene),
+        mistakes=mistakes_by_kind(scene),
         gains=dict(zip(KINDS, errors.gain.tolist(), strict=True)),
         gains_by_size=dict(zip(KINDS, map(_means, errors.gain_by_size), strict=True)),
         classes=_class_scores(evaluated, scene),
@@ -155,17 +163,15 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
 
 def _class_scores(evaluated: Evaluated, scene: Scene) -> list[ClassScore]:
     objects = scene.case.truth.per_class()
-    training = (
-        np.bincount(box_classes(evaluated.training.records), minlength=len(scene.names)) if evaluated.training else None
-    )
+    training = training_boxes(evaluated)
     return [
-        ClassScore(name, interval.value, interval.high, None if training is None else int(training[index]))
+        ClassScore(name, interval.value, interval.high, None if training is None else training[index])
         for index, (name, interval) in enumerate(zip(scene.names, scene.analysis.class_intervals, strict=True))
         if np.isfinite(interval.high) and objects[index] >= _LEAST_OBJECTS
     ]
 
 
-def mistakes(scene: Scene) -> dict[str, int]:
+def mistakes_by_kind(scene: Scene) -> dict[str, int]:
     """The number of wrong detections by kind, and of missed objects, at the threshold of the confusion matrix."""
     kinds = scene.analysis.errors.kind[scene.pairs[scene.false_positives, 1]]
     counts = np.bincount(kinds[kinds >= 0], minlength=len(KINDS)).tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -58,7 +58,7 @@ class Budget:
     """Bytes that the pictures of a page may still take."""
 
     left: int
-    refused: int = field(default=0)
+    refused: int = 0
 
     def take(self, count: int) -> bool:
         """Whether `count` bytes fit; they are then spent."""

@@ -27,7 +27,7 @@ def class_table(classes: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, st
     classes: the entries of report.json; None for what is not known.
     """
     keys = [key for key in _TITLES if any(each.get(key) is not None for each in classes)]
-    rows = [[{"v": _sortable(each.get(key)), "text": _text(key, each)} for key in keys] for each in classes]
+    rows = [[{"v": sortable(each.get(key)), "text": _text(key, each)} for key in keys] for each in classes]
     return [{"title": _TITLES[key]} for key in keys], rows
 
 
@@ -45,5 +45,6 @@ def _text(key: str, each: Mapping[str, Any]) -> str:
     return percent(value)
 
 
-def _sortable(value: Any) -> Any:
+def sortable(value: Any) -> Any:
+    """The value by which the page's script sorts a cell; "" for what is not known."""
     return "" if value is None else value

@@ -10,11 +10,11 @@ from typing import Any
 from ppdet.deploy.errors import DeployError
 from ppdet.deploy.files import atomic_write
 from ppdet.deploy.images import read_image
-from ppdet.report.contents import TITLES, place_of
-from ppdet.report.followed import Follow
+from ppdet.report.contents import TITLES, picture_entries
+from ppdet.report.followed import THRESHOLD, Follow
 from ppdet.report.page import percent, render
 from ppdet.report.parts import Part
-from ppdet.report.pictures import Budget, Picture, data_uri, draw_all, encode
+from ppdet.report.pictures import Budget, data_uri, encode
 from ppdet.report.training_plots import Line, draw_training
 from ppdet.utils.contact_sheet import fitted
 
@@ -110,6 +110,7 @@ def training_content(training: Training, folder: Path) -> dict[str, Any]:
         "epoch_columns": columns,
         "epoch_rows": rows,
         "galleries": galleries,
+        "threshold": THRESHOLD,
         "pictures_left_out": left_out,
         "sheets": sheets,
         "dataset": training.dataset._asdict(),
@@ -182,21 +183,16 @@ def _galleries(training: Training, best: Line | None, folder: Path) -> tuple[lis
     found = {epoch: boxes for epoch, boxes in training.follow.found.items() if epoch in scores}
     epochs, budget = chosen_epochs(sorted(found), best["epoch"]), Budget(_PICTURES)
     pictures = [training.follow.pictures(found[epoch]) for epoch in epochs]
-    drawn = iter(draw_all([each for some in pictures for each in some], budget))
+    entries = iter(picture_entries([each for some in pictures for each in some], budget, folder))
     galleries = [
         {
             "title": f"Epoch {epoch}: {training.score} {percent(scores[epoch])}",
             "note": ", the best" * (epoch == best["epoch"]),
-            "pictures": [_entry(each, next(drawn), folder) for each in some],
+            "pictures": [next(entries) for _ in some],
         }
         for epoch, some in zip(epochs, pictures, strict=True)
     ]
     return galleries, budget.refused
-
-
-def _entry(picture: Picture, data: str, folder: Path) -> dict[str, str]:
-    link, name = place_of(picture.file, folder), Path(picture.file).name
-    return {"data": data, "link": link, "caption": picture.caption, "name": name}
 
 
 def _small(sheet: Path) -> str:

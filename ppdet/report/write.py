@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 from ppdet.core.errors import UserError
-from ppdet.metrics.analysis.analysis import analyze, require_analysis
+from ppdet.metrics.analysis.analysis import require_analysis
 from ppdet.report.contents import page_content
-from ppdet.report.galleries import Scene
+from ppdet.report.galleries import build_scene
 from ppdet.report.numbers import report_numbers
 from ppdet.report.observe import gather
 from ppdet.report.page import render
@@ -37,9 +37,7 @@ def write_report(folder: Path, evaluated: Evaluated) -> None:
     Raises:
         UserError: the folder cannot be written.
     """
-    dataset = evaluated.dataset
-    analysis = analyze(evaluated.detections, dataset, evaluated.metric, evaluated.map_type)
-    scene = Scene(analysis, sorted(dataset.records, key=lambda record: record.im_id), evaluated.names)
+    scene = build_scene(evaluated.dataset, evaluated.detections, evaluated.metric, evaluated.map_type)
     numbers = report_numbers(evaluated, scene, gather(evaluated, scene))
     with staged(folder, "--report") as temp:
         page = render(page_content(evaluated, scene, numbers, temp, folder))

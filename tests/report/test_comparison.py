@@ -11,7 +11,8 @@ import pytest
 
 from ppdet.metrics.analysis.bootstrap import Difference
 from ppdet.metrics.analysis.error_kinds import KINDS
-from ppdet.report.comparison import Side, comparison_numbers, differing_images, scenes, verdict
+from ppdet.report.comparison import Side, comparison_numbers, differing_images, verdict
+from ppdet.report.galleries import build_scene
 from tests.support.compared import AWAY, BAD, BIG, GOOD, OBJECTS
 from tests.support.evaluated import make_evaluated, make_records, make_scene
 from tests.support.html_page import Page
@@ -22,7 +23,7 @@ EVIL = "</script><img src=x onerror=alert(1)>`{{ 1 }}"
 def make_scenes(a: Any = GOOD, b: Any = BAD) -> list[Any]:
     found = make_evaluated(make_records(OBJECTS), a)
     other = make_evaluated(make_records(OBJECTS), b).detections
-    return scenes(found.dataset, "COCO", "11point", [Side("a", found.detections), Side("b", other)])
+    return [build_scene(found.dataset, each, "COCO", "11point") for each in (found.detections, other)]
 
 
 def test_the_numbers() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ppdet.metrics.analysis import analyze
 from ppdet.report.evidence import Share, Taken, Trained
 from ppdet.report.galleries import Scene
-from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes, size_edges, trained
+from ppdet.report.observe import box_sides, confusions, gather, groups, mistakes_by_kind, size_edges, trained
 from tests.support.evaluated import make_evaluated, make_records, make_scene
 
 BIG, SMALL, AWAY = [20, 20, 120, 120], [5, 5, 15, 15], [150, 150, 190, 190]
@@ -71,7 +71,7 @@ def test_mistakes_are_counted_once() -> None:
     ]
     scene = make_scene(objects, detections)
     expected = {"classification": 1, "localization": 1, "both": 0, "duplicate": 1, "background": 1, "missed": 2}
-    assert mistakes(scene) == expected
+    assert mistakes_by_kind(scene) == expected
     counts = scene.confusion.counts
     assert sum(expected.values()) == counts.sum() - np.trace(counts)
     assert confusions(scene) == [Taken("a", "b", Share(1, 3))]
