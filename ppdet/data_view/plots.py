@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.data_check.boxes import SMALL
 from ppdet.data_view.statistics import Statistics
 from ppdet.deploy.files import atomic_path
+from ppdet.utils.plot_style import plain, plot_style
 
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # apart for color-blind eyes as well
-_CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
 _BINS = 40
 _MOST_CLASSES = 30
 _CELLS = 32  # a side of the map of centers
@@ -34,14 +34,9 @@ def require_matplotlib(path: Path) -> None:
 
 def write_plots(path: Path, found: Sequence[Statistics]) -> None:
     """Writes a page of six plots as the PNG `path`."""
-    import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import fontManager
 
-    installed = {font.name for font in fontManager.ttflist}
-    fonts = ["DejaVu Sans", *(name for name in _CHINESE_FONTS if name in installed)]
-    with matplotlib.rc_context({"font.family": fonts}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # of a class name, in none of the fonts
+    with plot_style():
         figure = Figure(figsize=(15, 9), dpi=100, layout="constrained")
         for axes, plot in zip(figure.subplots(2, 3).flat, _PLOTS, strict=True):
             plot(axes, found)
@@ -64,7 +59,7 @@ def _classes(axes: Any, found: Sequence[Statistics]) -> None:
     for index, (_, color) in enumerate(_colored(found)):
         places = np.arange(len(names)) + (index - (len(found) - 1) / 2) * width
         axes.barh(places, [counts[name][index] for name in names], width, color=color)
-    axes.set_yticks(range(len(names)), [name[:24].replace("$", r"\$") for name in names], fontsize=8)
+    axes.set_yticks(range(len(names)), [plain(name) for name in names], fontsize=8)
     axes.invert_yaxis()
     more = f" (the {_MOST_CLASSES} most frequent)" if len(counts) > _MOST_CLASSES else ""
     axes.set(title=f"boxes of each class{more}", xlabel="boxes")
@@ -96,7 +91,7 @@ def _image_sizes(axes: Any, found: Sequence[Statistics]) -> None:
 def _box_sides(axes: Any, found: Sequence[Statistics]) -> None:
     _log_histogram(axes, found, [each.input_sides for each in found], 4, 64)
     height, width = found[0].split.network.size
-    axes.axvline(8, color="gray", linestyle=":")
+    axes.axvline(SMALL, color="gray", linestyle=":")
     axes.set(title=f"box sizes at {width} x {height}", xlabel="square root of the area in pixels")
 
 

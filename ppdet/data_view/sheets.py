@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ppdet.data.ops.decode import read_in_time
+from ppdet.data.ops.decode import read_to_draw
 from ppdet.data_check.split import Split, plain_name
 from ppdet.deploy.draw import class_color, draw
 from ppdet.deploy.files import write_bytes
@@ -110,4 +109,4 @@ def _close_up(split: Split, number: int) -> np.ndarray:
 def _read(split: Split, index: int) -> np.ndarray:
     """The image as training reads it, [h, w, 3] uint8 BGR."""
     image = split.images[index]
-    return np.asarray(cv2.cvtColor(read_in_time(image.file, image.size), cv2.COLOR_RGB2BGR))
+    return read_to_draw(image.file, image.size)

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppdet.data.ops.decode import image_size
-from ppdet.data_check.boxes import input_area
+from ppdet.data_check.boxes import SMALL, input_area
 from ppdet.data_check.split import Image, Split
 from ppdet.deploy.files import atomic_write
 from ppdet.utils.tables import format_table
 
-_SMALL = 8  # pixels at the network's input, one cell of its finest grid
 _THREADS = 16  # they wait for files
 
 
@@ -127,7 +126,7 @@ class Statistics:
         if not count:
             return ClassRow(self.split.name, name, 0, 0, 0.0, -1, -1, -1.0, -1.0)
         width, height = (_middle(lengths) for lengths in self.sides[mine].T)
-        aspect, small = float(np.median(self.aspects[mine])), float(np.mean(self.input_sides[mine] < _SMALL))
+        aspect, small = float(np.median(self.aspects[mine])), float(np.mean(self.input_sides[mine] < SMALL))
         return ClassRow(self.split.name, name, images, count, count / len(mine), width, height, aspect, small)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from ppdet.utils.plot_style import plot_style
 
 # Each color of a figure, by the CSS variable that stands for it on the page. Blue, orange and green are apart for
 # color-blind eyes as well.
@@ -27,7 +28,6 @@ COLORS = {
     "red": "#c23b3b",
 }
 INK, MUTED, LINE, BLUE, ORANGE, GREEN, RED = COLORS.values()
-_CHINESE_FONTS = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC")
 _DPI = 160
 _STYLE = {
     "font.size": 9,
@@ -59,16 +59,11 @@ _STYLE = {
 def figure(width: float, height: float, rows: int = 1, columns: int = 1) -> Iterator[tuple[Any, Any]]:
     """Yield an empty figure of `width` x `height` inches and its axes, in the report's style.
 
-    The figure has no global state of matplotlib. Warnings about letters that no font has are not shown.
+    The figure has no global state of matplotlib.
     """
-    import matplotlib
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import fontManager
 
-    installed = {font.name for font in fontManager.ttflist}
-    fonts = ["DejaVu Sans", *(name for name in _CHINESE_FONTS if name in installed)]
-    with matplotlib.rc_context({**_STYLE, "font.family": fonts}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
+    with plot_style(_STYLE):
         drawn = Figure(figsize=(width, height), layout="constrained")
         yield drawn, drawn.subplots(rows, columns)
 
@@ -112,8 +107,3 @@ def page_markup(svg: str, name: str) -> str:
     for color, value in COLORS.items():
         svg = svg.replace(value, f"var(--{color})")
     return re.sub(r"\n\s*", "\n", svg).strip()
-
-
-def plain(name: str, length: int = 24) -> str:
-    """A class name for a figure: not too long, and never read as a formula."""
-    return name[:length].replace("$", r"\$")

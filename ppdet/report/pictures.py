@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.data.ops.decode import read_in_time
-from ppdet.utils.contact_sheet import fitted
+from ppdet.data.ops.decode import read_to_draw
+from ppdet.utils.contact_sheet import fitted, pixel_range, placed
 
 _CONTEXT = 0.7  # of the longer side of what a crop is about, shown around it
 _LEAST_CONTEXT = 12  # pixels
@@ -92,7 +92,7 @@ def draw_one(image: np.ndarray, picture: Picture) -> np.ndarray:
     left, top, right, bottom = _window(picture.focus, image.shape[1], image.shape[0])
     view, factor = fitted(image[top:bottom, left:right], picture.side)
     for box in picture.boxes:
-        corners = np.round((np.clip(box.corners, -1e4, 1e5) - [left, top, left, top]) * factor).astype(int).tolist()
+        corners = placed(box.corners, left, top, factor)
         if box.part != "other":
             cv2.rectangle(view, corners[:2], corners[2:], (0, 0, 0), 3)  # a rim, for bright and dark images
         cv2.rectangle(view, corners[:2], corners[2:], _COLORS[box.part], 1 if box.part == "other" else 2)
@@ -106,19 +106,14 @@ def _window(focus: Corners | None, width: int, height: int) -> tuple[int, int, i
     x1, y1, x2, y2 = focus
     margin = max(_CONTEXT * max(x2 - x1, y2 - y1), _LEAST_CONTEXT)
     half = max(x2 - x1, y2 - y1) / 2 + margin  # a square view, so that pictures stand in even rows
-    left, right = _span((x1 + x2) / 2 - half, (x1 + x2) / 2 + half, width)
-    top, bottom = _span((y1 + y2) / 2 - half, (y1 + y2) / 2 + half, height)
+    left, right = pixel_range((x1 + x2) / 2 - half, (x1 + x2) / 2 + half, width)
+    top, bottom = pixel_range((y1 + y2) / 2 - half, (y1 + y2) / 2 + half, height)
     return left, top, right, bottom
-
-
-def _span(low: float, high: float, length: int) -> tuple[int, int]:
-    start = int(np.clip(np.floor(low), 0, length - 1))
-    return start, int(np.clip(np.ceil(high), start + 1, length))
 
 
 def _draw_file(pictures: Sequence[Picture]) -> list[bytes]:
     try:
-        image = cv2.cvtColor(read_in_time(pictures[0].file, pictures[0].size), cv2.COLOR_RGB2BGR)
+        image = read_to_draw(pictures[0].file, pictures[0].size)
     except UserError:
         return [b""] * len(pictures)
     return [encode(draw_one(image, picture)) for picture in pictures]

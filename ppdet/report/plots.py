@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.report.figures import BLUE, GREEN, INK, LINE, MUTED, ORANGE, plain
+from ppdet.report.figures import BLUE, GREEN, INK, LINE, MUTED, ORANGE
+from ppdet.utils.plot_style import plain
 
 _BOTH = {"xlim": (0, 1), "ylim": (0, 1)}
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.report.figures import BLUE, GREEN, LINE, MUTED, ORANGE, RED, figure, plain, svg
+from ppdet.report.figures import BLUE, GREEN, LINE, MUTED, ORANGE, RED, figure, svg
 from ppdet.report.page import markup
+from ppdet.utils.plot_style import plain
 
 Line = Mapping[str, Any]  # a record of metrics.jsonl
 _SIZE = (3.6, 2.7)  # inches

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import cv2
 import numpy as np
 
-from ppdet.data.ops.decode import read_in_time
+from ppdet.data.ops.decode import read_to_draw
 from ppdet.suspects.findings import Finding
 from ppdet.utils.contact_sheet import close_up, contact_sheet, pictures_of
 
@@ -32,7 +31,7 @@ def caption(finding: Finding) -> str:
 
 def _picture(finding: Finding) -> np.ndarray:
     picture = finding.picture
-    image = cv2.cvtColor(read_in_time(picture.file, picture.size), cv2.COLOR_RGB2BGR)
+    image = read_to_draw(picture.file, picture.size)
     both = ((finding.label_box, _LABEL), (finding.suggested_box, _SUGGESTED))
     boxes = [(np.asarray(box), color) for box, color in both if box is not None]
     corners = np.array([box for box, _ in boxes])

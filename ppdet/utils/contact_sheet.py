@@ -42,19 +42,25 @@ def close_up(
     """
     x1, y1, x2, y2 = shown
     margin = max(_CONTEXT * max(x2 - x1, y2 - y1), _LEAST_CONTEXT)
-    left, right = _window(x1 - margin, x2 + margin, image.shape[1])
-    top, bottom = _window(y1 - margin, y2 + margin, image.shape[0])
+    left, right = pixel_range(x1 - margin, x2 + margin, image.shape[1])
+    top, bottom = pixel_range(y1 - margin, y2 + margin, image.shape[0])
     picture, factor = fitted(image[top:bottom, left:right], side)
     for box, color in boxes:
-        corners = np.round((np.clip(box, -1e4, 1e5) - [left, top, left, top]) * factor).astype(int).tolist()
+        corners = placed(box, left, top, factor)
         cv2.rectangle(picture, corners[:2], corners[2:], color, 1)
     return picture
 
 
-def _window(low: float, high: float, length: int) -> tuple[int, int]:
+def pixel_range(low: float, high: float, length: int) -> tuple[int, int]:
     """The whole pixels from `low` to `high` that lie in 0..length, at least one."""
     start = int(np.clip(np.floor(low), 0, length - 1))
     return start, int(np.clip(np.ceil(high), start + 1, length))
+
+
+def placed(box: Sequence[float] | np.ndarray, left: int, top: int, factor: float) -> list[int]:
+    """The corners [4] of a box of the image in a picture that shows it from (left, top) on, `factor` times as large."""
+    corners: list[int] = np.round((np.clip(box, -1e4, 1e5) - [left, top, left, top]) * factor).astype(int).tolist()
+    return corners
 
 
 def pictures_of(draw: Callable[[int], np.ndarray], numbers: Sequence[int] | np.ndarray, side: int) -> list[np.ndarray]:

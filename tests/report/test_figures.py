@@ -13,7 +13,8 @@ pytest.importorskip("matplotlib", reason="matplotlib is an extra: pip install .[
 
 from ppdet.report import plots
 from ppdet.report.drawing import place
-from ppdet.report.figures import BLUE, COLORS, figure, plain, save
+from ppdet.report.figures import BLUE, COLORS, figure, save
+from ppdet.utils.plot_style import plain
 
 
 def drawn(path: Path, name: str = "x") -> str:

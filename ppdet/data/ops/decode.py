@@ -49,6 +49,11 @@ def read_in_time(path: str, annotated_size: tuple[int, int] | None = None) -> np
     return call_within(reading_limit(), lambda: path, partial(read_image, path, annotated_size))
 
 
+def read_to_draw(path: str, annotated_size: tuple[int, int] | None = None) -> np.ndarray:
+    """The image as `read_in_time` reads it, [h, w, 3] uint8 BGR, as OpenCV draws on it."""
+    return np.asarray(cv2.cvtColor(read_in_time(path, annotated_size), cv2.COLOR_RGB2BGR))
+
+
 def image_size(path: Path, annotated_size: tuple[int, int] | None = None) -> tuple[int, int] | None:
     """(height, width) of the image that `read_image` returns, from the file's header; None if it is not an image."""
     try:
