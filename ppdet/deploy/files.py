@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from .errors import DeployError
+
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]+\.tmp(\.\w+)?")  # the names that atomic_path gives
 
 
 @contextmanager
@@ -45,6 +48,11 @@ def atomic_write(path: str | Path) -> Iterator[TextIO]:
     """Like `open(path, "w")` in UTF-8, but the file appears whole or not at all."""
     with atomic_path(path) as temp, temp.open("w", encoding="utf-8") as file:
         yield file
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """The temporary files that processes left in `folder` because they were killed inside of `atomic_path`."""
+    return [path for path in folder.glob(".*") if _TEMPORARY.fullmatch(path.name) and path.is_file()]
 
 
 def write_bytes(path: Path, data: bytes) -> None:

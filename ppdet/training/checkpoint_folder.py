@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.deploy.files import unfinished_files
 from ppdet.utils.files import checksum, with_suffix
 from ppdet.utils.weight_files import read_arrays
 
@@ -125,11 +126,7 @@ def remove_older(folder: Path, keep: int, newest: int) -> None:
 
 def remove_unfinished(folder: Path) -> None:
     """Delete what processes that were killed while they wrote one of the run's files left in `folder`."""
-    for file in [
-        file
-        for suffix in (*_SUFFIXES, ".yml", ".jsonl", ".csv", ".png", ".json")
-        for file in folder.glob(f".*.tmp{suffix}")
-    ]:
+    for file in unfinished_files(folder):
         file.unlink(missing_ok=True)
 
 

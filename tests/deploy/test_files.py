@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppdet.core.errors import UserError
-from ppdet.deploy.files import atomic_path, atomic_write
+from ppdet.deploy.files import atomic_path, atomic_write, unfinished_files
 
 
 def names(folder: Path) -> list[str]:
@@ -85,3 +85,11 @@ def test_symbolic_link_stays_one(tmp_path: Path) -> None:
         file.write("x")
     assert link.is_symlink()
     assert (tmp_path / "real" / "best.txt").read_text() == "x"
+
+
+def test_what_killed_processes_left_is_found(tmp_path: Path) -> None:
+    """Whatever the file was to be; hidden files of other programs are none of it."""
+    left = {tmp_path / name for name in (".report.0a1b2c3d.tmp.html", ".train_batch0.9f.tmp.jpg", ".7.0123.tmp")}
+    for path in (*left, tmp_path / ".gitignore", tmp_path / ".mine.tmp.html", tmp_path / "report.html"):
+        path.touch()
+    assert set(unfinished_files(tmp_path)) == left
