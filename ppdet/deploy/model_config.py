@@ -13,6 +13,7 @@ from .config_values import Section, shown
 
 ARCHS = ("PicoDet", "GFL")  # PaddleDetection calls a PicoDet GFL if its graph decodes boxes
 BOX_UNITS = ("image", "input", "normalized")
+DRAW_THRESHOLD = 0.5  # the score threshold of detections if nothing else is said
 _LARGEST_SIDE = 8192
 _INTERPOLATIONS = 6  # the highest of OpenCV's numbers
 # The options of each known step; those that change nothing here have one value that is accepted.
@@ -106,7 +107,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
         iou_threshold=nms.number("nms_threshold", 0, 1, 0.5),
         per_class=_most(nms, "nms_top_k", 1000),
         per_image=_most(nms, "keep_top_k", 100),
-        threshold=cfg.number("draw_threshold", 0, 1, 0.5),
+        threshold=cfg.number("draw_threshold", 0, 1, DRAW_THRESHOLD),
         thresholds=_thresholds(cfg, len(labels)),
         checksum=_checksum(cfg),
     )

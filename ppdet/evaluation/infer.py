@@ -21,6 +21,7 @@ from ppdet.deploy.detections import from_rows
 from ppdet.deploy.files import write_bytes
 from ppdet.deploy.images import list_images
 from ppdet.deploy.labels import describe_undrawable
+from ppdet.deploy.model_config import DRAW_THRESHOLD
 from ppdet.deploy.outputs import encode_image, result_path
 from ppdet.deploy.postprocess import Threshold, describe_threshold
 from ppdet.evaluation.evaluator import detect
@@ -31,7 +32,6 @@ from ppdet.session import Session, class_categories, test_dataset
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-_DEFAULT = 0.5  # threshold
 
 
 def infer(
@@ -89,7 +89,7 @@ def infer(
 
 def _model_threshold(session: Session, names: Sequence[str]) -> Threshold:
     entries = threshold_entries(session, names)
-    return np.array(entries["thresholds"], np.float32) if entries else _DEFAULT
+    return np.array(entries["thresholds"], np.float32) if entries else DRAW_THRESHOLD
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import platform
 import time
@@ -24,6 +23,7 @@ from ppdet.report.source import Evaluated
 from ppdet.report.write import write_report
 from ppdet.session import Session
 from ppdet.utils.download import resolve_weights
+from ppdet.utils.files import sha256
 from ppdet.weights.trained_classes import TrainedClasses
 
 logger = logging.getLogger(__name__)
@@ -136,8 +136,7 @@ def stated_weights(spec: str | None) -> str:
 
 def with_checksum(path: Path) -> str:
     """The path and the beginning of the file's checksum."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"{path} (SHA-256 {digest[:16]})"
+    return f"{path} (SHA-256 {sha256(path)[:16]})"
 
 
 def _training_set(session: Session, evaluated: Dataset) -> Dataset | None:

@@ -9,6 +9,7 @@ from ppdet.data.datasets import Category
 from ppdet.data.loading.reader import Reader
 from ppdet.data.transforms.batch_transforms import PadBatch
 from ppdet.data.transforms.sample_transforms import NormalizeImage, Resize
+from ppdet.deploy.model_config import DRAW_THRESHOLD
 from ppdet.export.thresholds import threshold_entries
 from ppdet.modeling import PicoDet
 from ppdet.session import Session
@@ -24,7 +25,7 @@ def infer_config(session: Session, model: PicoDet, categories: Sequence[Category
     nms = {key: model.head.nms.attrs[key] for key in ("nms_top_k", "keep_top_k")}
     return {
         "mode": "paddle",
-        "draw_threshold": 0.5,
+        "draw_threshold": DRAW_THRESHOLD,
         **threshold_entries(session, [category.name for category in categories]),
         "metric": session.settings.metric,
         "use_dynamic_shape": export.dynamic_size or -1 in reader.inputs_def["image_shape"][-2:],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from ppdet.core.yaml_text import parse
 from ppdet.deploy.files import write_bytes
 from ppdet.session import Session
 from ppdet.utils.download import resolve_weights
+from ppdet.utils.files import sha256
 from ppdet.utils.json_file import finite_number, read_text
 from ppdet.weights.class_names import some
 
@@ -74,7 +74,7 @@ def earlier_thresholds(session: Session, folder: Path) -> str | None:
 
 def weights_checksum(session: Session) -> str:
     """SHA-256 of the config's `weights`, which have to be there."""
-    return hashlib.sha256(resolve_weights(session.settings.weights or "").read_bytes()).hexdigest()
+    return sha256(resolve_weights(session.settings.weights or ""))
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from ppdet.metrics.base import Metric
 from ppdet.metrics.coco_evaluation import Evaluation, evaluate
 from ppdet.metrics.inputs import Category, GroundTruth, Record
+from ppdet.metrics.means import valid_mean
 
 NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -64,7 +65,7 @@ class CocoMetric(Metric):
                 scores = [0.0 if counts[index] else -1.0] * 2
             else:
                 curves = evaluation.precision[:, :, index, 0, -1]
-                scores = [_mean(curves), _mean(curves[0])]
+                scores = [valid_mean(curves), valid_mean(curves[0])]
             rows.append(CocoRow(category.name, counts[index], *scores))
         return rows
 
@@ -106,12 +107,6 @@ def format_summary(scores: dict[str, float]) -> str:
         limit = int(detail) if name in ("AR1", "AR10") else 100
         lines.append(f" {title:<18} @[ IoU={iou:<9} | area={area:>6s} | maxDets={limit:>3d} ] = {scores[name]:0.3f}")
     return "\n".join(lines)
-
-
-def _mean(curve: np.ndarray) -> float:
-    """Mean of the valid entries; -1 if there are none. An entry of -1 marks a class without ground truth."""
-    valid = curve[curve > -1]
-    return float(valid.mean()) if valid.size else -1.0
 
 
 def _from_truth(truth: GroundTruth) -> list[dict[str, Any]]:

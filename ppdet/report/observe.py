@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ppdet.data.structures import Record
+from ppdet.deploy.model_config import DRAW_THRESHOLD
 from ppdet.metrics.analysis.error_kinds import KINDS
 from ppdet.report.doubts import second_classes
 from ppdet.report.evidence import ClassScore, Evidence, Group, Share, Taken, Trained
@@ -21,7 +22,6 @@ _LEAST_OBJECTS = 10  # of a class, for its AP to say something
 _SMALL = 64  # pixels; larger objects are never called small
 _CROWDS = (2, 5, 10, 20)  # boxes in an image
 _LONG = 3.0  # times as long as the other side
-DRAWN_AT = 0.5  # the threshold that `ppdet infer` draws with
 
 
 class Members(NamedTuple):
@@ -154,7 +154,7 @@ def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
         second=second_classes(scene),
         trained=trained(scene, evaluated.training.records) if evaluated.training else (),
         best=best and (best.threshold, best.f1),
-        default=best and (DRAWN_AT, float(analysis.overall.at([DRAWN_AT])[2][0])),
+        default=best and (DRAW_THRESHOLD, float(analysis.overall.at([DRAW_THRESHOLD])[2][0])),
         right=Share(int(shown.sum() - scene.false_positives.sum()), int(shown.sum())),
         mean_score=float(scene.score[shown].mean()) if shown.any() else 0.0,
         settings=evaluated.settings,

@@ -63,9 +63,8 @@ class GracefulStop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         previous = self._previous
-        if self._signals and (
-            self.local or self.agreed
-        ):  # the process is about to end; further signals of the launcher must not hurry it
+        # if the process is about to end, further signals of the launcher must not hurry it
+        if self._signals and (self.local or self.agreed):
             previous = previous | {signal.SIGTERM: signal.SIG_IGN}  # at once: one that is on its way would end it
         for number, handler in previous.items():
             signal.signal(number, handler or signal.SIG_DFL)  # None: a handler of Paddle in C++, which is lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import tempfile
 import zlib
@@ -24,6 +25,11 @@ def with_suffix(path: Path, suffix: str) -> Path:
 def checksum(file: Path) -> int:
     """Returns the CRC-32 of a file's content."""
     return zlib.crc32(file.read_bytes())
+
+
+def sha256(file: Path) -> str:
+    """Returns the SHA-256 of a file's content, in hexadecimal digits."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @contextmanager

@@ -23,6 +23,9 @@ _USUAL_REPEATS = 0.001  # of the boxes
 _SMALLEST_SIDE = 1e-5  # pixels; boxes thinner than this are dropped
 
 
+EVERY_ENTRY: AbstractContextManager[object] = nullcontext()  # the entry of a BoxFilter that refuses none
+
+
 class BoxFilter:
     """Checks the boxes of one annotation file and counts the faults by kind, for one warning at the end.
 
@@ -31,7 +34,7 @@ class BoxFilter:
             goes on with the next entry.
     """
 
-    entry: AbstractContextManager[object] = nullcontext()
+    entry: AbstractContextManager[object] = EVERY_ENTRY
 
     def __init__(self, source: Path) -> None:
         self.source, self.clipped, self.kept, self.largest = source, 0, 0, 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class ClassMap:
             crowd=truth.crowd[kept],
         )
 
-    @property
+    @cached_property
     def _table(self) -> np.ndarray:
         """[number of classes of the dataset] int64: `index` with -1 for None."""
         return np.array([-1 if position is None else position for position in self.index], np.int64)

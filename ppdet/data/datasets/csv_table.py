@@ -6,14 +6,14 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets.box_filter import EVERY_ENTRY
 from ppdet.utils.json_file import read_text
 
-_ALL: AbstractContextManager[object] = nullcontext()
 _HEAD = 2000  # characters
 _DELIMITERS = (",", ";", "\t")
 
@@ -49,7 +49,7 @@ def read_rows(
     path: Path,
     columns: Mapping[str, Sequence[str]],
     bare: Sequence[str] = (),
-    entry: AbstractContextManager[object] = _ALL,
+    entry: AbstractContextManager[object] = EVERY_ENTRY,
 ) -> Iterator[Row]:
     """The rows of a table that are not blank.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from typing import Literal
 from ppdet.core.errors import UserError
 from ppdet.core.registry import register
 from ppdet.data.datasets.base import Category, Part, read_lines, require_file
-from ppdet.data.datasets.box_filter import BoxFilter, Object
+from ppdet.data.datasets.box_filter import EVERY_ENTRY, BoxFilter, Object
 from ppdet.data.datasets.file_names import FileNames
 from ppdet.data.datasets.label_list import LabelListDataset
 from ppdet.data.datasets.voc_layout import (
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 _QUICKLY_READ = 5000  # XML files, which take a second
 _LONGEST_LINE = 10_000  # characters; two paths have at most 8192
-_ALL: AbstractContextManager[object] = nullcontext()
 _Pair = tuple[Path, Path | None]  # image, XML file
 
 
@@ -145,7 +144,7 @@ class VOCDataSet(LabelListDataset):
             images = folder if beside.is_file() else folder_of(self.root, IMAGE_FOLDERS)
         return [(find_image(files, images, xml.stem, xml.stem), xml) for xml in found]
 
-    def _read_labels(self, folders: Sequence[Path], entry: AbstractContextManager[object] = _ALL) -> list[str]:
+    def _read_labels(self, folders: Sequence[Path], entry: AbstractContextManager[object] = EVERY_ENTRY) -> list[str]:
         """The class names; without a list of them those of all XML files in `folders`."""
 
         def find() -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets.box_filter import EVERY_ENTRY
 from ppdet.utils.json_file import read_text
 
-_ALL: AbstractContextManager[object] = nullcontext()
 _LARGEST = 2  # fraction; more than that is pixels
 _EXPECTED = "class x y w h, or class and the x y of at least 3 corners"
 
@@ -25,7 +25,7 @@ class Labels(NamedTuple):
 
 
 def read_labels(
-    path: Path, num_classes: int, has_keypoints: bool = False, entry: AbstractContextManager[object] = _ALL
+    path: Path, num_classes: int, has_keypoints: bool = False, entry: AbstractContextManager[object] = EVERY_ENTRY
 ) -> Labels:
     """Reads one label file. Raises UserError, which names the line, if a line is no label.
 

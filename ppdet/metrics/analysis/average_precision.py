@@ -10,6 +10,7 @@ import numpy as np
 
 from ppdet.metrics.analysis.matching import RIGHT, UNCOUNTED, Case, Matching, in_area, loops, match
 from ppdet.metrics.analysis.rules import Rule
+from ppdet.metrics.means import valid_mean
 
 
 class Range(NamedTuple):
@@ -119,13 +120,13 @@ class Scorer:
     def scores(self, detail: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Returns the official numbers by name, -1 without objects: COCO's twelve; VOC's mAP, and by size."""
         if self.rule.is_voc:
-            return {"mAP" + name.replace("all", ""): _mean(table[:, :, 0]) for name, table in detail.items()}
+            return {"mAP" + name.replace("all", ""): valid_mean(table[:, :, 0]) for name, table in detail.items()}
         everything, sizes = detail["all"], [name for name in detail if name != "all"]
         precision = {"AP": everything[:, :, 0], "AP50": everything[0, :, 0], "AP75": everything[5, :, 0]}
         precision |= {f"AP{name}": detail[name][:, :, 0] for name in sizes}
         recall = {f"AR{count}": everything[:, :, column] for column, count in ((1, 1), (2, 10), (3, 100))}
         recall |= {f"AR{name}": detail[name][:, :, 3] for name in sizes}
-        return {name: _mean(values) for name, values in (precision | recall).items()}
+        return {name: valid_mean(values) for name, values in (precision | recall).items()}
 
 
 def build_scorer(case: Case) -> Scorer:
@@ -146,9 +147,4 @@ def class_ap(detail: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def mean_ap(table: np.ndarray) -> tuple[float, float]:
     """Returns AP and AP at the lowest overlap, means over the classes with objects, of [T, K, 4]; see `RangeScores`."""
-    return _mean(table[:, :, 0]), _mean(table[0, :, 0])
-
-
-def _mean(values: np.ndarray) -> float:
-    valid = values[values > -1]
-    return float(valid.mean()) if valid.size else -1.0
+    return valid_mean(table[:, :, 0]), valid_mean(table[0, :, 0])

@@ -12,7 +12,7 @@ well, so that it covers both the AP on very many images and the mean AP on other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
@@ -28,7 +28,7 @@ RESAMPLES = 400
 
 
 class Interval(NamedTuple):
-    """A number, the bounds of its interval, and its standard deviation over resamples; NaN if it cannot be told."""
+    """A number, the bounds of its interval, and its standard deviation over resamples; NaN if it is not known."""
 
     value: float
     low: float
@@ -90,12 +90,13 @@ def resample(scorers: Sequence[Scorer], count: int = RESAMPLES, seed: int = 0) -
         sizes = ", ".join(str(scorer.num_images) for scorer in scorers)
         raise UserError(f"compare: found detections on {sizes} images; expected the same images; evaluate both on them")
     rng, num_images = generator(Stream.BOOTSTRAP, seed), scorers[0].num_images
-    rows: list[list[np.ndarray]] = [[_numbers(scorer, None)] for scorer in scorers]
+    details = [scorer.detail() for scorer in scorers]
+    rows: list[list[np.ndarray]] = [[_numbers(scorer, detail)] for scorer, detail in zip(scorers, details, strict=True)]
     for _ in range(count if num_images > 1 else 0):
         weights = (rng.permutation(num_images) < num_images // 2).astype(np.int64)
         for scorer, own in zip(scorers, rows, strict=True):
-            own.append(_numbers(scorer, weights))
-    names = [list(scorer.scores(scorer.detail())) for scorer in scorers]
+            own.append(_numbers(scorer, scorer.detail(weights)))
+    names = [list(scorer.scores(detail)) for scorer, detail in zip(scorers, details, strict=True)]
     return [
         Resampled(of, own[0], np.array(own[1:]).reshape(-1, len(own[0]))) for of, own in zip(names, rows, strict=True)
     ]
@@ -124,8 +125,7 @@ def _differences(a: Resampled, b: Resampled, level: float) -> list[Difference]:
     return result
 
 
-def _numbers(scorer: Scorer, weights: np.ndarray | None) -> np.ndarray:
-    detail = scorer.detail(weights)
+def _numbers(scorer: Scorer, detail: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate([list(scorer.scores(detail).values()), class_ap(detail)])
 
 

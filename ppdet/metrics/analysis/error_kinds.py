@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ppdet.metrics.analysis.matching import LEAST_IOU, RIGHT, UNCOUNTED, WRONG, Case, Matching, Pairs, loops
+from ppdet.metrics.means import valid_mean
 
 KINDS = ("classification", "localization", "both", "duplicate", "background", "missed")
 CLASSIFICATION, LOCALIZATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(6)
@@ -127,9 +128,9 @@ class _Fixer:
         truth, found, status = self.case.truth, self.case.found, self.matching.status
         order, classes, right, data = found.by_class, found.class_index, status == RIGHT, status != UNCOUNTED
         if detections is not None:
-            mended = detections & self.repaired
-            data, right = np.where(detections, mended, data), right | mended
-            moved = mended & (self.kind == CLASSIFICATION)
+            fixed = detections & self.repaired
+            data, right = np.where(detections, fixed, data), right | fixed
+            moved = fixed & (self.kind == CLASSIFICATION)
             if moved.any():
                 classes = np.where(moved, np.append(truth.class_index, -1)[self.target], classes)
                 order = np.lexsort((-found.score, classes))
@@ -172,7 +173,7 @@ def _summary(fixer: _Fixer, kind: np.ndarray, unfound: np.ndarray) -> ErrorKinds
     )
     classes = [found.class_index[kind == index] for index in kinds if index != MISSED]
     classes.append(truth.class_index[fixer.missed])
-    ap, removing = _mean(before), replace(fixer, repaired=np.zeros(len(kind), bool))
+    ap, removing = valid_mean(before), replace(fixer, repaired=np.zeros(len(kind), bool))
     return ErrorKinds(
         kind=kind,
         missed=fixer.missed,
@@ -180,11 +181,11 @@ def _summary(fixer: _Fixer, kind: np.ndarray, unfound: np.ndarray) -> ErrorKinds
         target=np.where(kind >= 0, fixer.target, -1),
         counts=np.array([np.bincount(each, minlength=truth.num_classes) for each in classes]),
         AP=ap,
-        gain=np.array([max(_mean(scores) - ap, 0.0) for scores in after]),
+        gain=np.array([max(valid_mean(scores) - ap, 0.0) for scores in after]),
         gain_by_class=by_class,
         gain_by_size=by_size,
-        false_positives=_mean(removing.fix(fixer.matching.status == WRONG)) - ap,
-        false_negatives=_mean(fixer.fix(objects=unfound)) - ap,
+        false_positives=valid_mean(removing.fix(fixer.matching.status == WRONG)) - ap,
+        false_negatives=valid_mean(fixer.fix(objects=unfound)) - ap,
     )
 
 
@@ -192,8 +193,3 @@ def _size(area: np.ndarray) -> np.ndarray:
     """Index into SIZES."""
     index: np.ndarray = np.digitize(area, (32.0**2, 96.0**2))
     return index
-
-
-def _mean(scores: np.ndarray) -> float:
-    valid = scores[scores >= 0]
-    return float(valid.mean()) if len(valid) else -1.0

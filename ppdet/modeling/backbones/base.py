@@ -38,13 +38,18 @@ class Backbone(nn.Layer):
         stages = self.stages()
         for index, stage in enumerate(stages if lr_mult_list else ()):
             scale_learning_rate(stage, lr_mult_list[min(index, len(lr_mult_list) - 1)])
-        for parameter in _parameters(layer for stage in stages[: freeze_at + 1] for layer in stage):
-            parameter.stop_gradient = True
+        freeze(layer for stage in stages[: freeze_at + 1] for layer in stage)
         self.has_frozen_norms = freeze_norm
         for norm in self.sublayers() if freeze_norm else ():
             if isinstance(norm, nn.BatchNorm2D):
                 norm._use_global_stats = True
                 norm.weight.stop_gradient = norm.bias.stop_gradient = True
+
+
+def freeze(layers: Iterable[nn.Layer]) -> None:
+    """Leaves the parameters of `layers` out of training."""
+    for parameter in _parameters(layers):
+        parameter.stop_gradient = True
 
 
 def scale_learning_rate(layers: Sequence[nn.Layer], factor: float) -> None:

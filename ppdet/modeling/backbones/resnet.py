@@ -12,7 +12,7 @@ from paddle.regularizer import L2Decay
 
 from ppdet.core.ranges import Ascending, Length, NotNegative, Range
 from ppdet.core.registry import register
-from ppdet.modeling.backbones.base import Backbone, scale_learning_rate
+from ppdet.modeling.backbones.base import Backbone, freeze, scale_learning_rate
 from ppdet.modeling.layers import ConvNormAct
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -122,8 +122,7 @@ class ResNet(Backbone):
         self.restrict_training(-1 if freeze_stem_only else freeze_at, freeze_norm, lr_mult_list)
         scale_learning_rate([self.conv1], 1.0)
         if freeze_stem_only and freeze_at >= 0:
-            for parameter in self.conv1.parameters():
-                parameter.stop_gradient = True
+            freeze([self.conv1])
 
     def stages(self) -> list[list[nn.Layer]]:
         return [[self.conv1, self.res2], [self.res3], [self.res4], [self.res5]]
