@@ -1,4 +1,4 @@
-"""How often the 95 % intervals of AP have the right number: python3 benchmarks/bootstrap_coverage.py [--images 50 400]
+"""Counts how often 95 % intervals of AP are right: python3 benchmarks/bootstrap_coverage.py [--images 50 400]
 
 Simulated detectors on data sets of a few images. Right is the number on very many images, or (second column) the mean
 over data sets of this size, which is higher: AP of few images is too optimistic. For comparison: the percentile

@@ -1,4 +1,4 @@
-"""How many planted label errors `ppdet data suspects` finds.  python3 benchmarks/label_errors.py [--seeds 0 2]
+"""Counts the planted label errors that `ppdet data suspects` finds.  python3 benchmarks/label_errors.py [--seeds 0 2]
 
 For each seed: draws a demo set of 1,200 training and 1,200 other images, plants mistakes in the labels of both, trains
 the demo's config on the faulty labels, and searches both splits. The mistakes are 5 % of the objects for each kind:

@@ -1,4 +1,4 @@
-"""What the loggers of a training cost.  WANDB_MODE=offline python3 benchmarks/loggers.py
+"""Measures what the loggers of a training cost.  WANDB_MODE=offline python3 benchmarks/loggers.py
 
 One training on the CPU. Its log lines go to all loggers that are installed, every other time, so that both ways
 share each busy moment. A line comes every 5 steps here; the default of `log_iter` is 20.

@@ -1,4 +1,4 @@
-"""What thresholds give on other images than those that they were chosen on.
+"""Measures thresholds on other images than those that they were chosen on.
 
     python3 benchmarks/thresholds.py --weights output/picodet_xs_demo/best_model [--images 200 400] [--seeds 0 1 2 3 4]
 

@@ -65,7 +65,7 @@ def confident(rows: np.ndarray, threshold: Threshold) -> np.ndarray:
 
 
 def describe_threshold(threshold: Threshold) -> str:
-    """What scores have to reach, as in "threshold 0.50"."""
+    """Names the lowest score, as in "threshold 0.50"."""
     if not isinstance(threshold, np.ndarray):
         return f"threshold {threshold:.2f}"
     return f"thresholds of the classes {threshold.min():.2f} to {threshold.max():.2f}"

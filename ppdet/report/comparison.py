@@ -79,7 +79,7 @@ def _line(a: float, b: float, difference: Difference) -> dict[str, Any]:
 
 
 def verdict(score: str, difference: Difference, names: tuple[str, str], images: int) -> str:
-    """Which one is better, in one sentence.
+    """The better one, in one sentence.
 
     Args:
         score: the name of the number.

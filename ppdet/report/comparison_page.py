@@ -23,7 +23,7 @@ _PICTURES = 3_000_000  # bytes
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What the page is made of.
+    """The content of the page.
 
     Attributes:
         name: of the run.

@@ -49,7 +49,7 @@ def _recall_precision(curve: Mapping[str, Any]) -> np.ndarray:
 
 
 def place(drawn: Any, axes: Any) -> str:
-    """Where the axes lie in the markup: "left top right bottom". Call it after `save`."""
+    """The place of the axes in the markup: "left top right bottom". Call it after `save`."""
     (x0, y0), (x1, y1) = axes.get_position().get_points()
     width, height = 72 * drawn.get_size_inches()
     return " ".join(f"{value:.2f}" for value in (x0 * width, (1 - y1) * height, x1 * width, (1 - y0) * height))

@@ -60,7 +60,7 @@ class Taken(NamedTuple):
 
 
 class SecondClass(NamedTuple):
-    """What another class gets of the confidence on the objects of a class that the model is sure to see.
+    """The part of the confidence that another class gets on the objects of a class that the model is sure to see.
 
     An object's share is the other class's best score on it, over the sum of that and the right class's best score. The
     middle object's share is not moved by a few objects that are hard to tell apart; wrong labels move that of all.
@@ -101,7 +101,7 @@ class ClassScore(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """How frequent a kind of objects is in the training set, and in the images that are evaluated."""
+    """The frequency of a kind of objects in the training set, and in the images that are evaluated."""
 
     name: str
     training: Share
@@ -110,7 +110,7 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about an evaluation. Scores and gains are in 0..1.
+    """The facts about an evaluation. Scores and gains are in 0..1.
 
     Mistakes are counted at the threshold with the largest F1: wrong detections and missed objects; an object that was
     taken for another class is one mistake.

@@ -1,4 +1,4 @@
-"""Which images and boxes the page shows: the worst of each kind."""
+"""Chooses the images and boxes that the page shows: the worst of each kind."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _content(count: int, share: float) -> dict[str, Any]:
 
 
 def _label(keys: tuple[int, int], titles: tuple[str, str], background: int) -> str:
-    """What a cell counts, by the keys and titles of its row and column: a class may be called "background"."""
+    """Says what a cell counts, by the keys and titles of its row and column: a class may be called "background"."""
     truth, found = titles
     if keys[0] == background:
         return f"{found} without an object"

@@ -15,7 +15,7 @@ from ppdet.report.evidence import ClassScore, Evidence, Group, Share, Taken, Tra
 from ppdet.report.galleries import Scene
 from ppdet.report.source import Evaluated
 
-_OCTAVES = tuple(2.0**power for power in range(3, 11))  # sides in pixels at which sizes are told apart
+_OCTAVES = tuple(2.0**power for power in range(3, 11))  # sides in pixels at which sizes are distinguished
 _LEAST_PART = 0.05  # of the objects on either side of a size
 _MOST_OF_ALL = 0.8  # of the objects, for a group that says something
 _LEAST_OBJECTS = 10  # of a class, for its AP to say something
@@ -133,7 +133,7 @@ def training_boxes(evaluated: Evaluated) -> list[int] | None:
 
 
 def gather(evaluated: Evaluated, scene: Scene) -> Evidence:
-    """What the sentences are made of."""
+    """Collects the evidence of an evaluation."""
     analysis, (name, score) = scene.analysis, next(iter(evaluated.scores.items()))
     errors, best, shown = analysis.errors, analysis.overall.best_f1(), scene.pairs[:, 1] >= 0
     interval = analysis.intervals.get(name)

@@ -69,7 +69,7 @@ def _errors(folder: Path, errors: Sequence[Mapping[str, Any]]) -> Part:
         plots.bars(axes, [each["kind"] for each in errors], gains, "AP50 that fixing it brings")
         shown = save(drawn, folder / "errors.png")
     about = (
-        "What AP at IoU 0.5 would rise by if all errors of one kind were fixed, as TIDE defines them. Detections of "
+        "The rise of AP at IoU 0.5 if all errors of one kind were fixed, as TIDE defines them. Detections of "
         "any score count, so an object that has a weak one is not missed here, while it is in the sentences above."
     )
     rows = [(each["kind"], _ERRORS[each["kind"]], f"{each['count']:,}", percent(each["gain"])) for each in errors]

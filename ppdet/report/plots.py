@@ -64,7 +64,7 @@ def buckets(
 
 
 def reliability(axes: Any, scores: np.ndarray, shares: np.ndarray, counts: np.ndarray) -> None:
-    """How often detections of a score are right.
+    """The share of right detections against the score.
 
     Args:
         axes: where to draw.

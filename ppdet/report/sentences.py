@@ -1,4 +1,4 @@
-"""From the numbers to sentences: what holds the model back most, and what to do next.
+"""Turns the numbers into sentences: what holds the model back most, and what to do next.
 
 Each rule looks at one kind of trouble and says nothing if its number may be noise. A sentence has a weight, the part of
 AP that the trouble costs as far as that is known, and the sentences are ranked by it.
@@ -44,7 +44,7 @@ class Sentence(NamedTuple):
 
 
 def sentences(evidence: Evidence) -> list[Sentence]:
-    """What the evidence says, the most costly first."""
+    """The findings in the evidence, the most costly first."""
     found = [sentence for rule in _RULES for sentence in rule(evidence)]
     return sorted(found, key=lambda sentence: -sentence.weight)
 

@@ -1,4 +1,4 @@
-"""What a report is made of: an evaluated data set, the detections and the facts of the run."""
+"""The content of a report: an evaluated data set, the detections and the facts of the run."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _HEADINGS = {"lr": "learning rate", "images_per_second": "images/s", "memory_mb"
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """How far the training is.
+    """The progress of the training.
 
     Attributes:
         word: "running", "finished", …

@@ -78,7 +78,7 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
 
 @contextmanager
 def _listened_to(trainer: TrainerParts, stop: GracefulStop) -> Iterator[None]:
-    """Context at the end of which the callbacks are told so.
+    """Context at the end of which the callbacks are ended.
 
     If all ranks stop early, they wait for the callbacks of rank 0: as soon as one has ended with another status than 0,
     Paddle's launcher ends the others.

@@ -1,4 +1,4 @@
-"""What a training's page says about how far it is, from the records in metrics.jsonl."""
+"""State of a training in words, for its page, from the records in metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def state_of(records: Records, scores: Scores, epochs: int, rule: EarlyStop | None, name: str, end: str) -> State:
-    """How far the training is.
+    """The progress of the training.
 
     Args:
         records: of the log lines and evaluations.
@@ -43,7 +43,7 @@ def state_of(records: Records, scores: Scores, epochs: int, rule: EarlyStop | No
 
 
 def sentences_of(scores: Scores, rule: EarlyStop | None, name: str, ended: bool) -> list[str]:
-    """What the scores say about the number of epochs."""
+    """Sentences about the number of epochs, from the scores."""
     if not scores:
         return []
     if ended:

@@ -223,7 +223,7 @@ def _listeners(session: Session, callbacks: Sequence[Callback]) -> Sequence[Call
 
 
 def _with_page(trainer: TrainerParts, watched: Watched) -> TrainerParts:
-    """The parts with the run's page among the callbacks, and these told of what evaluations detect."""
+    """The parts with the run's page among the callbacks, which get the detections of evaluations."""
     callbacks = (*trainer.callbacks, *(training_page(watched) if distributed.rank() == 0 else ()))
     evaluate = watched.evaluator and replace(watched.evaluator, watch=partial(tell_detections, callbacks))
     return replace(trainer, callbacks=callbacks, evaluate=evaluate)

@@ -1,4 +1,4 @@
-"""Why a detector's AP is what it is, computed from the detections that evaluation already has.
+"""Explains a detector's AP, computed from the detections that evaluation already has.
 
 `analyze` does it all and returns an `Analysis`; `compare` tells whether one run is better than another. The parts:
 `truth`, `found`: flat arrays. `rules`: the evaluations. `matching`: which detection finds which object, in the compiled

@@ -33,7 +33,7 @@ class Ranking:
 
 @dataclass(frozen=True, eq=False)
 class RangeScores:
-    """What AP within a range depends on, without the detections' boxes.
+    """All that AP within a range depends on, without the detections' boxes.
 
     Attributes:
         base_image: [M] int64, the images of the detections that count if unmatched, class by class, by falling score.

@@ -1,4 +1,4 @@
-"""How far AP would move with other images: bootstrap intervals, and the paired comparison of two detectors.
+"""Bootstrap intervals of AP, as other images would give it, and the paired comparison of two detectors.
 
 Resamples are random halves of the images, each image once (the repeated half-sample bootstrap). A half moves about the
 whole as the whole moves about all images that could have been taken. With draws that repeat images, AP is less well
@@ -37,7 +37,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How much A is better than B in a number: A - B with its interval.
+    """The lead of A over B in a number: A - B with its interval.
 
     probability: the share of resamples in which A is better; equal ones count half.
     """

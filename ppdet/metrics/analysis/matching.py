@@ -1,4 +1,4 @@
-"""Which detection finds which object, by the rules of COCO and of VOC."""
+"""Matches detections with objects, by the rules of COCO and of VOC."""
 
 from __future__ import annotations
 

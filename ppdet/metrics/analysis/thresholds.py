@@ -15,7 +15,7 @@ _DIGITS = 4  # of a threshold
 
 
 class Goal(NamedTuple):
-    """What a threshold is to reach: at least a precision or a recall of `value`, or the largest F1."""
+    """The goal of a threshold: at least a precision or a recall of `value`, or the largest F1."""
 
     name: Literal["precision", "recall", "f1"]
     value: float = 1.0

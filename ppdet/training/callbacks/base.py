@@ -57,7 +57,7 @@ class Callback:
 def begin_all(callbacks: Sequence[Callback], run: Run) -> None:
     """Calls `on_begin` of all on rank 0. A collective; raises a UserError of rank 0 on all ranks.
 
-    The callbacks before one that raises it are told of the end, so that no run stays open.
+    The callbacks before one that raises it are ended, so that no run stays open.
     """
     error = None
     if distributed.rank() == 0:
