@@ -26,11 +26,10 @@ from ppdet.deploy import DeployError, Detections, Detector
 from ppdet.deploy.detections import to_rows
 from ppdet.metrics.coco import NAMES
 from ppdet.session import Session
-from ppdet.training.checkpoint import save_weights
 from ppdet.utils.weight_files import read_arrays
 from tests.support.detections import differences
 from tests.support.tiny import write_config, write_dataset
-from tests.support.workspaces import ROOT, Workspace, build_model, coco_workspace
+from tests.support.workspaces import ROOT, Workspace, coco_workspace, guessing_weights
 
 ANY_SCORE = 0.05
 OTHERS = ("PYTEST", "POLYGRAPHY")  # variables that pytest and paddle2onnx set
@@ -69,17 +68,7 @@ def coco(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture(scope="module")
 def guessing(coco: Workspace) -> PicoDet:
     """An untrained model whose scores are spread over 0..1, so that it finds a lot in a certain order."""
-    paddle.seed(1)
-    model = build_model(coco.config)
-    model.train()
-    for _ in range(20):
-        model(paddle.randn([4, 3, 64, 64]))  # for the norms' statistics
-    state = model.state_dict()
-    for name, value in state.items():
-        if name.startswith("head.head_cls"):
-            value.set_value(30 * value if name.endswith("weight") else paddle.zeros_like(value))
-    save_weights(coco.root / "guessing", model, state)
-    return PicoDet(coco.config, coco.root / "guessing.pdparams")
+    return PicoDet(coco.config, guessing_weights(coco.config, coco.root / "guessing"))
 
 
 def records(folder: Path) -> list[dict[str, float]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import runpy
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from unittest import mock
 
 import pytest
 
+from ppdet.data.datasets import Category
 from tests.support.configs import write_small_config
 from tests.support.datasets import draw_scene, write_coco, write_voc
 
@@ -92,12 +95,40 @@ def random_weights(config: Path, target: Path) -> Path:
     return target.with_name(f"{target.name}.pdparams")
 
 
+def guessing_weights(config: Path, target: Path, categories: Sequence[Category] = ()) -> Path:
+    """`target`.pdparams with an untrained model whose scores are spread over 0..1; it finds a lot in a fixed order."""
+    import paddle
+
+    from ppdet.training.checkpoint import save_weights
+
+    paddle.seed(1)
+    model = build_model(config)
+    model.train()
+    for _ in range(20):
+        model(paddle.randn([4, 3, 64, 64]))  # for the norms' statistics
+    state = model.state_dict()
+    for name, value in state.items():
+        if name.startswith("head.head_cls"):
+            value.set_value(30 * value if name.endswith("weight") else paddle.zeros_like(value))
+    save_weights(target, model, state, categories)
+    return target.with_name(f"{target.name}.pdparams")
+
+
 def build_model(config: Path) -> Any:
     from ppdet import modeling
     from ppdet.core.builder import Builder
     from ppdet.core.config import load_config
 
     return modeling.build_model(Builder(load_config(config)))
+
+
+def copy_to_spoil(workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of a workspace with its config, which becomes the current folder."""
+    shutil.copytree(workspace.root, folder / "w")
+    config = folder / "w" / workspace.config.name
+    config.write_text(config.read_text().replace(str(workspace.root), str(folder / "w")))
+    monkeypatch.chdir(folder / "w")
+    return Workspace(folder / "w")
 
 
 def run_tool(name: str, *argv: object) -> None:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.support.datasets import CLASSES
-from tests.support.workspaces import ROOT, Tools, Workspace, coco_workspace, voc_workspace
+from tests.support.workspaces import ROOT, Tools, Workspace, coco_workspace, copy_to_spoil, voc_workspace
 
 ANSWER = (
     "class 0 is 'blue' there but 'red' in {source}; found blue, green, red; expected red, green, blue; put its "
@@ -38,11 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def copied(trained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A copy of it to spoil, and the current folder in it."""
-    shutil.copytree(trained.root, tmp_path / "w")
-    config = tmp_path / "w" / "tiny.yml"
-    config.write_text(config.read_text().replace(str(trained.root), str(tmp_path / "w")))
-    monkeypatch.chdir(tmp_path / "w")
-    return Workspace(tmp_path / "w")
+    return copy_to_spoil(trained, tmp_path, monkeypatch)
 
 
 def reverse_classes(workspace: Workspace, split: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ import yaml
 
 from ppdet import PicoDet
 from ppdet.data.datasets import Category
-from ppdet.training.checkpoint import save_weights
 from tests.support.datasets import CLASSES
-from tests.support.workspaces import Tools, Workspace, build_model, coco_workspace, voc_workspace
+from tests.support.workspaces import Tools, Workspace, coco_workspace, copy_to_spoil, guessing_weights, voc_workspace
 
 Content = dict[str, Any]
 Change = Callable[[Content], Content]
@@ -33,17 +31,8 @@ TOOLS = {
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with `guessing.pdparams`: scores are spread over 0..1, classes are those of the training set."""
     workspace = coco_workspace(tmp_path_factory.mktemp("coco"), val=8)
-    paddle.seed(1)
-    model = build_model(workspace.config)
-    model.train()
-    for _ in range(20):
-        model(paddle.randn([4, 3, 64, 64]))  # for the norms' statistics
-    state = model.state_dict()
-    for name, value in state.items():
-        if name.startswith("head.head_cls"):
-            value.set_value(30 * value if name.endswith("weight") else paddle.zeros_like(value))
     categories = [Category(each["id"], each["name"]) for each in workspace.annotations("train")["categories"]]
-    save_weights(workspace.root / "guessing", model, state, categories)
+    guessing_weights(workspace.config, workspace.root / "guessing", categories)
     make_findable(workspace)
     return workspace
 
@@ -65,11 +54,7 @@ def make_findable(workspace: Workspace) -> None:
 @pytest.fixture
 def workspace(untouched: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A copy to spoil, without training set, and the current folder in it."""
-    shutil.copytree(untouched.root, tmp_path / "w")
-    config = tmp_path / "w" / "tiny.yml"
-    config.write_text(config.read_text().replace(str(untouched.root), str(tmp_path / "w")))
-    monkeypatch.chdir(tmp_path / "w")
-    return Workspace(tmp_path / "w")
+    return copy_to_spoil(untouched, tmp_path, monkeypatch)
 
 
 def scores(workspace: Workspace, weights: str = "guessing.pdparams") -> dict[str, float]:
