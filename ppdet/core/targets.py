@@ -17,8 +17,10 @@ class Targets(NamedTuple):
         gt_class: [B, N, 1] int32, class index; 0 if padded
         gt_bbox: [B, N, 4] float32, xyxy, input pixels; zeros if padded
         pad_gt_mask: [B, N, 1] float32, 1 for a box and 0 for padding
+        gt_score: [B, N, 1] float32, factor of the target scores of the points that learn the box; None: all are 1
     """
 
     gt_class: Tensor
     gt_bbox: Tensor
     pad_gt_mask: Tensor
+    gt_score: Tensor | None = None

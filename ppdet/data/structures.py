@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ class Record:
         gt_bbox: [N, 4] float32, xyxy, pixels of the original image.
         gt_class: [N, 1] int32, index into the dataset's `categories`.
         difficult: [N, 1] int32, 1 for boxes that Pascal VOC marks as difficult.
+        gt_score: [N, 1] float32, 0 to 1, how much each box counts in training; None: all count 1.
     """
 
     im_file: str
@@ -33,6 +34,7 @@ class Record:
     gt_bbox: np.ndarray
     gt_class: np.ndarray
     difficult: np.ndarray
+    gt_score: np.ndarray | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +50,7 @@ class Sample:
         scale_factor: [2] float32, (y, x): current size / size of the original.
         gt_bbox: [N, 4] float32, xyxy, pixels of `size`.
         gt_class: [N, 1] int32.
+        gt_score: [N, 1] float32, 0 to 1, how much each box counts in training; None: all count 1.
         pad_gt_mask: [N, 1] float32, 1 for a box and 0 for padding; None before PadGT (all are boxes).
         size: (height, width) in pixels that the boxes refer to. It is that of `image`, unless a resize is pending, or
             the image is stored smaller until Resize (decoded at a reduced scale, or cached).
@@ -65,6 +68,7 @@ class Sample:
     scale_factor: np.ndarray
     gt_bbox: np.ndarray
     gt_class: np.ndarray
+    gt_score: np.ndarray | None = None
     pad_gt_mask: np.ndarray | None = None
     size: tuple[int, int] = (0, 0)
     pending_resize: PendingResize | None = None
@@ -75,9 +79,13 @@ class Sample:
     @classmethod
     def from_record(cls, record: Record) -> Sample:
         image, im_shape, scale_factor = np.empty((0, 0, 3), np.uint8), np.zeros(2, np.float32), np.ones(2, np.float32)
-        return cls(
-            record.im_file, record.im_id, record.size, image, im_shape, scale_factor, record.gt_bbox, record.gt_class
-        )
+        of_image = (record.im_file, record.im_id, record.size, image, im_shape, scale_factor)
+        return cls(*of_image, record.gt_bbox, record.gt_class, record.gt_score)
+
+    def with_boxes(self, boxes: np.ndarray, kept: np.ndarray) -> Sample:
+        """The sample with `boxes` [M, 4] in place of its own, which were made from those at the indices `kept` [M]."""
+        score = None if self.gt_score is None else self.gt_score[kept]
+        return replace(self, gt_bbox=boxes, gt_class=self.gt_class[kept], gt_score=score)
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +100,7 @@ class Batch:
         gt_bbox: [B, N, 4] float32, xyxy, pixels of `image`; zeros for padding.
         gt_class: [B, N, 1] int32; zeros for padding.
         pad_gt_mask: [B, N, 1] float32, 1 for a box and 0 for padding.
+        gt_score: [B, N, 1] float32, how much each box counts, 0 for padding; None: all count 1.
     """
 
     image: Tensor
@@ -101,8 +110,9 @@ class Batch:
     gt_bbox: Tensor
     gt_class: Tensor
     pad_gt_mask: Tensor
+    gt_score: Tensor | None = None
 
     @property
     def targets(self) -> Targets:
         """The ground truths, which the losses are computed from."""
-        return Targets(self.gt_class, self.gt_bbox, self.pad_gt_mask)
+        return Targets(self.gt_class, self.gt_bbox, self.pad_gt_mask, self.gt_score)

@@ -113,6 +113,21 @@ def test_losses_are_computed_while_the_divisor_is_made(head, epoch):
     assert events == ["begin", "loss_bbox", "loss_dfl", "loss_class", "end"]
 
 
+@pytest.mark.parametrize(("head", "epoch"), PHASES)
+def test_boxes_that_count_one_change_no_bit_and_others_count_less(head, epoch):
+    case = make_case(head, epoch)
+    plain, criterion = targets(), case.model.criterion
+    expected = criterion(case.outputs, plain, epoch)
+    for name, value in criterion(case.outputs, plain._replace(gt_score=plain.pad_gt_mask), epoch).items():
+        assert float(value) == float(expected[name]), name
+    half = plain._replace(gt_score=plain.pad_gt_mask * 0.5)
+    whole, less = (criterion.match(case.outputs, of, epoch) for of in (plain, half))
+    np.testing.assert_array_equal(less.assigned.scores.numpy(), whole.assigned.scores.numpy() * np.float32(0.5))
+    np.testing.assert_array_equal(less.assigned.labels.numpy(), whole.assigned.labels.numpy())
+    factor = 1 if head == "PicoHead" else 0.5  # the legacy head weighs its box losses by the predictions
+    np.testing.assert_array_equal(less.weight.numpy(), whole.weight.numpy() * np.float32(factor))
+
+
 def test_the_assigner_changes_with_the_epoch():
     model = make_model("PicoHeadV2")
     model.criterion.static_assigner = lambda *arguments: "static"
@@ -163,7 +178,9 @@ def test_padding_changes_nothing(head, epoch):
     model = make_model(head)
     boxes = [[[10, 20, 60, 50], [30, 5, 90, 60]], [[5, 5, 40, 40]]]
     targets = make_targets(boxes)
-    padded = Targets(*(paddle.concat([t, paddle.zeros([2, 5, t.shape[2]], dtype=t.dtype)], axis=1) for t in targets))
+    padded = Targets(
+        *(paddle.concat([t, paddle.zeros([2, 5, t.shape[2]], dtype=t.dtype)], axis=1) for t in targets[:3])
+    )
     outputs = model(paddle.randn([2, 3, 64, 96]))
     for name, value in model.criterion(outputs, targets, epoch).items():
         assert float(model.criterion(outputs, padded, epoch)[name]) == pytest.approx(float(value), rel=1e-6), name

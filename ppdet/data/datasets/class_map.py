@@ -56,4 +56,5 @@ class ClassMap:
             gt_bbox=record.gt_bbox[kept],
             gt_class=classes[kept].astype(record.gt_class.dtype),
             difficult=record.difficult[kept],
+            gt_score=None if record.gt_score is None else record.gt_score[kept],
         )

@@ -40,7 +40,7 @@ def apply_batch_transforms(
 
 
 def collate(samples: list[Sample], buffer: np.ndarray | None = None, device_normalize: bool = False) -> PackedArrays:
-    """The tensors of structures.Batch as arrays.
+    """The tensors of structures.Batch as arrays; `gt_score` only if a sample has one.
 
     Args:
         samples: the samples of one batch, B > 0.
@@ -52,7 +52,8 @@ def collate(samples: list[Sample], buffer: np.ndarray | None = None, device_norm
         UserError: the images differ in size.
     """
     samples = pad_ground_truth(samples)
-    small = {name: np.stack([getattr(sample, name) for sample in samples]) for name in _STACKED}
+    stacked = _STACKED if samples[0].gt_score is None else (*_STACKED, "gt_score")
+    small = {name: np.stack([getattr(sample, name) for sample in samples]) for name in stacked}
     small["im_id"] = np.array([sample.im_id for sample in samples], np.int64)
     raw = device_normalize and all(map(_stays_raw, samples))
     if raw:

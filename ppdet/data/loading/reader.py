@@ -38,7 +38,7 @@ from ppdet.data.transforms.sample_transforms import (
 logger = logging.getLogger(__name__)
 
 _FLOAT_BYTES = 4
-_BOX_BYTES, _OTHER_BYTES = 24, 80  # of a batch's arrays besides the images, per box and per image
+_BOX_BYTES, _OTHER_BYTES = 28, 80  # of a batch's arrays besides the images, per box and per image
 _GAPS = 8 * ALIGNMENT  # between the arrays
 _ASSUMED_SIZE = (640, 640)  # of images that no transform resizes
 

@@ -109,7 +109,10 @@ class PadBatch(BatchTransform):
 
 
 def pad_ground_truth(samples: list[Sample]) -> list[Sample]:
-    """The samples with gt_bbox, gt_class and pad_gt_mask zero-padded to N, the largest count of boxes, at least 1."""
+    """The samples with the arrays of boxes zero-padded to N, the largest count of boxes, at least 1.
+
+    If one of them has a gt_score, all have one afterwards.
+    """
     count = max(1, *(len(sample.gt_bbox) for sample in samples))
 
     def pad(array: np.ndarray) -> np.ndarray:
@@ -117,10 +120,10 @@ def pad_ground_truth(samples: list[Sample]) -> list[Sample]:
         padded[: len(array)] = array
         return padded
 
-    padded = []
+    scored, padded = any(sample.gt_score is not None for sample in samples), []
     for sample in samples:
         mask = np.ones((len(sample.gt_bbox), 1), np.float32) if sample.pad_gt_mask is None else sample.pad_gt_mask
-        padded.append(
-            replace(sample, gt_bbox=pad(sample.gt_bbox), gt_class=pad(sample.gt_class), pad_gt_mask=pad(mask))
-        )
+        score = pad(mask if sample.gt_score is None else sample.gt_score) if scored else None
+        boxes, classes = pad(sample.gt_bbox), pad(sample.gt_class)
+        padded.append(replace(sample, gt_bbox=boxes, gt_class=classes, gt_score=score, pad_gt_mask=pad(mask)))
     return padded

@@ -55,7 +55,7 @@ class RandomCrop(Transform):
         boxes, kept = F.crop_boxes(sample.gt_bbox, window)
         image = F.crop(sample.image, sample.size, window)
         # parity: im_shape keeps the size from before the crop; the resize that follows sets it.
-        return replace(sample, image=image, size=(y2 - y1, x2 - x1), gt_bbox=boxes, gt_class=sample.gt_class[kept])
+        return replace(sample.with_boxes(boxes, kept), image=image, size=(y2 - y1, x2 - x1))
 
     def choose_window(self, size: F.Size, boxes: np.ndarray, rng: np.random.Generator) -> Window | None:
         """Returns the window (x1, y1, x2, y2), or None for no crop."""

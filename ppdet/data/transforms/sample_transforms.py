@@ -64,7 +64,7 @@ def with_image(sample: Sample, image: np.ndarray, size: F.Size) -> Sample:
     if sample.annotated_size == size:
         return sample
     boxes, kept = F.clip_boxes(sample.gt_bbox, size)
-    return replace(sample, gt_bbox=boxes, gt_class=sample.gt_class[kept])
+    return sample.with_boxes(boxes, kept)
 
 
 @register

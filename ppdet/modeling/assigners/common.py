@@ -35,7 +35,7 @@ def assign_in_chunks(
         parts = []
         for start in range(0, batch, images):
             part = slice(start, start + images)
-            some_targets = Targets(*(tensor[part] for tensor in targets))
+            some_targets = Targets(*(None if tensor is None else tensor[part] for tensor in targets))
             parts.append(assign(*(tensor[part] for tensor in predictions), some_targets))
         return Assignment(*(paddle.concat(fields) for fields in zip(*parts, strict=True)))
 
@@ -77,7 +77,7 @@ def gather_assignment(
 
     Args:
         positive: [B, N, L] of 0 and 1, at most one 1 per point.
-        quality: [B, L], the target scores.
+        quality: [B, L], the target scores before they are multiplied by the boxes' `gt_score`.
         targets: ground truths.
         num_classes: C.
     """
@@ -89,5 +89,7 @@ def gather_assignment(
     labels = targets.gt_class.flatten().astype("int64").gather(flat_index).reshape(shape)
     background = paddle.full_like(labels, num_classes)
     labels = paddle.where(positive.sum(axis=1) > 0, labels, background)
+    if targets.gt_score is not None:
+        quality = quality * targets.gt_score.flatten().gather(flat_index).reshape(shape)
     one_hot = F.one_hot(labels, num_classes + 1)[..., :num_classes]
     return Assignment(labels, boxes, one_hot * quality.unsqueeze(-1))

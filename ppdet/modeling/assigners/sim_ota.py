@@ -51,7 +51,8 @@ class SimOTAAssigner:
     ) -> Assignment:
         """Assigns from pred_scores [B, L, C], probabilities, and pred_boxes [B, L, 4], xyxy, input pixels.
 
-        The target score of a point is its IoU.
+        The target score of a point is its IoU, times the box's `gt_score`. The criterion weighs box losses by the
+        predicted scores, so a `gt_score` lowers only the class targets.
         """
 
         def assign(scores: paddle.Tensor, boxes: paddle.Tensor, targets: Targets) -> Assignment:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ppdet.data.datasets import AutoDataset, Category, ClassMap, COCODataSet, Dataset, GroundTruth
+from ppdet.data.datasets.box_filter import make_record
 from ppdet.data.structures import Record
 
 CONTENT = {
@@ -65,6 +67,15 @@ def test_records_and_truth_are_those_of_a_file_in_that_order(cls: type, tmp_path
         np.testing.assert_array_equal(getattr(dataset.truth, name), getattr(expected.truth, name))
     assert dataset.truth.class_index.tolist() == [2, 0, 0, 2]
     assert dataset.truth.crowd.tolist() == [False, False, True, False]
+
+
+def test_scores_stay_with_their_boxes() -> None:
+    record = make_record(Path("a.jpg"), 0, objects=[(0, [0, 0, 9, 9], 0), (1, [1, 1, 9, 9], 0), (2, [2, 2, 9, 9], 0)])
+    scored = replace(record, gt_score=np.float32([[0.5], [0.75], [1]]))
+    plain, found = ClassMap(OTHER, [2, None, 0]).records([record, scored])
+    assert plain.gt_score is None
+    assert found.gt_score is not None
+    assert found.gt_score.tolist() == [[0.5], [1]]
 
 
 def test_no_truth() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import paddle
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.data import ops
+from ppdet.data.loading.batches import on_cpu
 from ppdet.data.loading.collate import apply_batch_transforms, collate
 from ppdet.data.ops.device_color import map_colors
 from ppdet.data.transforms.batch_transforms import (
@@ -41,6 +44,20 @@ def test_fields_of_a_batch() -> None:
     }
     assert arrays["pad_gt_mask"][..., 0].tolist() == [[1, 1], [0, 0]]
     assert not arrays["gt_bbox"][1].any()
+
+
+def test_a_batch_has_scores_if_a_sample_has_some() -> None:
+    scored = replace(plain_sample(1), gt_score=np.float32([[0.25]]))
+    for samples, expected in (
+        ([scored, plain_sample(2)], [[0.25, 0], [1, 1]]),
+        ([plain_sample(0), scored], [[0], [0.25]]),
+    ):
+        arrays = collate(samples)
+        assert arrays["gt_score"].dtype == np.float32
+        assert arrays["gt_score"][..., 0].tolist() == expected
+        batch = on_cpu(arrays)
+        assert batch.targets.gt_score.numpy()[..., 0].tolist() == expected
+    assert on_cpu(collate([plain_sample(1)])).targets.gt_score is None
 
 
 def test_a_batch_without_boxes_has_one_padded_box() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -55,6 +57,14 @@ def test_boxes_are_padded_to_the_largest_count_and_to_one_at_least() -> None:
     assert one.pad_gt_mask[:, 0].tolist() == [1, 0, 0]
     (empty,) = pad_ground_truth([plain_sample(0)])
     assert (empty.gt_bbox.shape, empty.gt_class.shape) == ((1, 4), (1, 1))
+
+
+def test_all_samples_have_scores_or_none() -> None:
+    scored, plain = replace(plain_sample(1), gt_score=np.float32([[0.5]])), plain_sample(2)
+    for samples, expected in (([scored, plain], [[0.5, 0], [1, 1]]), ([plain, plain], None)):
+        once = pad_ground_truth(samples)
+        found = [None if one.gt_score is None else one.gt_score[:, 0].tolist() for one in pad_ground_truth(once)]
+        assert found == (expected or [None, None])
 
 
 @pytest.mark.parametrize(("stride", "size"), [(0, (16, 20)), (1, (16, 20)), (8, (16, 24)), (32, (32, 32))])

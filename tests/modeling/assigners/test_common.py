@@ -37,10 +37,26 @@ def test_gather_assignment():
     assert found.scores[1].numpy().tolist() == [[0, 0, 0], [0, 0.75, 0], [0, 0, 0]]
 
 
+def test_gt_scores_are_factors_of_the_target_scores():
+    targets = make_targets([[[0, 0, 4, 4], [2, 2, 8, 8]], [[1, 1, 3, 3]]], [[2, 0], [1]])
+    positive = paddle.to_tensor([[[0.0, 0, 1], [1, 0, 0]], [[0, 1, 0], [0, 0, 0]]])
+    quality = paddle.to_tensor([[0.5, 0.0, 0.25], [0.0, 0.75, 0.0]])
+    plain = common.gather_assignment(positive, quality, targets, num_classes=3)
+    scored = targets._replace(gt_score=paddle.to_tensor([[[0.5], [0.25]], [[0.125], [0.0]]]))
+    found = common.gather_assignment(positive, quality, scored, num_classes=3)
+    assert found.labels.numpy().tolist() == plain.labels.numpy().tolist()
+    assert found.boxes.numpy().tolist() == plain.boxes.numpy().tolist()
+    assert found.scores[0].numpy().tolist() == [[0.125, 0, 0], [0, 0, 0], [0, 0, 0.125]]
+    assert found.scores[1].numpy().tolist() == [[0, 0, 0], [0, 0.09375, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("scored", [False, True])
 @pytest.mark.parametrize("elements", [1, 2 * 3 * 254])  # one image at a time, and two
-def test_a_batch_in_chunks(monkeypatch, elements):
+def test_a_batch_in_chunks(monkeypatch, elements, scored):
     grid = grid_of((96, 128))
     _, scores, boxes, targets = make_batch("usual", 0, grid)
+    if scored:
+        targets = targets._replace(gt_score=paddle.rand(targets.pad_gt_mask.shape))
 
     def assign():
         yield ATSSAssigner(num_classes=CLASSES)(anchors_of(grid), grid, boxes, targets)
