@@ -7,25 +7,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import paddle
-from paddle import nn
 
 from ppdet.core.errors import out_of_memory
-from ppdet.data import Batch
 from ppdet.doctor_bench.task import NotMeasured, Result, Task, open_task
 from ppdet.doctor_bench.timing import MAX_BLOCKS, Speed, Step, measure_speed
-from ppdet.runtime import distributed
 from ppdet.runtime.device import amp_dtype, peak_memory_mb, synchronize
 from ppdet.session import Session
-from ppdet.training.setup import build_ema, build_training_model
-from ppdet.training.static_graph import StaticNetwork
-from ppdet.training.step import train_step
-from ppdet.utils.streams import Stream, generator
-from ppdet.weights.published_names import published_name
-
-_BOXES = 10  # per image, about as many as COCO has
-_RATE = 1e-4  # of learning: too low for the losses to run away from random weights
+from ppdet.training.step import Losses
+from ppdet.training.trial_step import TrialStep, synthetic_batch
 
 
 def measure_train_step(task: Task) -> Result:
@@ -104,44 +94,18 @@ class TrainStep:
     def __init__(self, session: Session, amp: str | None, batch_size: int) -> None:
         """amp: type of mixed precision; None: float32."""
         paddle.seed(0)
-        model = build_training_model(session, None, ())
-        model.train()
-        network: nn.Layer = StaticNetwork(model) if session.settings.to_static else model
-        self._forward, self._criterion = distributed.parallel(network), model.criterion
-        self._optimizer = session.builder.build("OptimizerBuilder")(_RATE, model, published_name)
-        self._scaler = paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024)
-        self._ema, self._amp = build_ema(model, session.settings), amp
-        self._epoch = session.settings.epoch - 1  # with the assigner of most epochs
         *_, height, width = session.builder.build("TestReader").inputs_def["image_shape"]
-        self._batch = synthetic_batch(batch_size, (height, width), session.settings.num_classes)
-        self._losses: dict[str, paddle.Tensor] = {}
+        batch = synthetic_batch(batch_size, (height, width), session.settings.num_classes)
+        self._step, self._batch_size = TrialStep(session, amp, batch), batch_size
+        self._epoch = session.settings.epoch - 1  # with the assigner of most epochs
+        self._losses: Losses = {}
 
     def __call__(self) -> int:
-        common = (self._epoch, self._optimizer, self._scaler, self._amp)
-        self._losses = train_step(self._forward, self._criterion, self._batch, *common)
-        if self._ema:
-            self._ema.update()
-        return int(self._batch.image.shape[0])
+        self._losses = self._step(self._epoch)
+        return self._batch_size
 
     def check(self) -> None:
         """Raise RuntimeError if the last loss is not finite: the speed of a broken step means nothing."""
         loss = float(self._losses["loss"])
         if not math.isfinite(loss):
             raise RuntimeError(f"the loss became {loss}")
-
-
-def synthetic_batch(count: int, size: tuple[int, int], num_classes: int) -> Batch:
-    """Returns the same `count` random images of `size` (height, width) each time, with boxes, on the device."""
-    rng, (height, width) = generator(Stream.BENCH), size
-    scale = np.array([width, height, width, height], np.float32)
-    corner = rng.uniform(0, 0.6, (count, _BOXES, 2))
-    boxes = np.concatenate([corner, corner + rng.uniform(0.05, 0.4, corner.shape)], axis=-1) * scale
-    parts = {
-        "image": rng.standard_normal((count, 3, height, width), np.float32),
-        "im_shape": np.tile(np.array([height, width], np.float32), (count, 1)),
-        "scale_factor": np.ones((count, 2), np.float32),
-        "gt_bbox": boxes.astype(np.float32),
-        "gt_class": rng.integers(0, num_classes, (count, _BOXES, 1), np.int32),
-        "pad_gt_mask": np.ones((count, _BOXES, 1), np.float32),
-    }
-    return Batch(im_id=np.arange(count), **{name: paddle.to_tensor(value) for name, value in parts.items()})

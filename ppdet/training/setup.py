@@ -20,12 +20,9 @@ from ppdet.data.loading.batch_sheet import batch_sheets
 from ppdet.data.loading.loader import Loader, Watch
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.modeling import PicoDet
-from ppdet.modeling.cpu_training.layers import use_cpu_kernels
 from ppdet.optim.ema import ModelEMA
 from ppdet.optim.schedule import LearningRate
 from ppdet.runtime import distributed
-from ppdet.runtime.cpu_tuning import cpu_threads
-from ppdet.runtime.device import amp_dtype, supports_sync_bn
 from ppdet.session import Session
 from ppdet.training.callbacks import (
     Callback,
@@ -50,11 +47,10 @@ from ppdet.training.checkpoint_folder import (
     remove_unfinished,
 )
 from ppdet.training.epoch_table import METRICS
+from ppdet.training.model import build_ema, build_scaler, build_training_model, training_amp
 from ppdet.training.run_folder import begin_run
-from ppdet.utils.download import resolve_weights
-from ppdet.weights.load import load_pretrained
 from ppdet.weights.published_names import published_name
-from ppdet.weights.trained_classes import TrainedClasses, starting_classes, stored_classes
+from ppdet.weights.trained_classes import TrainedClasses, stored_classes
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +124,7 @@ def build_trainer(
     model = build_training_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
     layout = (reader.batch_size, distributed.world_size(), settings.accumulate_steps)
     learning_rate = builder.build("LearningRate").for_run(*layout, session.rate_places)
-    amp = _amp_dtype(session)
+    amp = training_amp(session)
     trainer = TrainerParts(
         model=model,
         optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model, published_name),
@@ -136,7 +132,7 @@ def build_trainer(
         ema=build_ema(model, settings),
         loader=loader,
         settings=settings,
-        scaler=paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024),
+        scaler=build_scaler(amp),
         device=session.device,
         output_dir=session.output_dir,
         amp=amp,
@@ -160,30 +156,6 @@ def _load_dataset(session: Session, checkpoint: Path | None) -> Dataset:
     if not any(len(record.gt_bbox) for record in dataset.records):  # allow_empty lets such a dataset pass
         raise UserError(f"TrainDataset: no image of {dataset.anno_file} has a box; correct it")
     return dataset
-
-
-def build_training_model(session: Session, pretrain_weights: str | None, categories: Sequence[Category]) -> PicoDet:
-    """The model as it is trained on this device. Raises UserError if its losses do not fit accumulate_steps."""
-    settings, model = session.settings, session.build_model()
-    if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
-        raise UserError(
-            f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
-            "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
-        )
-    if pretrain_weights:
-        file = resolve_weights(pretrain_weights)
-        load_pretrained(model, file, starting_classes(pretrain_weights, file, categories, settings.remap_classes))
-    model = _with_sync_bn(model, session)
-    if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
-        use_cpu_kernels(model, cpu_threads())
-    return model
-
-
-def build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
-    """The averaged weights, if the run has them."""
-    if not settings.use_ema:
-        return None
-    return ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
 
 
 def _positioned(
@@ -274,25 +246,3 @@ def _choose_seed(seed: int | None, checkpoint: Path | None) -> int:
     drawn = random.SystemRandom().randrange(2**31) if seed is None else seed
     shared: int = distributed.all_gather_object(drawn)[0]
     return shared
-
-
-def _amp_dtype(session: Session) -> str | None:
-    """The type of mixed precision, None for float32. Logs a warning if the device has none but it is asked for."""
-    dtype = amp_dtype(session.device) if session.settings.amp else None
-    if session.settings.amp and dtype is None:
-        logger.warning("amp: %s has no mixed precision, training in float32", session.device)
-    return dtype
-
-
-def _with_sync_bn(model: PicoDet, session: Session) -> PicoDet:
-    """`model`, with norms that share their statistics over ranks if the config asks for it."""
-    wanted = session.settings.sync_bn or session.settings.norm_type == "sync_bn"
-    if not wanted or distributed.world_size() == 1:
-        return model
-    if not supports_sync_bn(session.device):
-        logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", session.device)
-        return model
-    for name, part in list(model.named_children()):
-        if not getattr(part, "has_frozen_norms", False):  # those have no statistics to share
-            setattr(model, name, paddle.nn.SyncBatchNorm.convert_sync_batchnorm(part))
-    return model

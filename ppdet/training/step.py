@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
@@ -13,6 +13,7 @@ from ppdet.data import Batch
 from ppdet.modeling.criterion import Criterion, Divisor
 from ppdet.runtime import distributed
 
+Reduce = Callable[[paddle.Tensor], Divisor]
 Losses = dict[str, paddle.Tensor]  # `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`: scalars on the device
 
 
@@ -24,11 +25,17 @@ def train_step(
     optimizer: paddle.optimizer.Optimizer,
     scaler: paddle.amp.GradScaler,
     amp_dtype: str | None = None,
+    reduce: Reduce | None = None,
 ) -> Losses:
-    """Updates the weights from one batch, without waiting for the device. `amp_dtype` None: float32."""
+    """Updates the weights from one batch, without waiting for the device.
+
+    Args:
+        amp_dtype: type of mixed precision; None: float32.
+        reduce: makes the divisor of the losses, see `Criterion`; None: `begin_divisor`.
+    """
     with autocast(amp_dtype):
         outputs = model(batch.image)
-    losses = criterion(outputs, batch.targets, epoch, begin_divisor)
+    losses = criterion(outputs, batch.targets, epoch, reduce or begin_divisor)
     scaler.scale(losses["loss"]).backward()
     scaler.step(optimizer)
     scaler.update()

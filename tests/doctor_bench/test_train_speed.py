@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 import pytest
 
 from ppdet.doctor_bench import train_speed
 from ppdet.doctor_bench.task import NotMeasured, Task
 from ppdet.doctor_bench.timing import Speed, Step
-from ppdet.doctor_bench.train_speed import affordable_batch, measure_train_step, synthetic_batch, with_enough_memory
+from ppdet.doctor_bench.train_speed import affordable_batch, measure_train_step, with_enough_memory
+from ppdet.training import trial_step
 
 
 def task(config: Path, mode: str, batch: int = 0) -> Task:
@@ -40,22 +40,9 @@ def test_a_cpu_has_no_mixed_precision(tiny: Path) -> None:
 
 def test_a_step_whose_loss_is_not_finite_has_no_speed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = {"loss": paddle.to_tensor(float("nan"))}
-    monkeypatch.setattr(train_speed, "train_step", lambda *parts: broken)
+    monkeypatch.setattr(trial_step, "train_step", lambda *parts, reduce: broken)
     with pytest.raises(RuntimeError, match="the loss became nan"):
         measure_train_step(task(tiny, "float32", 1))
-
-
-def test_the_batch_is_the_same_each_time_and_its_boxes_lie_in_the_images() -> None:
-    batch, again = (synthetic_batch(3, (64, 96), 5) for _ in range(2))
-    for name in ("image", "gt_bbox", "gt_class"):
-        np.testing.assert_array_equal(getattr(batch, name).numpy(), getattr(again, name).numpy())
-    assert batch.image.shape == [3, 3, 64, 96]
-    assert batch.image.dtype == batch.gt_bbox.dtype == paddle.float32
-    boxes = batch.gt_bbox.numpy().reshape(-1, 4)
-    assert (boxes >= 0).all()
-    assert (boxes <= [96, 64, 96, 64]).all()
-    assert (boxes[:, 2:] - boxes[:, :2] >= 0.05 * np.array([96, 64]) - 1e-3).all()
-    assert set(batch.gt_class.numpy().ravel()) <= set(range(5))
 
 
 @pytest.mark.parametrize(
@@ -88,10 +75,10 @@ def test_a_batch_that_does_not_fit_into_memory_is_the_last_that_is_tried() -> No
 
 
 def test_a_rank_does_not_halve_its_batch_alone(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_memory(*parts: object) -> None:
+    def without_memory(*parts: object, reduce: object) -> None:
         raise RuntimeError("Out of memory error on GPU 0.")
 
-    monkeypatch.setattr(train_speed, "train_step", without_memory)
+    monkeypatch.setattr(trial_step, "train_step", without_memory)
     made = []
     monkeypatch.setattr(train_speed, "synthetic_batch", lambda count, *_: made.append(count))
     with pytest.raises(RuntimeError, match="Out of memory"):
@@ -126,14 +113,14 @@ def test_a_step_in_mixed_precision(tiny: Path, monkeypatch: pytest.MonkeyPatch) 
     """Stands for a device with mixed precision; what the step hands on is seen, the CPU computes in float32."""
     types = []
     monkeypatch.setattr(train_speed, "amp_dtype", lambda kind: "float16")
-    step = train_speed.train_step
+    step = trial_step.train_step
 
-    def seen(*parts: Any) -> dict[str, paddle.Tensor]:
+    def seen(*parts: Any, reduce: Any) -> dict[str, paddle.Tensor]:
         *others, _, amp = parts  # Paddle switches scalers off on CPUs
         types.append(amp)
-        return step(*others, paddle.amp.GradScaler(enable=False), None)
+        return step(*others, paddle.amp.GradScaler(enable=False), None, reduce)
 
-    monkeypatch.setattr(train_speed, "train_step", seen)
+    monkeypatch.setattr(trial_step, "train_step", seen)
     [(_, text)] = measure_train_step(task(tiny, "amp", 2)).lines
     assert ", batch 2 float16, peak memory " in text
     assert set(types) == {"float16"}

@@ -121,6 +121,7 @@ def make_batch(seed: int, count: int = 8, size: int = 64):
         "image": rng.normal(size=(count, 3, size, size)).astype(np.float32),
         "gt_bbox": (boxes * mask).astype(np.float32),
         "pad_gt_mask": mask.astype(np.float32),
+        "gt_score": mask.astype(np.float32),
         "gt_class": (rng.integers(0, 3, (count, 3, 1)) * mask).astype(np.int32),
         "im_id": np.arange(count),
     }

@@ -10,7 +10,8 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.training.loop import fit
-from ppdet.training.setup import _with_sync_bn, build_trainer
+from ppdet.training.model import _with_sync_bn
+from ppdet.training.setup import build_trainer
 from ppdet.utils.weight_files import read_arrays
 from tests.support.ranks import run_ranks
 from tests.support.tiny import make_run
@@ -77,7 +78,7 @@ def test_ranks_agree(tiny: Path, tmp_path: Path) -> None:
 
 def test_frozen_norms_share_no_statistics(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ppdet.runtime.distributed.world_size", lambda: 2)
-    monkeypatch.setattr("ppdet.training.setup.supports_sync_bn", lambda device: True)
+    monkeypatch.setattr("ppdet.training.model.supports_sync_bn", lambda device: True)
     for options, shared in ((FROZEN, False), ((), True)):
         session = make_run(tiny, "norm_type=sync_bn", *options)
         model = _with_sync_bn(session.build_model(), session)

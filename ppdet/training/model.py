@@ -1,0 +1,75 @@
+"""The model of a training run, and what belongs to it: its average and its mixed precision."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import paddle
+
+from ppdet.core.errors import UserError
+from ppdet.core.settings import Settings
+from ppdet.data.datasets import Category
+from ppdet.modeling import PicoDet
+from ppdet.modeling.cpu_training.layers import use_cpu_kernels
+from ppdet.optim.ema import ModelEMA
+from ppdet.runtime import distributed
+from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.runtime.device import amp_dtype, supports_sync_bn
+from ppdet.session import Session
+from ppdet.utils.download import resolve_weights
+from ppdet.weights.load import load_pretrained
+from ppdet.weights.trained_classes import starting_classes
+
+logger = logging.getLogger(__name__)
+
+
+def build_training_model(session: Session, pretrain_weights: str | None, categories: Sequence[Category]) -> PicoDet:
+    """The model as it is trained on this device. Raises UserError if its losses do not fit accumulate_steps."""
+    settings, model = session.settings, session.build_model()
+    if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
+        raise UserError(
+            f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
+            "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
+        )
+    if pretrain_weights:
+        file = resolve_weights(pretrain_weights)
+        load_pretrained(model, file, starting_classes(pretrain_weights, file, categories, settings.remap_classes))
+    model = _with_sync_bn(model, session)
+    if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
+        use_cpu_kernels(model, cpu_threads())
+    return model
+
+
+def build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
+    """The averaged weights, if the run has them."""
+    if not settings.use_ema:
+        return None
+    return ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
+
+
+def training_amp(session: Session) -> str | None:
+    """The type of mixed precision, None for float32. Logs a warning if the device has none but it is asked for."""
+    dtype = amp_dtype(session.device) if session.settings.amp else None
+    if session.settings.amp and dtype is None:
+        logger.warning("amp: %s has no mixed precision, training in float32", session.device)
+    return dtype
+
+
+def build_scaler(amp: str | None) -> paddle.amp.GradScaler:
+    """The scale of the loss; it does nothing unless mixed precision is in float16."""
+    return paddle.amp.GradScaler(enable=amp == "float16", init_loss_scaling=1024)
+
+
+def _with_sync_bn(model: PicoDet, session: Session) -> PicoDet:
+    """`model`, with norms that share their statistics over ranks if the config asks for it."""
+    wanted = session.settings.sync_bn or session.settings.norm_type == "sync_bn"
+    if not wanted or distributed.world_size() == 1:
+        return model
+    if not supports_sync_bn(session.device):
+        logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", session.device)
+        return model
+    for name, part in list(model.named_children()):
+        if not getattr(part, "has_frozen_norms", False):  # those have no statistics to share
+            setattr(model, name, paddle.nn.SyncBatchNorm.convert_sync_batchnorm(part))
+    return model
