@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import select
@@ -11,20 +10,21 @@ import signal
 import numpy as np
 import pytest
 
-from ppdet.data.structures import Batch
 from ppdet.training.checkpoint_folder import newest_checkpoint
 from tests.device.compare import assert_same
 from tests.device.machine import SHORT, Machine
 from tests.support.processes import command, descendants, read_until, started
+from tests.support.samples import ARRAYS
 from tests.support.tiny import make_run
 from tests.support.workspaces import Workspace
 
 # Prints the copies of an epoch, and saves the arrays of its batches.
 _EPOCH = """
-import dataclasses, json, sys
+import json, sys
 import numpy as np
 from pathlib import Path
 from tests.device.traffic import traffic_of
+from tests.support.samples import ARRAYS
 from tests.support.tiny import make_run
 
 run = make_run(Path(sys.argv[1]), *sys.argv[3:])
@@ -32,7 +32,7 @@ loader = run.builder.build("TrainReader").bind(run.load_dataset("TrainDataset"),
 batches = []
 found = traffic_of(lambda: batches.extend(loader.epoch(0)))
 loader.close()
-arrays = {f"{i} {f.name}": np.array(getattr(b, f.name)) for i, b in enumerate(batches) for f in dataclasses.fields(b)}
+arrays = {f"{i} {name}": np.array(getattr(b, name)) for i, b in enumerate(batches) for name in ARRAYS}
 np.savez(sys.argv[2], **arrays)
 kinds = ("host_to_device", "device_to_host", "main_thread_waits")
 print(json.dumps([len(batches), [found.count(kind) for kind in kinds], found.bytes["host_to_device"]]))
@@ -54,7 +54,7 @@ def epoch_on_device(machine: Machine, *overrides: str) -> tuple[list[list[np.nda
     count, copies, size = json.loads(output.splitlines()[0])
     assert copies == [count, 0, 0]
     arrays = np.load(file)
-    return [[arrays[f"{i} {field.name}"] for field in dataclasses.fields(Batch)] for i in range(count)], size
+    return [[arrays[f"{i} {name}"] for name in ARRAYS] for i in range(count)], size
 
 
 @pytest.mark.parametrize("worker_num", ["0", "2"])
@@ -62,7 +62,7 @@ def test_batches_are_those_of_the_cpu_and_take_one_copy_each(machine: Machine, w
     overrides = (*SHORT, f"worker_num={worker_num}")
     run = make_run(machine.config, "device=cpu", *SHORT)
     loader = run.builder.build("TrainReader").bind(run.load_dataset("TrainDataset"), seed=3)
-    expected = [[np.array(getattr(b, f.name)) for f in dataclasses.fields(b)] for b in loader.epoch(0)]
+    expected = [[np.array(getattr(b, name)) for name in ARRAYS] for b in loader.epoch(0)]
     found, size = epoch_on_device(machine, *overrides)
     np.testing.assert_equal(found, expected)
     if worker_num == "0":

@@ -62,6 +62,7 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
     from ppdet.runtime import distributed
     from ppdet.training.setup import build_trainer
     from ppdet.training.step import accumulated_train_step, train_step
+    from tests.support.samples import ARRAYS
     from tests.support.tiny import make_run
 
     result = {}
@@ -89,9 +90,7 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
         for update in range(int(steps)):
             whole = make_batch(update)
             parts = [
-                dataclasses.replace(
-                    whole, **{f.name: getattr(whole, f.name)[start : start + share] for f in dataclasses.fields(whole)}
-                )
+                dataclasses.replace(whole, **{name: getattr(whole, name)[start : start + share] for name in ARRAYS})
                 for start in starts
             ]
             common = int(epoch), trainer.optimizer, trainer.scaler
@@ -111,6 +110,7 @@ def make_batch(seed: int, count: int = 8, size: int = 64):
     import paddle
 
     from ppdet.data import Batch
+    from tests.support.samples import ARRAYS
 
     rng = np.random.default_rng(seed)
     corner = rng.uniform(0, 0.45 * size, (count, 3, 2))
@@ -125,8 +125,7 @@ def make_batch(seed: int, count: int = 8, size: int = 64):
         "gt_class": (rng.integers(0, 3, (count, 3, 1)) * mask).astype(np.int32),
         "im_id": np.arange(count),
     }
-    names = [f.name for f in dataclasses.fields(Batch)]
-    arrays = {name: arrays.get(name, np.ones((count, 2), np.float32)) for name in names}
+    arrays = {name: arrays.get(name, np.ones((count, 2), np.float32)) for name in ARRAYS}
     return Batch(**{name: value if name == "im_id" else paddle.to_tensor(value) for name, value in arrays.items()})
 
 

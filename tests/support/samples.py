@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, fields
+
 import numpy as np
 
-from ppdet.data.structures import Sample
+from ppdet.data.structures import Batch, Sample
+
+ARRAYS = [field.name for field in fields(Batch) if field.default is MISSING]  # that every batch has
 
 
 def noise_sample(rng: np.random.Generator, size: tuple[int, int] | None = None, count: int | None = None) -> Sample:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -17,6 +16,7 @@ from ppdet.training.setup import build_trainer
 from ppdet.training.step import accumulated_train_step, begin_divisor, train_step
 from tests.support.models import make_model
 from tests.support.ranks import make_batch
+from tests.support.samples import ARRAYS
 from tests.support.tiny import make_run, write_config
 
 _READS = ("numpy", "item", "tolist", "__array__", "__bool__", "__int__", "__float__", "__index__", "__len__")
@@ -77,9 +77,8 @@ def _forbidden(name: str):
 def parts_of(batch: Batch, count: int) -> list[Batch]:
     """`batch` as `count` batches of as many images."""
     size = len(batch.im_id) // count
-    names = [field.name for field in dataclasses.fields(batch)]
     return [
-        Batch(**{name: getattr(batch, name)[start : start + size] for name in names})
+        Batch(**{name: getattr(batch, name)[start : start + size] for name in ARRAYS})
         for start in range(0, size * count, size)
     ]
 

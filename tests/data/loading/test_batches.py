@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,7 @@ from ppdet.data.loading import batches
 from ppdet.data.loading.batches import on_cpu, send
 from ppdet.data.loading.collate import collate
 from ppdet.data.loading.packing import PackedArrays
-from ppdet.data.structures import Batch
-from tests.support.samples import noise_sample
-
-NAMES = [field.name for field in dataclasses.fields(Batch)]
+from tests.support.samples import ARRAYS, noise_sample
 
 
 def packed(raw: bool) -> PackedArrays:
@@ -28,7 +24,7 @@ def packed(raw: bool) -> PackedArrays:
 def test_on_the_cpu_tensors_share_the_arrays_memory() -> None:
     arrays = packed(raw=False)
     batch = on_cpu(arrays)
-    for name in NAMES:
+    for name in ARRAYS:
         np.testing.assert_array_equal(np.array(getattr(batch, name)), arrays[name])
     arrays["image"][:] = 7
     arrays["gt_bbox"][:] = 8
@@ -45,7 +41,7 @@ def test_what_is_sent_is_a_copy_of_the_same_values(raw: bool) -> None:
     sent = send(arrays, paddle.CPUPlace())
     arrays.memory[:] = 0
     batch = sent.batch()
-    for name in NAMES:
+    for name in ARRAYS:
         found = np.array(getattr(batch, name))
         assert found.dtype == (np.float32 if name == "image" else expected[name].dtype)
         np.testing.assert_array_equal(found, expected[name])  # the color map of noise changes nothing
