@@ -7,6 +7,8 @@ from ppdet.core.registry import load_all
 _OF_READERS = [
     "ppdet.data.loading.reader",
     "ppdet.data.transforms.batch_transforms",
+    "ppdet.data.transforms.mosaic",
+    "ppdet.data.transforms.pixels",
     "ppdet.data.transforms.random_crop",
     "ppdet.data.transforms.sample_transforms",
 ]

@@ -51,14 +51,14 @@ OF_OTHER_RELEASES = (
     "PicoHeadV2.nms.return_index=true",
     "TrainReader.use_process=true",
     "TestReader.fuse_normalize=true",
-    "TrainReader.mosaic_epoch=3",
-    "EvalReader.mixup_epoch=3",
     "TestReader.collate_batch=false",
     "TrainDataset.use_default_label=true",
 )
 # Options of theirs that have one value here, or a meaning.
 WITH_A_MEANING = (
     "LearningRate.schedulers.0.use_warmup=true",
+    "TrainReader.mosaic_epoch=-1",
+    "EvalReader.mixup_epoch=-1",
     "TrainReader.sample_transforms.1.RandomCrop.is_mask_crop=false",
     "PicoHeadV2.conv_feat.norm_type=bn",
     "PicoHeadV2.nms.nms_eta=1",

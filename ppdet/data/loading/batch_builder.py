@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,18 @@ import numpy as np
 from ppdet.core.errors import UserError, out_of_memory
 from ppdet.data.loading.collate import apply_batch_transforms, collate
 from ppdet.data.loading.sampler import SampleIndex
+from ppdet.data.loading.schedule import Schedule
 from ppdet.data.structures import Record, Sample
 from ppdet.data.transforms.batch_transforms import BatchTransform
+from ppdet.data.transforms.mixing import MixingTransform
 from ppdet.data.transforms.sample_transforms import Transform, apply_pending
 from ppdet.utils.streams import Stream, generator
+
+Failures = list[list[int | str]]  # [position, message] of each image that was skipped
+
+
+class _NoneReadable(UserError):
+    """Too many images in a row are unreadable."""
 
 
 def tolerated_failures(length: int) -> int:
@@ -29,12 +38,14 @@ class BatchBuilder:
 
     Attributes:
         records: the dataset's images.
-        sample_transforms: applied to each sample; the first one decodes the image.
+        sample_transforms: applied to each sample; the first one decodes the image. A MixingTransform also gets images
+            that the sample's generator draws from all records.
         batch_transforms: applied to the samples of a batch.
         skip_unreadable: the next image of the dataset takes the place of one that cannot be read; otherwise such an
             image is an error.
         seed: the run's.
         rank: this process's.
+        schedule: which of the transforms an epoch has.
         exact: pending resizes and color changes are applied after each transform, in float32.
         device_normalize: see collate.collate.
     """
@@ -45,6 +56,7 @@ class BatchBuilder:
     skip_unreadable: bool
     seed: int
     rank: int
+    schedule: Schedule = Schedule()
     exact: bool = False
     device_normalize: bool = False
 
@@ -72,11 +84,12 @@ class BatchBuilder:
             return {"error": out_of_memory(error) or trace}
 
     def _build(self, indices: Sequence[SampleIndex], buffer: np.ndarray | None, progress: np.ndarray) -> dict[str, Any]:
-        failures: list[list[int | str]] = []
+        failures: Failures = []
         samples = [self._load(index, failures, progress) for index in indices]
         rng = generator(Stream.BATCH, self.seed, indices[0].epoch, indices[0].step)
+        batch_transforms = self.schedule.active(self.batch_transforms, indices[0].epoch)
         other_sizes = [message for sample in samples if (message := _size_difference(sample))]
-        samples = apply_batch_transforms(samples, self.batch_transforms, rng, self.exact)
+        samples = apply_batch_transforms(samples, batch_transforms, rng, self.exact)
         arrays = collate(samples, buffer, self.device_normalize)
         return {
             "memory": arrays.memory,
@@ -85,22 +98,49 @@ class BatchBuilder:
             "other_sizes": other_sizes,
         }
 
-    def _load(self, wanted: SampleIndex, failures: list[list[int | str]], progress: np.ndarray) -> Sample:
+    def _load(self, wanted: SampleIndex, failures: Failures, progress: np.ndarray) -> Sample:
+        transforms = self.schedule.active(self.sample_transforms, wanted.epoch)
+
+        def read(index: int) -> Sample:
+            rng = generator(Stream.SAMPLE, self.seed, wanted.epoch, self.rank, index)
+            return self._transform(index, transforms, rng, failures, progress)
+
+        return self._first_readable(wanted.index, read, failures, progress)
+
+    def _first_readable(
+        self, wanted: int, read: Callable[[int], Sample], failures: Failures, progress: np.ndarray
+    ) -> Sample:
+        """What `read` makes of the record at index `wanted`, or of the next one that is readable."""
         for attempt in range(tolerated_failures(len(self.records)) + 1):
-            index = progress[0] = (wanted.index + attempt) % len(self.records)
+            index = progress[0] = (wanted + attempt) % len(self.records)
             try:
-                return self._transform(wanted.epoch, index)
+                return read(index)
+            except _NoneReadable:  # of the partners
+                raise
             except UserError as error:
                 if not self.skip_unreadable:
                     raise
                 failures.append([index, str(error)])
-        raise UserError(f"{failures[-1][1]} ({len(failures)} images in a row are unreadable)")
+        raise _NoneReadable(f"{failures[-1][1]} ({attempt + 1} images in a row are unreadable)")
 
-    def _transform(self, epoch: int, index: int) -> Sample:
-        rng = generator(Stream.SAMPLE, self.seed, epoch, self.rank, index)
+    def _transform(
+        self,
+        index: int,
+        transforms: Sequence[Transform],
+        rng: np.random.Generator,
+        failures: Failures,
+        progress: np.ndarray,
+    ) -> Sample:
         sample = Sample.from_record(self.records[index])
-        for transform in self.sample_transforms:
-            sample = transform(sample, rng)
+        for number, transform in enumerate(transforms):
+            if isinstance(transform, MixingTransform):
+                before = [each for each in transforms[:number] if not isinstance(each, MixingTransform)]
+                chosen = [int(rng.integers(len(self.records))) for _ in range(transform.partners(rng))]
+                partner = partial(self._transform, transforms=before, rng=rng, failures=failures, progress=progress)
+                others = [self._first_readable(each, partner, failures, progress) for each in chosen]
+                sample = transform.mix([sample, *others], rng) if others else sample
+            else:
+                sample = transform(sample, rng)
             if self.exact:
                 sample = apply_pending(sample)
         return sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypedDict, cast
@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, TypedDict, cast
 import numpy as np
 
 from ppdet.core.errors import UserError
-from ppdet.core.ranges import Pixels, Range
+from ppdet.core.ranges import Count, MinusOneOrMore, Pixels, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.data import ops
 from ppdet.data.datasets import Dataset
@@ -21,6 +21,7 @@ from ppdet.data.loading.image_cache import CachedDecode, ImageCache, disk_cache,
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.packing import ALIGNMENT
 from ppdet.data.loading.sampler import EpochSampler
+from ppdet.data.loading.schedule import Schedule
 from ppdet.data.ops import color
 from ppdet.data.ops import functional as F
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, BatchTransform
@@ -28,9 +29,9 @@ from ppdet.data.transforms.random_crop import RandomCrop
 from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
 from ppdet.data.transforms.sample_transforms import (
     AnyTransform,
+    Augmentation,
     Decode,
     NormalizeImage,
-    RandomFlip,
     Resize,
     Transform,
 )
@@ -73,6 +74,12 @@ class Reader:
         device_normalize: images go to the device as uint8, which is a quarter of the bytes, and colors are changed and
             normalized there. Batches with padding, or resized by an interpolation that overshoots (cubic, Lanczos),
             still go as float32, so that their values stay the same.
+        mixup_epoch: how many of the first epochs have Mixup; 0: all; -1: none. Of Mixup, Cutmix and Mosaic an epoch has
+            the first that is on.
+        cutmix_epoch: the same for Cutmix.
+        mosaic_epoch: the same for Mosaic.
+        close_augmentation_epochs: how many of the last epochs have no Mosaic, Mixup or Cutmix.
+        epoch: epochs of the training.
     """
 
     training: ClassVar[bool] = False
@@ -81,7 +88,6 @@ class Reader:
         "num_classes": "set num_classes at the top level",
         "use_process": "worker_num: 0 reads in the main process",
         "bufsize": "set worker_num",
-        **dict.fromkeys(("mixup_epoch", "cutmix_epoch", "mosaic_epoch"), "there is no such transform"),
         "fuse_normalize": "set export.fuse_normalize",
     }
 
@@ -100,6 +106,11 @@ class Reader:
         cache: Literal["ram", "disk"] | None = None,
         cache_dir: str | None = None,
         device_normalize: bool = False,
+        mixup_epoch: MinusOneOrMore | None = None,
+        cutmix_epoch: MinusOneOrMore | None = None,
+        mosaic_epoch: MinusOneOrMore | None = None,
+        close_augmentation_epochs: Count = 0,
+        epoch: Shared[Positive] | None = None,
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
         self.batch_transforms = cast("list[Transform | BatchTransform]", list(batch_transforms))
@@ -120,6 +131,8 @@ class Reader:
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
         if not self.training:
             self._check_every_image_counts()
+        first_epochs = {"Mixup": mixup_epoch, "Cutmix": cutmix_epoch, "Mosaic": mosaic_epoch}
+        self.schedule = self._make_schedule(first_epochs, close_augmentation_epochs, epoch)
         if any(isinstance(transform, Decode) for transform in (*sample_transforms[1:], *batch_transforms)):
             raise UserError(f"{name}: has Decode twice, which would undo what comes before the second; remove that one")
 
@@ -127,13 +140,29 @@ class Reader:
         name = type(self).__name__
         if self.drop_last:
             raise UserError(f"{name}.drop_last: found true, which would leave images out; set it to false")
-        for index, transform in enumerate(self.sample_transforms):
-            if isinstance(transform, (RandomCrop, RandomFlip)):
+        places: list[tuple[str, AnyTransform]]
+        places = [(f"sample_transforms.{index}", each) for index, each in enumerate(self.sample_transforms)]
+        places += [(f"batch_transforms.{index}", each) for index, each in enumerate(self.batch_transforms)]
+        for place, transform in places:
+            if transform.only_training:
                 kind = type(transform).__name__
+                raise UserError(f"{name}.{place}: found {kind}, {transform.only_training}; it is for TrainReader")
+
+    def _make_schedule(self, first_epochs: Mapping[str, int | None], closing: int, epochs: int | None) -> Schedule:
+        name, present = type(self).__name__, {type(transform).__name__ for transform in self.sample_transforms}
+        for kind, value in first_epochs.items():
+            key = f"{name}.{kind.lower()}_epoch"
+            if kind in present and value is None:
                 raise UserError(
-                    f"{name}.sample_transforms.{index}: found {kind}, after which boxes are not where they "
-                    "are in the image; it is for TrainReader"
+                    f"{key}: not given, so that there would be no {kind}; expected how many of the first epochs have "
+                    "it, or 0 for all of them"
                 )
+            if kind not in present and value not in (None, -1):
+                raise UserError(f"{key}: found {value}, but {name}.sample_transforms has no {kind}; add or remove one")
+        if closing and epochs is None:
+            raise UserError(f"{name}.close_augmentation_epochs: found {closing} without `epoch`, the epochs in all")
+        chosen = {kind: value for kind, value in first_epochs.items() if value is not None}
+        return Schedule(chosen, max(epochs - closing, 0) if closing and epochs else None)
 
     @property
     def normalization(self) -> np.ndarray:
@@ -173,6 +202,7 @@ class Reader:
             self.training,
             seed,
             rank,
+            self.schedule,
             self.exact,
             self.device_normalize,
         )
@@ -241,6 +271,9 @@ class Reader:
         """Bytes of the largest batch, for the memory that is shared with the workers."""
         sizes = self._sizes() or [_ASSUMED_SIZE]
         pixels = max(height * width for height, width in sizes)
+        for transform in (*self.sample_transforms, *self.batch_transforms):
+            if isinstance(transform, Augmentation):
+                most_boxes = transform.most_boxes(most_boxes)
         return self.batch_size * (3 * _FLOAT_BYTES * pixels + _BOX_BYTES * most_boxes + _OTHER_BYTES) + _GAPS
 
 

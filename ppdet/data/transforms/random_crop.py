@@ -14,7 +14,7 @@ from ppdet.core.registry import register
 from ppdet.data import ops
 from ppdet.data.ops import functional as F
 from ppdet.data.structures import Sample
-from ppdet.data.transforms.sample_transforms import Transform, apply_pending_resize
+from ppdet.data.transforms.sample_transforms import MOVES_BOXES, Transform, apply_pending_resize
 
 Window = tuple[int, int, int, int]  # x1, y1, x2, y2
 _Side = Annotated[float, Range(0, 1, exclude="low")]
@@ -34,6 +34,7 @@ class RandomCrop(Transform):
         cover_all_box: every box, not only the best one, must reach the threshold.
     """
 
+    only_training = MOVES_BOXES
     fixed_options: ClassVar[dict[str, Any]] = {"is_mask_crop": Literal[False]}
 
     aspect_ratio: Annotated[tuple[AboveZero, AboveZero], Ascending(strict=False)] = (0.5, 2.0)

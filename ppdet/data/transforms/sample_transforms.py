@@ -25,10 +25,27 @@ from ppdet.deploy.preprocess import resize_factors
 
 ImageSize = tuple[Pixels, Pixels] | Pixels  # (height, width), or both in one
 Interpolation = Annotated[int, Range(0, 4)]  # OpenCV's number: nearest, linear, cubic, area, Lanczos
+MOVES_BOXES = "after which boxes are not where they are in the image"
 
 
 class AnyTransform:
-    """Base of the classes that a reader's transform lists may name."""
+    """Base of the classes that a reader's transform lists may name.
+
+    Attributes:
+        only_training: why evaluation refuses it, as the end of a sentence; "" if it does not.
+    """
+
+    only_training: ClassVar[str] = ""
+
+
+class Augmentation(AnyTransform):
+    """A transform that `close_augmentation_epochs` ends."""
+
+    only_training = MOVES_BOXES
+
+    def most_boxes(self, most: int) -> int:
+        """The largest number of boxes in an image afterwards, if no image has more than `most` before."""
+        return most
 
 
 class Transform(AnyTransform):
@@ -108,6 +125,8 @@ class RandomFlip(Transform):
     Attributes:
         prob: share of the images that are mirrored.
     """
+
+    only_training = MOVES_BOXES
 
     prob: Fraction = 0.5
 

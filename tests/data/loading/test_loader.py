@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
@@ -22,9 +23,13 @@ from ppdet.data.datasets import Dataset
 from ppdet.data.loading import loader as loader_module
 from ppdet.data.loading.batches import send
 from ppdet.data.loading.loader import Loader
-from ppdet.data.loading.reader import Reader
+from ppdet.data.loading.reader import Reader, TrainReader
 from ppdet.data.loading.workers import WorkerPool
 from ppdet.data.structures import Batch
+from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadGT
+from ppdet.data.transforms.mosaic import Mosaic
+from ppdet.data.transforms.pixels import AugmentHSV
+from ppdet.data.transforms.sample_transforms import Decode, NormalizeImage, RandomFlip
 
 ReaderFactory = Callable[..., Reader]
 
@@ -83,6 +88,19 @@ def test_an_epoch_is_the_same_whatever_the_workers(
         reader = train_reader(worker_num=worker_num, use_shared_memory=shared_memory)
         assert epochs(closing(reader.bind(small, seed=3)), range(2)) == expected
     assert epochs(train_reader().bind(small, seed=4), range(2)) != expected
+
+
+def test_a_mixed_epoch_is_the_same_whatever_the_workers(small: Dataset, closing: Callable[[Loader], Loader]) -> None:
+    def found(worker_num: int, numbers: range = range(2), **options: Any) -> list[list[tuple]]:
+        transforms: list[Any] = [Decode(), Mosaic(0.7, 64, mixup_prob=0.5), AugmentHSV(), RandomFlip()]
+        batch = [BatchRandomResize([32, 64], random_interp=True), NormalizeImage(), PadGT()]
+        settings = {"batch_size": 4, "mosaic_epoch": 1, "worker_num": worker_num} | options
+        return epochs(closing(TrainReader(transforms, batch, **settings).bind(small, seed=3)), numbers)
+
+    expected = found(0)
+    assert found(1) == found(4) == expected
+    assert found(2, range(1, 2)) == expected[1:]  # a resumed run
+    assert found(0, cache="ram") == found(2, cache="ram")
 
 
 def test_an_epoch_can_be_left_resumed_and_repeated(

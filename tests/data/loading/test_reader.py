@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ppdet.core.builder import Builder
@@ -16,6 +18,8 @@ from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
 from ppdet.data.loading.reader import Reader, TestReader, TrainReader
+from ppdet.data.ops.decode import read_image
+from ppdet.data.transforms.mosaic import Mosaic
 from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
 from ppdet.data.transforms.sample_transforms import Decode, RandomDistort
 
@@ -160,6 +164,14 @@ def test_an_epoch_of_published_transforms_on_real_images(shared: Path, tmp_path:
             {"sample_transforms": ["Decode", {"Resize": {"target_size": 8}}, "RandomCrop"]},
             "{}.sample_transforms.2: found RandomCrop, after which boxes",
         ),
+        (
+            {"sample_transforms": ["Decode", "Mosaic"], "mosaic_epoch": 0},
+            "{}.sample_transforms.1: found Mosaic, after which boxes are not where they are in the image; it is for",
+        ),
+        (
+            {"sample_transforms": ["Decode", "AugmentHSV"]},
+            "{}.sample_transforms.1: found AugmentHSV, which changes colors at random; it is for TrainReader",
+        ),
     ],
 )
 def test_outside_training_every_image_counts_as_it_is(reader: str, options: dict[str, Any], message: str) -> None:
@@ -171,6 +183,36 @@ def test_outside_training_every_image_counts_as_it_is(reader: str, options: dict
 def test_options_that_do_not_fit() -> None:
     with pytest.raises(UserError, match=r"TrainReader\.cache_dir: only means something with"):
         TrainReader([Decode()], cache_dir="here")
+    with pytest.raises(UserError, match=r"TrainReader\.mosaic_epoch: not given, so that there would be no Mosaic;"):
+        TrainReader([Decode(), Mosaic()])
+    with pytest.raises(UserError, match=r"TrainReader\.mixup_epoch: found 3, but .*\.sample_transforms has no Mixup;"):
+        TrainReader([Decode(), Mosaic()], mosaic_epoch=0, mixup_epoch=3)
+    with pytest.raises(UserError, match=r"TrainReader\.close_augmentation_epochs: found 3 without `epoch`"):
+        TrainReader([Decode()], close_augmentation_epochs=3)
+
+
+def test_the_epochs_with_mosaic(small: Dataset) -> None:
+    """`epoch` is that of the run; the workers get the number of their epoch with each batch."""
+    options = {"TrainReader": {"sample_transforms": ["Decode", {"Mosaic": {"input_dim": [48, 64]}}], "batch_size": 7}}
+    for more, on in (
+        ({"mosaic_epoch": 2}, [True, True, False, False]),
+        ({"mosaic_epoch": -1}, [False] * 4),
+        ({"mosaic_epoch": 0, "close_augmentation_epochs": 1}, [True, True, True, False]),
+        ({"mosaic_epoch": 0, "close_augmentation_epochs": 9}, [False] * 4),
+    ):
+        config = {"epoch": 4, "worker_num": 1, "TrainReader": options["TrainReader"] | more}
+        with closing(Builder(Config(config)).build("TrainReader").bind(small)) as loader:
+            plain = {read_image(record.im_file).tobytes() for record in small.records}
+            found = []
+            for epoch in range(4):
+                images = np.concatenate([batch.image.numpy() for batch in loader.epoch(epoch)])
+                found.append(not {image.transpose(1, 2, 0).astype(np.uint8).tobytes() for image in images} <= plain)
+        assert found == on
+
+
+def test_the_memory_for_boxes_grows_with_mosaic(small: Dataset) -> None:
+    plain, mixed = TrainReader([Decode()]), TrainReader([Decode(), Mosaic()], mosaic_epoch=0)
+    assert mixed._batch_bytes(100) - plain._batch_bytes(100) == plain._batch_bytes(500) - plain._batch_bytes(100)
 
 
 def test_only_training_decodes_reduced(small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory) -> None:
