@@ -30,6 +30,7 @@ GROUPS = {
     "Transforms": "ppdet.data.transforms",
     "Model": "ppdet.modeling",
     "Learning rate and optimizer": "ppdet.optim",
+    "Distillation": "ppdet.distillation",
 }
 
 

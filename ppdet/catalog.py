@@ -12,12 +12,13 @@ _OF_READERS = [
     "ppdet.data.transforms.random_crop",
     "ppdet.data.transforms.sample_transforms",
 ]
+_OF_DISTILLATION = ["ppdet.distillation.losses", "ppdet.distillation.section"]
 
 
 def load_classes() -> None:
     """Fill the class table: import every module that registers classes. This imports Paddle."""
     load_dataset_classes()
-    load_all("ppdet.modeling", *_OF_READERS, "ppdet.optim.schedule", "ppdet.optim.optimizer")
+    load_all("ppdet.modeling", *_OF_READERS, "ppdet.optim.schedule", "ppdet.optim.optimizer", *_OF_DISTILLATION)
 
 
 def load_dataset_classes() -> None:

@@ -18,6 +18,7 @@ FLOORS = [
     {"optim", "runtime"},
     {"data", "modeling", "metrics", "doctor"},
     {"weights"},
+    {"distillation"},
     {"catalog"},
     {"session", "data_check"},
     {"data_edit", "data_view", "report"},

@@ -126,7 +126,11 @@ class OptimizerBuilder:
         self.clip_grad_by_norm, self.clip_grad_by_value = clip_grad_by_norm, clip_grad_by_value
 
     def __call__(
-        self, learning_rate: float, model: nn.Layer, known_as: Callable[[str], str] = str
+        self,
+        learning_rate: float,
+        model: nn.Layer,
+        known_as: Callable[[str], str] = str,
+        others: Sequence[paddle.Tensor] = (),
     ) -> paddle.optimizer.Optimizer:
         """Returns an optimizer for the model's trainable parameters. The caller sets the learning rate of each step.
 
@@ -134,10 +138,11 @@ class OptimizerBuilder:
             learning_rate: the rate of the first step.
             model: the model, whose parameters are given the rates and decays of `param_groups`.
             known_as: the name by which `param_groups` know the parameter of a name.
+            others: parameters outside the model, which no group knows.
         """
         known = {known_as(name): parameter for name, parameter in model.named_parameters()}
         decays = apply_groups(self.param_groups, known, decoupled=self._is_adamw)
-        parameters = [p for p in model.parameters() if not p.stop_gradient]
+        parameters = [p for p in (*model.parameters(), *others) if not p.stop_gradient]
         return self.type(
             learning_rate=float(learning_rate),
             parameters=self._by_decay(parameters, decays) if decays and self._is_adamw else parameters,

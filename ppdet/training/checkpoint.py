@@ -3,8 +3,8 @@
 <name>.pdparams  weights under published names, averaged if EMA is on, and ids and names of the classes
 <name>.pdema     weights without averaging, if EMA is on
 <name>.pdopt     optimizer state and `last_epoch`
-<name>.pdstate   position in training, seed, EMA state, best score, ids and names of the classes, and the checksums of
-                 the other files
+<name>.pdstate   position in training, seed, EMA state, best score, ids and names of the classes, the teacher's name and
+                 the projector of a distillation, and the checksums of the other files
 
 All files are written and flushed under temporary names first, and `.pdstate` is renamed last. So if a file cannot be
 written, an older checkpoint of the same name stays as it was, and a checkpoint that was cut off between two renames is
@@ -27,6 +27,7 @@ import paddle
 from ppdet.core.errors import UserError
 from ppdet.data.datasets import Category
 from ppdet.deploy.files import atomic_path
+from ppdet.distillation import Distiller, restore
 from ppdet.modeling import PicoDet
 from ppdet.optim.ema import ModelEMA, frozen_entries
 from ppdet.training.checkpoint_folder import read_whole, state_checksum
@@ -90,6 +91,7 @@ def save_checkpoint(
     progress: TrainingPosition,
     scaler: paddle.amp.GradScaler | None = None,
     categories: Sequence[Category] = (),
+    distiller: Distiller | None = None,
 ) -> None:
     """Write all files of the checkpoint `path` (without extension), or none of them."""
     raw = to_published(model, ema.weights() if ema else _arrays(model.state_dict()))
@@ -103,6 +105,8 @@ def save_checkpoint(
         state["classes"] = [[category.id, category.name] for category in categories]
     if frozen := list(frozen_entries(model)):
         state["frozen"] = frozen
+    if distiller:
+        state["distillation"] = distiller.state()
     if ema:
         state["ema"] = {"step": ema.step, "state": ema.state()}
     if scaler:
@@ -123,6 +127,7 @@ def load_checkpoint(
     optimizer: paddle.optimizer.Optimizer,
     ema: ModelEMA | None,
     scaler: paddle.amp.GradScaler | None = None,
+    distiller: Distiller | None = None,
 ) -> TrainingPosition:
     """Load the checkpoint `path` (without extension) into all parts, and return its position.
 
@@ -143,6 +148,7 @@ def load_checkpoint(
         raise UserError(fault)
     if ema and not all(_fits(state["ema"]["state"].get(name), value) for name, value in expected.items()):
         raise UserError(fault)
+    restore(distiller, path, state.get("distillation"))
     for name, value in expected.items():
         value.set_value(arrays[name])
     _set_slots(optimizer, with_suffix(path, ".pdopt"))

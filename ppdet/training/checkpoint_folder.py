@@ -167,7 +167,18 @@ def _fault(state: Mapping[str, Any]) -> str | None:
         return "its average is not whole"
     if not isinstance(state.get("scaler", {}), dict):
         return "its loss scale is not whole"
+    if "distillation" in state and not _is_distillation(state["distillation"]):
+        return "what it says of the teacher is not whole"
     return None if isinstance(state.get("optimizer"), str) else "it names no optimizer"
+
+
+def _is_distillation(found: Any) -> bool:
+    """Whether `found` is a state of a distillation."""
+    if not isinstance(found, dict) or found.keys() != {"teacher", "sha256", "projector"}:
+        return False
+    arrays = found["projector"]
+    texts = isinstance(found["teacher"], str) and isinstance(found["sha256"], str)
+    return texts and isinstance(arrays, dict) and all(isinstance(each, np.ndarray) for each in arrays.values())
 
 
 def _are_scores(scores: Any) -> bool:
@@ -199,7 +210,10 @@ def state_checksum(state: Mapping[str, Any]) -> int:
     others = {suffix: number for suffix, number in state["checksums"].items() if suffix != ".pdstate"}
     ema = state.get("ema", {"step": 0, "state": {}})
     classes = [state["classes"]] if "classes" in state else []  # an earlier version wrote none
-    total = zlib.crc32(repr((state["progress"], state["optimizer"], others, ema["step"], *classes)).encode())
-    for value in ema["state"].values():
+    taught = state.get("distillation", {"sha256": "", "projector": {}})
+    teacher = [taught["sha256"]] if "distillation" in state else []
+    facts = (state["progress"], state["optimizer"], others, ema["step"], *classes, *teacher)
+    total = zlib.crc32(repr(facts).encode())
+    for value in (*ema["state"].values(), *taught["projector"].values()):
         total = zlib.crc32(np.ascontiguousarray(value).data, total)
     return total

@@ -56,7 +56,7 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
     if progress.epoch >= settings.epoch:
         raise UserError(f"epoch: the checkpoint has all {settings.epoch} epochs; raise epoch to train on")
     trainer.begin()
-    forward = distributed.parallel(StaticNetwork(trainer.model) if settings.to_static else trainer.model)
+    forward = distributed.parallel(_network(trainer))
     distributed.watch()
     # optimizer slots get the same names in every process, and in every run of one process
     with GracefulStop(stop_on, trainer.deadline) as stop, _listened_to(trainer, stop), unique_name.guard():
@@ -74,6 +74,15 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
     message = "trained %d epochs, peak memory %.0f MB; the results are in %s"
     logger.info(message, progress.epoch, memory, trainer.output_dir)
     return progress
+
+
+def _network(trainer: TrainerParts) -> nn.Layer:
+    """The layer that is trained, as a static graph if the config asks for it, with its teacher if there is one."""
+    distiller = trainer.distiller
+    network = distiller.student if distiller else trainer.model
+    if trainer.settings.to_static:
+        network = StaticNetwork(network)
+    return distiller.beside_teacher(network) if distiller else network
 
 
 @contextmanager
@@ -160,7 +169,7 @@ def _train_epoch(
 
 
 def _update(trainer: TrainerParts, forward: nn.Layer, batches: Sequence[Batch], epoch: int) -> Losses:
-    criterion, common = trainer.model.criterion, (epoch, trainer.optimizer, trainer.scaler, trainer.amp)
+    criterion, common = trainer.criterion, (epoch, trainer.optimizer, trainer.scaler, trainer.amp)
     if len(batches) == 1:
         return train_step(forward, criterion, batches[0], *common)
     return accumulated_train_step(forward, criterion, batches, *common)
@@ -280,7 +289,7 @@ def _save(trainer: TrainerParts, progress: TrainingPosition, name: str) -> None:
     if distributed.rank() == 0:
         try:
             parts = (trainer.model, trainer.optimizer, trainer.ema, progress, trainer.scaler, trainer.categories)
-            save_checkpoint(trainer.output_dir / name, *parts)
+            save_checkpoint(trainer.output_dir / name, *parts, trainer.distiller)
             if keep and name.isdecimal():
                 remove_older(trainer.output_dir, keep, newest=int(name))
         except UserError as e:

@@ -18,6 +18,7 @@ from ppdet.core.settings import Settings
 from ppdet.data.datasets import Category, Dataset
 from ppdet.data.loading.batch_sheet import batch_sheets
 from ppdet.data.loading.loader import Loader, Watch
+from ppdet.distillation import Distiller, build_distiller
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.modeling import PicoDet
 from ppdet.optim.ema import ModelEMA
@@ -49,6 +50,7 @@ from ppdet.training.checkpoint_folder import (
 from ppdet.training.epoch_table import METRICS
 from ppdet.training.model import build_ema, build_scaler, build_training_model, training_amp
 from ppdet.training.run_folder import begin_run
+from ppdet.training.step import Criterion
 from ppdet.weights.published_names import published_name
 from ppdet.weights.trained_classes import TrainedClasses, stored_classes
 
@@ -65,6 +67,7 @@ class TrainerParts:
         evaluate: scores a model; None: no evaluation
         primary: name of the score that decides which checkpoint is best
         categories: the classes, which go into the checkpoints
+        distiller: the teacher and what belongs to it; None: the labels alone teach
         begin: prepares the output folder for this run
         deadline: the time of `time.monotonic()` when the training is interrupted
         watch: sees the batches of the first epoch on the host
@@ -83,6 +86,7 @@ class TrainerParts:
     evaluate: Callable[[PicoDet], dict[str, float]] | None = None
     primary: str = ""
     categories: Sequence[Category] = ()
+    distiller: Distiller | None = None
     begin: Callable[[], None] = lambda: None
     deadline: float = math.inf
     watch: Watch | None = None
@@ -92,6 +96,11 @@ class TrainerParts:
     def steps(self) -> int:
         """Updates per epoch; batches that do not fill one are left out."""
         return len(self.loader) // self.settings.accumulate_steps
+
+    @property
+    def criterion(self) -> Criterion:
+        """The losses of the network that is trained."""
+        return self.distiller.criterion if self.distiller else self.model.criterion
 
 
 @distributed.together()
@@ -122,12 +131,15 @@ def build_trainer(
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = build_training_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
+    distiller = build_distiller(builder, model, reader.normalization, dataset.categories, session.device)
     layout = (reader.batch_size, distributed.world_size(), settings.accumulate_steps)
     learning_rate = builder.build("LearningRate").for_run(*layout, session.rate_places)
     amp = training_amp(session)
     trainer = TrainerParts(
         model=model,
-        optimizer=builder.build("OptimizerBuilder")(learning_rate.base_lr, model, published_name),
+        optimizer=builder.build("OptimizerBuilder")(
+            learning_rate.base_lr, model, published_name, distiller.parameters if distiller else ()
+        ),
         learning_rate=learning_rate,
         ema=build_ema(model, settings),
         loader=loader,
@@ -139,6 +151,7 @@ def build_trainer(
         evaluate=evaluator,
         primary=evaluator.metric.primary if evaluator else "",
         categories=dataset.categories,
+        distiller=distiller,
         watch=batch_sheets(session.output_dir, reader, dataset) if distributed.rank() == 0 else None,
         deadline=deadline,
         callbacks=listeners,
@@ -166,7 +179,8 @@ def _positioned(
         raise UserError(f"accumulate_steps: an update takes {start.batch} images, but the epoch has fewer; lower it")
     saved, progress = None, start
     if checkpoint:
-        saved = load_checkpoint(checkpoint, trainer.model, trainer.optimizer, trainer.ema, trainer.scaler)
+        parts = (trainer.model, trainer.optimizer, trainer.ema, trainer.scaler, trainer.distiller)
+        saved = load_checkpoint(checkpoint, *parts)
         progress = _resume(checkpoint, saved, start.batch, trainer.steps)
     begin = partial(_begin, trainer, progress, session, checkpoint, saved)
     return replace(trainer, begin=begin), progress

@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from typing import Any, Protocol
 
 import paddle
 from paddle import nn
 
+from ppdet.core.targets import Targets
 from ppdet.data import Batch
-from ppdet.modeling.criterion import Criterion, Divisor
+from ppdet.modeling.criterion import Divisor
 from ppdet.runtime import distributed
 
 Reduce = Callable[[paddle.Tensor], Divisor]
 Losses = dict[str, paddle.Tensor]  # `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`: scalars on the device
+
+
+class Criterion(Protocol):
+    """Losses of a network's outputs; see `ppdet.modeling.criterion.Criterion`, whose methods these are."""
+
+    def __call__(
+        self, outputs: Any, targets: Targets, epoch: int, reduce: Callable[[paddle.Tensor], Divisor]
+    ) -> Losses: ...
+    def match(self, outputs: Any, targets: Targets, epoch: int) -> Any: ...
+    def sums(self, matched: Any) -> Any: ...
 
 
 def train_step(

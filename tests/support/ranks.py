@@ -105,6 +105,30 @@ def frozen_steps(steps: str, accumulate_steps: str, *cases: str) -> dict[str, np
     return result
 
 
+def distilled_steps(config: str) -> dict[str, np.ndarray]:
+    """Losses of two updates with 8 images each, spread over the ranks, and what was trained; norms are frozen."""
+    from ppdet.runtime import distributed
+    from ppdet.training.loop import _network
+    from ppdet.training.setup import build_trainer
+    from ppdet.training.step import train_step
+    from tests.support.tiny import make_run
+
+    trainer, _ = build_trainer(make_run(Path(config), "use_ema=false"))
+    trainer.model.eval()
+    forward, student = distributed.parallel(_network(trainer)), trainer.distiller.student
+    share = 8 // distributed.world_size()
+    start = distributed.rank() * share
+    losses = []
+    for update in range(2):
+        whole = make_batch(update)
+        fields = {f.name: getattr(whole, f.name)[start : start + share] for f in dataclasses.fields(whole)}
+        batch = dataclasses.replace(whole, **fields)
+        found = train_step(forward, trainer.criterion, batch, 0, trainer.optimizer, trainer.scaler)
+        losses.append([float(value) for value in found.values()])
+    state = {name: value.numpy() for name, value in student.state_dict().items()}
+    return state | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
+
+
 def make_batch(seed: int, count: int = 8, size: int = 64):
     """Images of size x size with three boxes each; every other one has fewer."""
     import paddle

@@ -119,6 +119,32 @@ class CpuConvNormAct(ConvNormAct):
         return x if self.act is None or hard_swish else self.act(x)
 
 
+class FrozenConvNormAct(ConvNormAct):
+    """ConvNormAct in evaluation, through the loops, without gradients: for a model that is run while another trains."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        conv, norm = self.conv, self.norm
+        if 1 < conv._groups == conv._in_channels == conv._out_channels:
+            x = _Depthwise.apply(x, conv.weight, conv._stride[0])
+        else:
+            x = conv(x)
+        scale = _view(norm.weight) / np.sqrt(_view(norm._variance) + np.float32(norm._epsilon))
+        shift = _view(norm.bias) - scale * _view(norm._mean)
+        hard_swish = self.act is F.hardswish
+        out = paddle.empty_like(x)
+        _kernels().norm_act(_planes(x), scale, shift, hard_swish, _planes(out))
+        return out if self.act is None or hard_swish else self.act(out)
+
+
+def use_frozen_cpu_kernels(model: nn.Layer) -> None:
+    """Makes every ConvNormAct of `model` a FrozenConvNormAct, in place; without numba nothing changes.
+
+    Values differ by rounding (1e-6 relative).
+    """
+    if _kernels() is not None:
+        _replace_layers(model, FrozenConvNormAct)
+
+
 def use_cpu_kernels(model: nn.Layer, threads: int = 0) -> None:
     """Makes every ConvNormAct of `model` a CpuConvNormAct, in place; without numba nothing changes.
 
@@ -134,6 +160,10 @@ def use_cpu_kernels(model: nn.Layer, threads: int = 0) -> None:
         import numba
 
         numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    _replace_layers(model, CpuConvNormAct)
+
+
+def _replace_layers(model: nn.Layer, cls: type[ConvNormAct]) -> None:
     for layer in model.sublayers(include_self=True):
         if isinstance(layer, ConvNormAct):
-            layer.__class__ = CpuConvNormAct
+            layer.__class__ = cls
