@@ -31,6 +31,7 @@ GROUPS = {
     "Model": "ppdet.modeling",
     "Learning rate and optimizer": "ppdet.optim",
     "Distillation": "ppdet.distillation",
+    "Teachers": "ppdet.teacher_labels",
 }
 
 

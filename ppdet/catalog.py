@@ -19,6 +19,7 @@ def load_classes() -> None:
     """Fill the class table: import every module that registers classes. This imports Paddle."""
     load_dataset_classes()
     load_all("ppdet.modeling", *_OF_READERS, "ppdet.optim.schedule", "ppdet.optim.optimizer", *_OF_DISTILLATION)
+    load_all("ppdet.teacher_labels.teacher")
 
 
 def load_dataset_classes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,17 @@ from ppdet.core.config import Config, Place, load_with_places
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
 from ppdet.core.slim import refuse_pruning
-from ppdet.data.datasets import AnnotatedDataset, Category, Dataset, ImageFolder, check_num_classes, default_categories
+from ppdet.data.datasets import (
+    AnnotatedDataset,
+    Category,
+    Dataset,
+    GroundTruth,
+    ImageFolder,
+    Reclass,
+    check_num_classes,
+    default_categories,
+)
+from ppdet.data.structures import Record
 from ppdet.modeling import PicoDet, build_model
 from ppdet.runtime.device import select_device
 from ppdet.utils.download import resolve_weights
@@ -66,7 +76,13 @@ class Session:
             raise UserError(f"{slot}: expected a dataset, found the class {type(dataset).__name__}")
         return dataset
 
-    def load_dataset(self, slot: str, trained: TrainedClasses | None = None, without_boxes: bool = False) -> Dataset:
+    def load_dataset(
+        self,
+        slot: str,
+        trained: TrainedClasses | None = None,
+        without_boxes: bool = False,
+        relabel: Callable[[Path], Reclass] | None = None,
+    ) -> Dataset:
         """The dataset of a config slot, read and checked against num_classes and the classes that were trained.
 
         With `remap_classes` it gets the classes that were trained, and objects of other classes are left out.
@@ -77,18 +93,40 @@ class Session:
         if trained:
             dataset.expected_classes = () if by_name else trained.names
             dataset.reclass = trained.reclass(slot, by_name)
+        if relabel:
+            dataset.reclass = self._then_relabel(dataset.reclass, relabel(dataset.root))
         dataset.load()
         check_num_classes(dataset, self.settings.num_classes)
         return dataset
 
-    def load_annotated(self, slot: str, trained: TrainedClasses | None = None, without_boxes: bool = False) -> Dataset:
+    def _then_relabel(self, reclass: Reclass | None, relabel: Reclass) -> Reclass:
+        """One after the other; without the second for a number of classes that `load_dataset` is about to refuse."""
+
+        def both(
+            categories: list[Category], records: list[Record], truth: GroundTruth | None
+        ) -> tuple[list[Category], list[Record], GroundTruth | None]:
+            if reclass:
+                categories, records, truth = reclass(categories, records, truth)
+            fits = len(categories) == self.settings.num_classes
+            return relabel(categories, records, truth) if fits else (categories, records, truth)
+
+        return both
+
+    def load_annotated(
+        self,
+        slot: str,
+        trained: TrainedClasses | None = None,
+        without_boxes: bool = False,
+        relabel: Callable[[Path], Reclass] | None = None,
+    ) -> Dataset:
         """Load a dataset of a format with boxes as `load_dataset` does.
 
         without_boxes: also the images without boxes, whatever `allow_empty` says.
+        relabel: makes the function that changes the boxes of all images, from the folder of the data set.
         """
         if not isinstance(dataset := self.build_dataset(slot), AnnotatedDataset):
             raise UserError(f"{slot}: {type(dataset).__name__} has no boxes; give an AutoDataset")
-        return self.load_dataset(slot, trained, without_boxes)
+        return self.load_dataset(slot, trained, without_boxes, relabel)
 
     def trained_classes(self) -> TrainedClasses | None:
         """The classes that the config's `weights` were trained on; None if they are not known.

@@ -18,7 +18,7 @@ FLOORS = [
     {"optim", "runtime"},
     {"data", "modeling", "metrics", "doctor"},
     {"weights"},
-    {"distillation"},
+    {"distillation", "teacher_labels"},
     {"catalog"},
     {"session", "data_check"},
     {"data_edit", "data_view", "report"},

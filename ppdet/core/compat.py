@@ -10,7 +10,15 @@ from ppdet.core.overrides import dotted_keys, parse_override
 # Top-level keys that name a class; other top-level keys of a class's name hold its options.
 SLOTS = ("TrainDataset", "EvalDataset", "TestDataset")
 # Classes that the tools build by name. All others are parts of these, of a slot's class or of the architecture.
-TOOL_CLASSES = ("TrainReader", "EvalReader", "TestReader", "LearningRate", "OptimizerBuilder", "Distillation")
+TOOL_CLASSES = (
+    "TrainReader",
+    "EvalReader",
+    "TestReader",
+    "LearningRate",
+    "OptimizerBuilder",
+    "Distillation",
+    "TeacherLabels",
+)
 _EVAL_SIZE = (
     "set EvalReader.sample_transforms.1.Resize.target_size, TestReader.sample_transforms.1.Resize.target_size and "
     "TestReader.inputs_def.image_shape"
@@ -30,7 +38,7 @@ PRUNING_KEYS = (
     "skip_params_type",
 )
 # Sections that only a training reads.
-TRAINING_SECTIONS = ("TrainReader", "LearningRate", "OptimizerBuilder", "Distillation")
+TRAINING_SECTIONS = ("TrainReader", "LearningRate", "OptimizerBuilder", "Distillation", "TeacherLabels")
 # Top-level keys without effect here -> what to do instead; "" if there is nothing to do.
 IGNORED_KEYS = {
     "eval_height": _EVAL_SIZE,

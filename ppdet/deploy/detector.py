@@ -24,6 +24,7 @@ from .detections import Detections, from_rows, to_rows
 from .errors import DeployError, first_error_line
 from .images import read_image, three_channels
 from .model_config import ModelConfig, read_config
+from .other_outputs import as_nms_outputs
 from .postprocess import Threshold, box_units, check_outputs, detections
 from .preprocess import Prepared, Preprocessor
 
@@ -170,6 +171,7 @@ class Detector:
 
     def finish(self, outputs: Sequence[np.ndarray], prepared: Prepared, threshold: Threshold) -> list[Detections]:
         """The Detections of each image: NMS if the model has none, units, threshold and names."""
+        outputs = as_nms_outputs(outputs)
         check_outputs(outputs, self.config)
         height, width = prepared.image.shape[2:]
         factors = self._pad_batch(prepared.scale_factor)

@@ -126,7 +126,7 @@ def build_trainer(
     checkpoint = _find_together(resume, session.output_dir) if resume else None
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)
-    dataset = _load_dataset(session, checkpoint)
+    dataset = load_train_dataset(session, checkpoint)
     evaluator = build_evaluator(session, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
     reader = builder.build("TrainReader")
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
@@ -163,9 +163,11 @@ def build_trainer(
     return trainer, progress
 
 
-def _load_dataset(session: Session, checkpoint: Path | None) -> Dataset:
+def load_train_dataset(session: Session, checkpoint: Path | None) -> Dataset:
     """The training images, with the classes of `checkpoint`. Raises UserError if none has a box."""
-    dataset = session.load_annotated("TrainDataset", stored_classes(checkpoint) if checkpoint else None)
+    trained = stored_classes(checkpoint) if checkpoint else None
+    teacher = session.builder.build("TeacherLabels") if session.cfg.get("TeacherLabels") else None
+    dataset = session.load_annotated("TrainDataset", trained, relabel=teacher and teacher.relabel)
     if not any(len(record.gt_bbox) for record in dataset.records):  # allow_empty lets such a dataset pass
         raise UserError(f"TrainDataset: no image of {dataset.anno_file} has a box; correct it")
     return dataset

@@ -1,0 +1,73 @@
+"""Runs an exported model on the images of a data set."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from tqdm import tqdm
+
+from ppdet.core.errors import UserError
+from ppdet.deploy.detections import Detections, to_rows
+from ppdet.deploy.detector import Detector
+from ppdet.deploy.images import read_image
+
+logger = logging.getLogger(__name__)
+
+LOWEST = 0.05  # the least score of a detection that is kept
+_AT_ONCE = 16  # images in memory
+_PART_SECONDS = 60.0
+
+
+def detect(detector: Detector, files: Sequence[str], start: int = 0) -> Iterator[list[np.ndarray]]:
+    """Yields the detections in `files[start:]`, in order, in parts that take about a minute each.
+
+    The detections in an image are rows [n, 6] float32 (class, score, x1, y1, x2, y2), the most confident first, in
+    pixels of the upright image and inside of it. An image that cannot be read has none; a warning counts such images.
+
+    Args:
+        detector: the model, which takes arrays in BGR.
+        files: the images.
+        start: how many of them are done already.
+    """
+    part, faults, began = list[np.ndarray](), list[str](), time.monotonic()
+    bar = tqdm(total=len(files), desc="teacher", unit="image", initial=start, disable=None)
+    with bar, ThreadPoolExecutor(detector.threads) as pool:
+        for first in range(start, len(files), _AT_ONCE):
+            images = list(pool.map(_read, files[first : first + _AT_ONCE]))
+            faults += [image for image in images if isinstance(image, str)]
+            part += _detect(detector, images)
+            bar.update(len(images))
+            if time.monotonic() - began > _PART_SECONDS:
+                yield part
+                part, began = [], time.monotonic()
+    if faults:
+        message = "%s (%d of %d images cannot be read: the teacher finds nothing there)"
+        logger.warning(message, faults[0], len(faults), len(files))
+    if part:
+        yield part
+
+
+def _read(file: str) -> np.ndarray | str:
+    """The image, or what is wrong with it."""
+    try:
+        return read_image(file)
+    except UserError as error:
+        return str(error)
+
+
+def _detect(detector: Detector, images: Sequence[np.ndarray | str]) -> list[np.ndarray]:
+    readable = [image for image in images if isinstance(image, np.ndarray)]
+    found = iter(detector.detect(readable, LOWEST))
+    nothing = np.empty((0, 6), np.float32)
+    return [nothing if isinstance(image, str) else _rows(next(found), image) for image in images]
+
+
+def _rows(found: Detections, image: np.ndarray) -> np.ndarray:
+    """The rows of the detections, cut at the image's edges, without those of less than a pixel."""
+    rows = to_rows(found).astype(np.float32)
+    rows[:, 2:] = rows[:, 2:].clip(0, np.array([image.shape[1], image.shape[0]] * 2, np.float32))
+    return rows[(rows[:, 4:] - rows[:, 2:4] >= 1).all(axis=1)]
