@@ -39,13 +39,14 @@ def main() -> None:
     parser.add_argument("--remove", type=float, default=0.0, help="share of the training boxes (default %(default)s)")
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--settings", default="{}", help="options of TeacherLabels, as a YAML mapping")
+    parser.add_argument("-o", "--options", nargs="+", default=[], metavar="KEY=VALUE", help="for all runs")
     args = parser.parse_args()
     args.output.mkdir(parents=True, exist_ok=True)
     teacher = f"TeacherLabels={{model: {args.teacher}, {args.settings.strip('{}')}}}"
     print("| seed | without | with | gain |\n| --- | --- | --- | --- |", flush=True)
     gains = []
     for seed in args.seeds:
-        plain, taught = train(args, seed, "plain", []), train(args, seed, "taught", [teacher])
+        plain, taught = (train(args, seed, *run) for run in (("plain", []), ("taught", [teacher])))
         gains.append(taught - plain)
         print(f"| {seed} | {plain:.2f} | {taught:.2f} | {gains[-1]:+.2f} |", flush=True)
     if len(gains) in STUDENT_T:
@@ -66,7 +67,11 @@ def train(args: argparse.Namespace, seed: int, name: str, options: list[str]) ->
         command = [sys.executable, "tools/train.py", "-c", CONFIG, "--eval", "--seed", str(seed)]
         with (args.output / f"{run}.log").open("w") as log:
             subprocess.run(
-                [*command, "-o", *place, *sets, *length, *options], cwd=ROOT, check=True, stdout=log, stderr=log
+                [*command, "-o", *place, *sets, *length, *args.options, *options],
+                cwd=ROOT,
+                check=True,
+                stdout=log,
+                stderr=log,
             )
     return 100 * (_final_score(metrics, args.epochs) or float("nan"))
 
