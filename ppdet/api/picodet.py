@@ -66,7 +66,7 @@ class PicoDet:
         data: Data | None = None,
         *,
         epochs: int | None = None,
-        batch_size: int | None = None,
+        batch_size: int | Literal["auto"] | None = None,
         lr: float | None = None,
         output: str | Path | None = None,
         resume: bool | str | Path = False,
@@ -84,7 +84,7 @@ class PicoDet:
                 those of the model's config. Default: the model's config alone.
             epochs: number of epochs. The learning rate's schedule and the epoch at which the assigner changes are
                 scaled to it.
-            batch_size: images per step.
+            batch_size: images per step; "auto": as many as the memory of the accelerator holds.
             lr: the highest learning rate, as it is. Default: the config's, scaled to the batch size.
             output: folder for checkpoints, log and config; default: output/<name of `data` or of the config>.
             resume: True continues the training in `output`, if it has begun; a path continues that checkpoint.

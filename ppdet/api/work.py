@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from paddle import distributed
@@ -38,7 +38,7 @@ class TrainingOptions:
     """The options of `PicoDet.train` that stand for config values; None: as the config says."""
 
     epochs: int | None = None
-    batch_size: int | None = None
+    batch_size: int | Literal["auto"] | None = None
     lr: float | None = None
     output: Path | None = None
 

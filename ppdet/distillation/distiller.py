@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +23,6 @@ from ppdet.distillation.section import Distillation
 from ppdet.distillation.teacher import Teacher, check_fit, load_teacher
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu_training.layers import use_frozen_cpu_kernels
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +93,6 @@ def build_distiller(
             projector = Projector(model.neck.out_channels, teacher.model.neck.out_channels, len(model.head.fpn_stride))
     if device == "cpu":
         use_frozen_cpu_kernels(teacher.model)
-    logger.info("Distillation: the teacher is %s", teacher.weights)
     return Distiller(model, teacher, section.losses, projector)
 
 

@@ -6,11 +6,13 @@ A kind is "cpu", "gpu" (CUDA builds, Iluvatar's corex wheel among them), "xpu", 
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 from paddle.base import core
@@ -196,6 +198,60 @@ def peak_memory_mb(kind: str) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def held_memory(kind: str) -> int | None:
+    """Returns the bytes of the device that this process holds, for tensors or in reserve; None if nobody counts them.
+
+    After `release_memory` the reserve grows with the largest need, so that what is held is what was needed.
+    """
+    counter = paddle.device.cuda if kind == "gpu" else paddle.device
+    try:
+        return int(counter.memory_reserved(paddle.device.get_device()))
+    except (AttributeError, ValueError, RuntimeError):  # Paddle 2.6 does not count for plug-ins
+        return None
+
+
+def free_memory(kind: str) -> int | None:
+    """Returns the bytes of the device that no process holds; None if nobody tells. Call it after work on the device.
+
+    If only the total is known, the memory of other processes counts as free, and a warning says so.
+    """
+    device, held = paddle.device.get_device(), held_memory(kind)
+    if (free := _free_by_driver()) is not None or held is None:
+        return free
+    try:
+        total = int(_properties(device).total_memory)
+    except Exception:  # a plug-in may raise anything
+        return None
+    if not total:  # a plug-in without properties
+        return None
+    logger.warning("device: %s does not tell what other processes hold of its memory, which counts as free", device)
+    return total - held
+
+
+def _free_by_driver() -> int | None:
+    """The free bytes of the card that this thread uses, as CUDA's driver counts them; None without such a card.
+
+    Paddle 2.6 cannot be asked. Drivers that are made like CUDA's, such as Iluvatar's, have the same function.
+    """
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        status = driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+    except (OSError, AttributeError):
+        return None
+    return None if status else free.value
+
+
+def release_memory(kind: str) -> None:
+    """Give back what this process holds of the device in reserve, and begin a new peak (not in Paddle 2.6)."""
+    gc.collect()  # layers that refer to each other still have their tensors
+    counter = paddle.device.cuda if kind == "gpu" else paddle.device
+    if hasattr(counter, "empty_cache"):
+        counter.empty_cache()
+    if hasattr(counter, "reset_max_memory_allocated"):
+        counter.reset_max_memory_allocated(paddle.device.get_device())
+
+
 def synchronize(kind: str) -> None:
     """Wait until the device has done all that it was given. On a CPU nothing is left to wait for."""
     if kind != "cpu":
@@ -204,16 +260,20 @@ def synchronize(kind: str) -> None:
 
 def describe_device(device: str) -> str:
     """Returns a description as in `gpu:0: NVIDIA H200, 140 GB`, as far as Paddle knows."""
-    kind, _, card = device.partition(":")
-    if kind == "cpu":
+    if device == "cpu":
         return device
     try:
-        if kind == "gpu":
-            properties = paddle.device.cuda.get_device_properties(int(card))
-        else:
-            properties = paddle.device.get_device_properties(device)
+        properties = _properties(device)
         if not properties.name:  # a plug-in without properties
             return f"{device}: no description"
         return f"{device}: {properties.name}, {properties.total_memory / 2**30:.0f} GB"
     except Exception as error:  # a plug-in may raise anything; the description is not needed
         return f"{device}: no description ({type(error).__name__})"
+
+
+def _properties(device: str) -> Any:
+    """What Paddle knows of a device: `name`, `total_memory` in bytes, …; a plug-in's may be empty."""
+    kind, _, card = device.partition(":")
+    if kind == "gpu":
+        return paddle.device.cuda.get_device_properties(int(card))
+    return paddle.device.get_device_properties(device)

@@ -32,6 +32,12 @@ def peek_seed(path: Path) -> int:
     return seed
 
 
+def peek_batch(path: Path) -> int:
+    """The images per update, over all ranks, of the run that wrote the checkpoint `path`; 0 if it does not say."""
+    batch: int = _read_state(path)["progress"].get("batch", 0)
+    return batch
+
+
 def best_score(path: Path) -> float | None:
     """The best score in the checkpoint `path`; None if there is none or it cannot be read."""
     try:

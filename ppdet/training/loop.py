@@ -29,8 +29,8 @@ from ppdet.training.checkpoint import TrainingPosition, save_checkpoint
 from ppdet.training.checkpoint_folder import remove_older
 from ppdet.training.early_stop import reason_to_stop
 from ppdet.training.meter import LossError, Meter, describe
+from ppdet.training.model import training_network
 from ppdet.training.setup import TrainerParts
-from ppdet.training.static_graph import StaticNetwork
 from ppdet.training.step import Losses, accumulated_train_step, train_step
 from ppdet.training.trend import more_epochs
 
@@ -77,12 +77,7 @@ def fit(trainer: TrainerParts, progress: TrainingPosition, stop_on: Sequence[int
 
 
 def _network(trainer: TrainerParts) -> nn.Layer:
-    """The layer that is trained, as a static graph if the config asks for it, with its teacher if there is one."""
-    distiller = trainer.distiller
-    network = distiller.student if distiller else trainer.model
-    if trainer.settings.to_static:
-        network = StaticNetwork(network)
-    return distiller.beside_teacher(network) if distiller else network
+    return training_network(trainer.model, trainer.distiller, trainer.settings.to_static)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Sequence
 
 import paddle
+from paddle import nn
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import Settings
 from ppdet.data.datasets import Category
+from ppdet.distillation import Distiller
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu_training.layers import use_cpu_kernels
 from ppdet.optim.ema import ModelEMA
@@ -17,6 +19,7 @@ from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.runtime.device import amp_dtype, supports_sync_bn
 from ppdet.session import Session
+from ppdet.training.static_graph import StaticNetwork
 from ppdet.utils.download import resolve_weights
 from ppdet.weights.load import load_pretrained
 from ppdet.weights.trained_classes import starting_classes
@@ -39,6 +42,14 @@ def build_training_model(session: Session, pretrain_weights: str | None, categor
     if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
         use_cpu_kernels(model, cpu_threads())
     return model
+
+
+def training_network(model: PicoDet, distiller: Distiller | None, to_static: bool) -> nn.Layer:
+    """The layer that is trained, as a static graph if that is wanted, with its teacher if there is one."""
+    network = distiller.student if distiller else model
+    if to_static:
+        network = StaticNetwork(network)
+    return distiller.beside_teacher(network) if distiller else network
 
 
 def build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:

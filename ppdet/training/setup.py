@@ -18,6 +18,7 @@ from ppdet.core.settings import Settings
 from ppdet.data.datasets import Category, Dataset
 from ppdet.data.loading.batch_sheet import batch_sheets
 from ppdet.data.loading.loader import Loader, Watch
+from ppdet.data.loading.reader import TrainReader
 from ppdet.distillation import Distiller, build_distiller
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.modeling import PicoDet
@@ -25,6 +26,7 @@ from ppdet.optim.ema import ModelEMA
 from ppdet.optim.schedule import LearningRate
 from ppdet.runtime import distributed
 from ppdet.session import Session
+from ppdet.training.auto_batch import known_batch, measured_batch
 from ppdet.training.callbacks import (
     Callback,
     JsonLines,
@@ -124,11 +126,10 @@ def build_trainer(
         raise UserError("early_stop: found without an evaluation; expected scores to watch; add --eval (evaluate=True)")
     listeners = _listeners(session, callbacks)
     checkpoint = _find_together(resume, session.output_dir) if resume else None
-    seed = _choose_seed(settings.seed, checkpoint)
-    paddle.seed(seed)
-    dataset = load_train_dataset(session, checkpoint)
+    reader, dataset = _reader_and_dataset(session, checkpoint)
     evaluator = build_evaluator(session, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
-    reader = builder.build("TrainReader")
+    seed = _choose_seed(settings.seed, checkpoint)
+    paddle.seed(seed)  # after `batch_size: auto` has measured
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
     model = build_training_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
     distiller = build_distiller(builder, model, reader.normalization, dataset.categories, session.device)
@@ -161,6 +162,15 @@ def build_trainer(
     trainer, progress = _positioned(trainer, start, session, checkpoint)
     _announce(trainer, progress, len(dataset))
     return trainer, progress
+
+
+def _reader_and_dataset(session: Session, checkpoint: Path | None) -> tuple[TrainReader, Dataset]:
+    """The reader, with a number for `batch_size: auto`, and the training images."""
+    reader: TrainReader = session.builder.build("TrainReader")
+    batch_size = known_batch(session, reader, checkpoint)  # first: it may be refused, and reading may take long
+    dataset = load_train_dataset(session, checkpoint)
+    batch_size = batch_size or measured_batch(session, reader, dataset)
+    return session.builder.build("TrainReader", batch_size=batch_size), dataset
 
 
 def load_train_dataset(session: Session, checkpoint: Path | None) -> Dataset:
@@ -222,6 +232,8 @@ def _announce(trainer: TrainerParts, progress: TrainingPosition, num_images: int
     settings, steps = trainer.settings, trainer.steps
     message = "training %s on %s: %d images, %d steps per epoch, %d epochs, seed %d"
     logger.info(message, settings.filename, trainer.device, num_images, steps, settings.epoch, progress.seed)
+    if trainer.distiller:
+        logger.info("Distillation: the teacher is %s", trainer.distiller.teacher.weights)
     if misfit := trainer.learning_rate.misfit(settings.epoch, steps, progress.epoch):
         logger.warning("%s", misfit)
 

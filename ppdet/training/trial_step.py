@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import paddle
-from paddle import nn
 
 from ppdet.data import Batch
+from ppdet.data.datasets import Category
+from ppdet.distillation import build_distiller
 from ppdet.modeling.criterion import at_least_one
 from ppdet.runtime import distributed
 from ppdet.session import Session
-from ppdet.training.model import build_ema, build_scaler, build_training_model
-from ppdet.training.static_graph import StaticNetwork
-from ppdet.training.step import Losses, begin_divisor, train_step
+from ppdet.training.model import build_ema, build_scaler, build_training_model, training_network
+from ppdet.training.step import Criterion, Losses, begin_divisor, train_step
 from ppdet.utils.streams import Stream, generator
 from ppdet.weights.published_names import published_name
 
@@ -25,22 +26,35 @@ _RATE = 1e-4  # of learning: too low for the losses to run away from random weig
 class TrialStep:
     """Updates of a new model of the session's config from one synthetic batch, which is on the device already."""
 
-    def __init__(self, session: Session, amp: str | None, batch: Batch, alone: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        amp: str | None,
+        batch: Batch,
+        categories: Sequence[Category] = (),
+        alone: bool = False,
+    ) -> None:
         """Builds all that is trained.
 
         Args:
-            session: the config. Weights are random.
+            session: the config. Weights are random, except for those of a teacher.
             amp: type of mixed precision; None: float32.
             batch: the batch of every step.
+            categories: the classes, which a teacher must have as well.
             alone: the step is no collective: this rank neither waits for the others nor shares anything with them.
         """
         if alone:
             session = replace(session, settings=replace(session.settings, sync_bn=False, norm_type="bn"))
         model = build_training_model(session, None, ())
         model.train()
-        network: nn.Layer = StaticNetwork(model) if session.settings.to_static else model
-        self._forward, self._criterion = network if alone else distributed.parallel(network), model.criterion
-        self._optimizer = session.builder.build("OptimizerBuilder")(_RATE, model, published_name)
+        builder = session.builder
+        normalization = builder.build("TrainReader").normalization
+        distiller = build_distiller(builder, model, normalization, categories, session.device)
+        network = training_network(model, distiller, session.settings.to_static)
+        self._forward = network if alone else distributed.parallel(network)
+        self._criterion: Criterion = distiller.criterion if distiller else model.criterion
+        more = distiller.parameters if distiller else ()
+        self._optimizer = builder.build("OptimizerBuilder")(_RATE, model, published_name, more)
         self._scaler, self._ema, self._amp = build_scaler(amp), build_ema(model, session.settings), amp
         self._batch, self._reduce = batch, at_least_one if alone else begin_divisor
 

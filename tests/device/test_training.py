@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import paddle
 
 from tests.device.compare import assert_alike, assert_same
 from tests.device.conftest import Trained
-from tests.device.machine import SHORT, TWO_EPOCHS, Machine, losses
+from tests.device.machine import KIND, SHORT, TWO_EPOCHS, Machine, losses
 
 
 def test_training_is_as_on_the_cpu(trained: Trained) -> None:
@@ -59,3 +60,29 @@ def test_memory_in_the_log(trained: Trained) -> None:
     found = [record["memory_mb"] for record in map(json.loads, lines) if "loss" in record]
     counts = hasattr(paddle.device, "max_memory_allocated")
     assert all(5 < memory < 100 if counts else memory > 200 for memory in found)
+
+
+_WITH_TOTAL = """
+import sys
+from types import SimpleNamespace
+from ppdet.runtime import device
+
+device._properties = lambda name: SimpleNamespace(name=name, total_memory={size})  # the plug-in has none
+from ppdet import cli
+cli.main(sys.argv[1:])
+"""
+
+
+def test_the_batch_is_chosen_by_the_memory_of_the_device(machine: Machine) -> None:
+    """Paddle 3 counts what it takes from a plug-in; without that, or a total, one line says what to do."""
+    auto = ("-o", f"save_dir={machine.folder / 'auto'}", *SHORT, "TrainReader.batch_size=auto")
+    said = machine.run("tools/train.py", "-c", machine.config, *auto, status=2)
+    assert f"error: TrainReader.batch_size: found auto; {KIND} does not" in said
+    if not hasattr(paddle.device, "max_memory_allocated"):
+        return
+    said = machine.run("-c", _WITH_TOTAL.format(size=24 * 2**20), "train", "-c", machine.config, *auto)
+    [batch] = map(int, re.findall(r"batch_size: auto is (\d+); a step at 64 x 64 takes", said))
+    assert 1 < batch < 10
+    [peak] = map(int, re.findall(r"trained 1 epochs, peak memory (\d+) MB", said))
+    assert peak < 24
+    assert f"{KIND}:0 does not tell what other processes hold" in said

@@ -295,6 +295,71 @@ def test_peak_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.peak_memory_mb("iluvatar_gpu") > 10
 
 
+class Driver:
+    """Stands for CUDA's driver, which has 7 of 9 bytes free if it has a card."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def cuMemGetInfo_v2(self, free: Any, total: Any) -> int:
+        free._obj.value, total._obj.value = 7, 9
+        return self.status
+
+
+def no_library(name: str) -> None:
+    raise OSError(f"{name}: cannot open shared object file")
+
+
+def test_free_memory_is_what_the_driver_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: Driver(0))
+    assert device.free_memory("gpu") == 7
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: Driver(201))  # no context
+    assert device._free_by_driver() is None
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: object())  # a library without the function
+    assert device._free_by_driver() is None
+
+
+@pytest.mark.parametrize(("total", "free"), [(100, 70), (0, None)])
+def test_free_memory_without_a_driver(
+    total: int, free: int | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The total less what this process holds, with a warning."""
+    monkeypatch.setattr(device.ctypes, "CDLL", no_library)
+    monkeypatch.setattr(paddle.device, "get_device", lambda: "iluvatar_gpu:1")
+    monkeypatch.setattr(paddle.device, "memory_reserved", {"iluvatar_gpu:1": 30}.__getitem__, raising=False)
+    properties = SimpleNamespace(name="BI-V150", total_memory=total)
+    monkeypatch.setattr(paddle.device, "get_device_properties", lambda device: properties, raising=False)
+    assert device.held_memory("iluvatar_gpu") == 30
+    assert device.free_memory("iluvatar_gpu") == free
+    assert [*caplog.messages] == [
+        "device: iluvatar_gpu:1 does not tell what other processes hold of its memory, which counts as free"
+    ] * (total > 0)
+
+
+def test_a_device_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.ctypes, "CDLL", no_library)
+    monkeypatch.delattr(paddle.device, "memory_reserved", raising=False)  # 2.6
+    assert device.held_memory("iluvatar_gpu") is None
+    assert device.free_memory("iluvatar_gpu") is None
+    monkeypatch.setattr(paddle.device, "memory_reserved", lambda device: 30, raising=False)
+    monkeypatch.delattr(paddle.device, "get_device_properties", raising=False)
+    assert device.free_memory("iluvatar_gpu") is None
+
+
+def test_memory_in_reserve_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(paddle.device, "get_device", lambda: "card:1")
+    for kind, counter in (("plug-in", paddle.device), ("gpu", paddle.device.cuda)):
+        monkeypatch.setattr(counter, "empty_cache", lambda kind=kind: given.append(kind), raising=False)
+        monkeypatch.setattr(counter, "reset_max_memory_allocated", given.append, raising=False)
+    device.release_memory("iluvatar_gpu")
+    device.release_memory("gpu")
+    monkeypatch.delattr(paddle.device, "empty_cache")
+    monkeypatch.delattr(paddle.device, "reset_max_memory_allocated")
+    device.release_memory("iluvatar_gpu")  # 2.6 has no such functions for plug-ins
+    assert given == ["plug-in", "card:1", "gpu", "card:1"]
+
+
 def test_nms_runs_on_the_cpu_where_the_device_lacks_it(
     plugin: Plugin, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,7 +149,7 @@ def make_batch(seed: int, count: int = 8, size: int = 64):
         "gt_class": (rng.integers(0, 3, (count, 3, 1)) * mask).astype(np.int32),
         "im_id": np.arange(count),
     }
-    arrays = {name: arrays.get(name, np.ones((count, 2), np.float32)) for name in ARRAYS}
+    arrays = {name: arrays.get(name, np.ones((count, 2), np.float32)) for name in (*ARRAYS, "gt_score")}
     return Batch(**{name: value if name == "im_id" else paddle.to_tensor(value) for name, value in arrays.items()})
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 ALIGNMENT = 256  # bytes; what device memory is aligned to
+_FLOAT_BYTES = 4
+_BOX_BYTES, _OTHER_BYTES = 28, 80  # of a batch's arrays besides the images, per box and per image
+_GAPS = 8 * ALIGNMENT  # between the arrays
 
 
 class Field(NamedTuple):
@@ -64,3 +67,8 @@ def allocate(arrays: Mapping[str, tuple[DTypeLike, tuple[int, ...]]], buffer: np
 def padded(size: int) -> int:
     """Bytes that an array of `size` bytes takes in the memory."""
     return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def batch_bytes(images: int, size: tuple[int, int], boxes: int) -> int:
+    """Bytes of a batch of `images` of `size` (height, width) with up to `boxes` boxes each."""
+    return images * (3 * _FLOAT_BYTES * math.prod(size) + _BOX_BYTES * boxes + _OTHER_BYTES) + _GAPS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -15,11 +16,11 @@ from ppdet.core.ranges import Count, MinusOneOrMore, Pixels, Positive, Range
 from ppdet.core.registry import Component, Shared, register
 from ppdet.data import ops
 from ppdet.data.datasets import Dataset
-from ppdet.data.datasets.file_names import describe_missing, missing_files
-from ppdet.data.loading.batch_builder import BatchBuilder, tolerated_failures
+from ppdet.data.loading.batch_builder import BatchBuilder
 from ppdet.data.loading.image_cache import CachedDecode, ImageCache, disk_cache, ram_cache
 from ppdet.data.loading.loader import Loader
-from ppdet.data.loading.packing import ALIGNMENT
+from ppdet.data.loading.missing_images import missing_images
+from ppdet.data.loading.packing import batch_bytes
 from ppdet.data.loading.sampler import EpochSampler
 from ppdet.data.loading.schedule import Schedule
 from ppdet.data.ops import color
@@ -38,10 +39,8 @@ from ppdet.data.transforms.sample_transforms import (
 
 logger = logging.getLogger(__name__)
 
-_FLOAT_BYTES = 4
-_BOX_BYTES, _OTHER_BYTES = 28, 80  # of a batch's arrays besides the images, per box and per image
-_GAPS = 8 * ALIGNMENT  # between the arrays
 _ASSUMED_SIZE = (640, 640)  # of images that no transform resizes
+_BATCH_UNTIL_MEASURED = 16  # images, for `auto`
 
 
 _Side = Literal[-1] | Pixels  # -1: any
@@ -60,7 +59,8 @@ class Reader:
     Args:
         sample_transforms: applied to each image; the first one is Decode.
         batch_transforms: applied to the images of a batch.
-        batch_size: images per batch and process.
+        batch_size: images per batch and process. In training on accelerators `auto` takes as many as their memory
+            holds, found by measuring; until a training has measured, it stands for 16.
         shuffle: another order of the images in each epoch; by default in training only.
         drop_last: leaves out the images that do not fill a batch; by default in training only.
         worker_num: reader processes; 0 reads on a thread of the main process.
@@ -95,7 +95,7 @@ class Reader:
         self,
         sample_transforms: Sequence[Component[Transform]] = (),
         batch_transforms: Sequence[Component[AnyTransform]] = (),
-        batch_size: Annotated[int, Range(1, 2**16)] = 1,
+        batch_size: Annotated[int, Range(1, 2**16)] | Literal["auto"] = 1,
         shuffle: bool | None = None,
         drop_last: bool | None = None,
         worker_num: Shared[Annotated[int, Range(0, 256)]] = 2,
@@ -114,7 +114,8 @@ class Reader:
     ) -> None:
         self.sample_transforms: list[Transform] = list(sample_transforms)
         self.batch_transforms = cast("list[Transform | BatchTransform]", list(batch_transforms))
-        self.batch_size = batch_size
+        self.auto_batch = batch_size == "auto"
+        self.batch_size = _BATCH_UNTIL_MEASURED if batch_size == "auto" else batch_size
         self.shuffle = self.training if shuffle is None else shuffle
         self.drop_last = self.training if drop_last is None else drop_last
         self.worker_num, self.use_shared_memory = worker_num, use_shared_memory
@@ -130,14 +131,16 @@ class Reader:
         if not sample_transforms or not isinstance(sample_transforms[0], Decode):
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
         if not self.training:
-            self._check_every_image_counts()
+            self._check_no_training_options()
         first_epochs = {"Mixup": mixup_epoch, "Cutmix": cutmix_epoch, "Mosaic": mosaic_epoch}
         self.schedule = self._make_schedule(first_epochs, close_augmentation_epochs, epoch)
         if any(isinstance(transform, Decode) for transform in (*sample_transforms[1:], *batch_transforms)):
             raise UserError(f"{name}: has Decode twice, which would undo what comes before the second; remove that one")
 
-    def _check_every_image_counts(self) -> None:
+    def _check_no_training_options(self) -> None:
         name = type(self).__name__
+        if self.auto_batch:
+            raise UserError(f"{name}.batch_size: found 'auto', which measures training steps; set a number")
         if self.drop_last:
             raise UserError(f"{name}.drop_last: found true, which would leave images out; set it to false")
         places: list[tuple[str, AnyTransform]]
@@ -180,11 +183,11 @@ class Reader:
         Raises:
             UserError: the dataset does not fill one batch, or image files are missing.
         """
-        self._check_length(len(dataset), world_size)
-        missing = self._missing_images(dataset)
+        batch_size = self._checked_batch_size(len(dataset), world_size)
+        missing = missing_images(dataset, tolerate=self.training)
         sampler = EpochSampler(
             len(dataset),
-            self.batch_size,
+            batch_size,
             shuffle=self.shuffle,
             drop_last=self.drop_last,
             even=self.training,
@@ -206,34 +209,23 @@ class Reader:
             self.exact,
             self.device_normalize,
         )
-        batch_bytes = self._batch_bytes(max(len(record.gt_bbox) for record in dataset.records))
-        return Loader(batch_builder, sampler, self.worker_num, self.use_shared_memory, batch_bytes, missing)
+        size = batch_bytes(batch_size, self.largest_size, self.most_boxes(dataset))
+        return Loader(batch_builder, sampler, self.worker_num, self.use_shared_memory, size, missing)
 
-    def _check_length(self, length: int, world_size: int) -> None:
+    def _checked_batch_size(self, length: int, world_size: int) -> int:
+        """The number of images in a batch from a dataset of `length` images. Raises UserError if they fill none."""
         name = type(self).__name__
         if length == 0:
             raise UserError(f"{name}: the dataset has no images; check its files, and call load() before bind()")
+        if self.auto_batch:
+            return min(self.batch_size, max(1, length // world_size))
         if self.drop_last and length < self.batch_size * world_size:
             ranks = f" on each of {world_size} devices" if world_size > 1 else ""
             raise UserError(
                 f"{name}.batch_size: the dataset has {length} images but a batch needs {self.batch_size}{ranks}; "
                 f"set {name}.batch_size to {max(length // world_size, 1)} or less, or {name}.drop_last to false"
             )
-
-    def _missing_images(self, dataset: Dataset) -> list[int]:
-        """The positions of the images that have no file. Training tolerates a few, with a warning that names them."""
-        missing = missing_files([record.im_file for record in dataset.records])
-        if not missing:
-            return []
-        files, total = [dataset.records[index].im_file for index in missing], len(dataset)
-        fault, count = describe_missing(files[0]), f"{len(files)} of {total}"
-        if not self.training:
-            raise UserError(f"{fault} ({count} images are missing)" if files[1:] else fault)
-        if len(files) > tolerated_failures(total):
-            raise UserError(f"{fault} ({count} images are unreadable, more than 1 %)")
-        others = f"images left out, also {', '.join(files[1:4])}" if files[1:] else "image left out"
-        logger.warning("%s (%s; %s are unreadable so far)", fault, others, count)
-        return missing
+        return self.batch_size
 
     def _with_fastest_decode(self, dataset: Dataset, world_size: int) -> list[Transform]:
         """The sample transforms, with a faster transform in the place of the first ones if there is one.
@@ -267,14 +259,18 @@ class Reader:
         resizes = [transform for transform in transforms if isinstance(transform, (Resize, BatchRandomResize))]
         return [size for resize in resizes for size in resize.sizes]
 
-    def _batch_bytes(self, most_boxes: int) -> int:
-        """Bytes of the largest batch, for the memory that is shared with the workers."""
-        sizes = self._sizes() or [_ASSUMED_SIZE]
-        pixels = max(height * width for height, width in sizes)
+    @property
+    def largest_size(self) -> F.Size:
+        """The size (height, width) of the largest images in a batch; 640 x 640 if no transform resizes."""
+        return max(self._sizes(), key=math.prod, default=_ASSUMED_SIZE)
+
+    def most_boxes(self, dataset: Dataset) -> int:
+        """The largest number of boxes that an image of `dataset` can have in a batch."""
+        most = max(len(record.gt_bbox) for record in dataset.records)
         for transform in (*self.sample_transforms, *self.batch_transforms):
             if isinstance(transform, Augmentation):
-                most_boxes = transform.most_boxes(most_boxes)
-        return self.batch_size * (3 * _FLOAT_BYTES * pixels + _BOX_BYTES * most_boxes + _OTHER_BYTES) + _GAPS
+                most = transform.most_boxes(most)
+        return most
 
 
 @register
