@@ -6,7 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from ppdet.core.slim import check_slim_config
+from ppdet.core.slim import slim_overrides
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import tune_process
 from ppdet.runtime.signals import end_on_sigterm
@@ -30,9 +30,9 @@ def start(args: argparse.Namespace, extra: Sequence[str] = (), training: bool = 
     file = getattr(args, "thresholds_file", None)
     thresholds = [f"export.thresholds={json.dumps(str(file))}"] if file else []
     with distributed.together():
-        if file := getattr(args, "slim_config", None):
-            check_slim_config(file, args.command)
-        session = open_session(args.config, [*args.opt, *device, *remap, *thresholds, *extra], training)
+        overlay = getattr(args, "slim_config", None)
+        slim = slim_overrides(overlay, args.command) if overlay else []
+        session = open_session(args.config, [*args.opt, *slim, *device, *remap, *thresholds, *extra], training)
     if session.device == "cpu":
         tune_process()
     return session

@@ -37,6 +37,16 @@ PRUNING_KEYS = (
     "prune_params_type",
     "skip_params_type",
 )
+# Keys of overlays for distillation, from which `slim.py` makes a section Distillation.
+DISTILLATION_KEYS = (
+    "slim_method",
+    "distill_loss",
+    "distill_loss_name",
+    "CWDFeatureLoss",
+    "FGDFeatureLoss",
+    "MGDFeatureLoss",
+    "PKDFeatureLoss",
+)
 # Sections that only a training reads.
 TRAINING_SECTIONS = ("TrainReader", "LearningRate", "OptimizerBuilder", "Distillation", "TeacherLabels")
 # Top-level keys without effect here -> what to do instead; "" if there is nothing to do.
@@ -51,6 +61,7 @@ IGNORED_KEYS = {
     "custom_black_list": "set amp",
     "custom_white_list": "set amp",
     "slim": "tools/post_quant.py quantizes an export",
+    **dict.fromkeys(DISTILLATION_KEYS, "set Distillation"),
     "print_flops": _BENCHMARK,
     "print_params": _BENCHMARK,
     "print_mem_info": _BENCHMARK,

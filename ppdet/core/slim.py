@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
+from ppdet.core.config import load_config
 from ppdet.core.config_files import read_own_keys
 from ppdet.core.errors import UserError
 
@@ -18,7 +20,7 @@ _QUANTIZE = "quantize an export with tools/post_quant.py, without --slim_config"
 _METHODS = {
     "QAT": f"training in INT8 is not built in; {_QUANTIZE}",
     "PTQ": _QUANTIZE,
-    "Distill": "distillation is not built in; train without --slim_config",
+    "Distill": "write a section Distillation: {teacher: …, teacher_weights: …, losses: […]}, without --slim_config",
     "DistillPrune": _NO_PRUNING,
     "Pruner": _NO_PRUNING,
     "UnstructuredPruner": _NO_PRUNING,
@@ -26,10 +28,20 @@ _METHODS = {
 }
 
 
-def check_slim_config(file: Path, command: str) -> None:
-    """Raises UserError with the reason if `command` cannot run as the overlay asks.
+# The losses that do what a method of overlays for distillation does. Features are compared in one way here.
+_LOSSES = {
+    "LD": "BoxDistillation",
+    **dict.fromkeys(("CWD", "FGD", "MGD", "PKD"), "FeatureDistillation"),
+}
+
+
+def slim_overrides(file: Path, command: str) -> list[str]:
+    """Returns the overrides (`a.b.c=value`) of the config that do what an overlay asks of `command`.
 
     An overlay for distillation changes only the training. One for post-training quantization is what `quantize` does.
+
+    Raises:
+        UserError: the command cannot run so; with the reason.
     """
     method = read_own_keys(file).get("slim")
     if method not in _METHODS:
@@ -39,8 +51,24 @@ def check_slim_config(file: Path, command: str) -> None:
         )
     if (command, method) == ("quantize", "PTQ") or (command != "train" and method == "Distill"):
         logger.info("--slim_config: %s changes nothing for %s", file, command)
-        return
+        return []
+    if method == "Distill":
+        return _distillation(file)
     raise UserError(f"{file}: slim: {method}: {_METHODS[method]}")
+
+
+def _distillation(file: Path) -> list[str]:
+    """The section `Distillation` of an overlay, which is the config of a teacher and names a method."""
+    overlay, remedy = load_config(file), _METHODS["Distill"]
+    if (architecture := overlay.get("architecture")) != "PicoDet":
+        raise UserError(f"{file}: architecture: found {architecture!r}; expected PicoDet for the teacher; {remedy}")
+    if (method := overlay.get("slim_method")) not in _LOSSES:
+        raise UserError(f"{file}: slim_method: found {method!r}; expected one of {', '.join(_LOSSES)}; {remedy}")
+    if not (weights := overlay.get("pretrain_weights")):
+        raise UserError(f"{file}: pretrain_weights: required, the teacher's weights; {remedy}")
+    logger.info("--slim_config: %s: %s is done by %s, with its defaults", file, method, _LOSSES[method])
+    values = {"teacher": str(file), "teacher_weights": weights, "losses": [{_LOSSES[method]: {}}]}
+    return [f"Distillation.{key}={json.dumps(value)}" for key, value in values.items()]
 
 
 def refuse_pruning(wanted: object) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import paddle
-from paddle import nn
+from paddle import ParamAttr, nn
+from paddle.nn.initializer import KaimingNormal
 
 from ppdet.modeling.heads.base import points_first
 
@@ -16,7 +17,7 @@ def flatten_features(features: Sequence[paddle.Tensor]) -> paddle.Tensor:
 
 
 class Projector(nn.Layer):
-    """Makes a student's features as wide as its teacher's: one 1x1 convolution for each level.
+    """Makes a student's features as wide as its teacher's: one matrix for each level.
 
     Args:
         in_channels: width of the student's features.
@@ -26,8 +27,10 @@ class Projector(nn.Layer):
 
     def __init__(self, in_channels: int, out_channels: int, levels: int) -> None:
         super().__init__()
-        self.convs = nn.LayerList([nn.Conv2D(in_channels, out_channels, 1) for _ in range(levels)])
+        init = ParamAttr(initializer=KaimingNormal())
+        self.layers = nn.LayerList([nn.Linear(in_channels, out_channels, weight_attr=init) for _ in range(levels)])
 
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Returns features [B, L, out_channels] of feature maps [B, in_channels, h, w]."""
-        return flatten_features([conv(level) for conv, level in zip(self.convs, features, strict=True)])
+        levels = [layer(points_first(level)) for layer, level in zip(self.layers, features, strict=True)]
+        return paddle.concat(levels, axis=1)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from ppdet.core.config import load_config
 from ppdet.core.errors import UserError
-from ppdet.core.slim import check_slim_config, refuse_pruning
+from ppdet.core.slim import refuse_pruning, slim_overrides
 
 QAT = """
 pretrain_weights: https://paddledet.bj.bcebos.com/models/picodet_s_416_coco_lcnet.pdparams
@@ -20,10 +21,13 @@ LearningRate:
     max_epochs: 300
 """
 DISTILL = """
-_BASE_: ['../../picodet/_base_/picodet_v2.yml']
+_BASE_: ['picodet_v2.yml']
+pretrain_weights: ./picodet_m_416_coco_lcnet.pdparams
 slim: Distill
 slim_method: MGD
-MGDFeatureLoss: {student_channels: 96}
+distill_loss: MGDFeatureLoss
+distill_loss_name: [neck_f_3, neck_f_2, neck_f_1, neck_f_0]
+MGDFeatureLoss: {student_channels: 96, teacher_channels: 128, alpha: 0.65, weight: 0.00002}
 """
 
 
@@ -45,7 +49,7 @@ def test_refused(tmp_path: Path, command: str, text: str, reason: str) -> None:
     file = tmp_path / "overlay.yml"
     file.write_text(text)
     with pytest.raises(UserError, match=rf"^{file}: {reason}") as error:
-        check_slim_config(file, command)
+        slim_overrides(file, command)
     assert "\n" not in str(error.value)
 
 
@@ -54,22 +58,61 @@ def test_distillation_changes_the_training_alone(tmp_path: Path) -> None:
     file = tmp_path / "overlay.yml"
     file.write_text(DISTILL)
     for command in ("eval", "infer", "export", "quantize"):
-        check_slim_config(file, command)
-    with pytest.raises(UserError, match="slim: Distill: distillation is not built in; train without --slim_config"):
-        check_slim_config(file, "train")
+        assert slim_overrides(file, command) == []
+    with pytest.raises(UserError, match=r"picodet_v2.yml: cannot be read, no such file"):
+        slim_overrides(file, "train")
+
+
+@pytest.mark.parametrize(("method", "loss"), [("MGD", "FeatureDistillation"), ("LD", "BoxDistillation")])
+def test_distillation_becomes_a_section(tmp_path: Path, method: str, loss: str) -> None:
+    (tmp_path / "picodet_v2.yml").write_text("architecture: PicoDet")
+    file = tmp_path / "overlay.yml"
+    file.write_text(DISTILL.replace("slim_method: MGD", f"slim_method: {method}"))
+    config = tmp_path / "xs.yml"
+    config.write_text("epoch: 1")
+    assert load_config(config, slim_overrides(file, "train"))["Distillation"].to_dict() == {
+        "teacher": str(file),
+        "teacher_weights": "./picodet_m_416_coco_lcnet.pdparams",
+        "losses": [{loss: {}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (
+            "MGD\n",
+            "PPYOLOEDistill\n",
+            "slim_method: found 'PPYOLOEDistill'; expected one of LD, CWD, FGD, MGD, PKD; write",
+        ),
+        ("_BASE_", "architecture: GFL\n_BASE_", "architecture: found 'GFL'; expected PicoDet for the teacher; write a"),
+        (
+            "pretrain_weights",
+            "weights",
+            "pretrain_weights: required, the teacher's weights; write a section Distillation:",
+        ),
+    ],
+)
+def test_distillation_of_another_kind(tmp_path: Path, before: str, after: str, reason: str) -> None:
+    (tmp_path / "picodet_v2.yml").write_text("architecture: PicoDet")
+    file = tmp_path / "overlay.yml"
+    file.write_text(DISTILL.replace(before, after, 1))
+    with pytest.raises(UserError, match=rf"^{file}: {reason}") as error:
+        slim_overrides(file, "train")
+    assert "\n" not in str(error.value)
 
 
 def test_post_training_quantization_is_what_quantize_does(tmp_path: Path) -> None:
     file = tmp_path / "overlay.yml"
     file.write_text("slim: PTQ")
-    check_slim_config(file, "quantize")
+    slim_overrides(file, "quantize")
     with pytest.raises(UserError, match="slim: PTQ: quantize an export with tools/post_quant.py"):
-        check_slim_config(file, "export")
+        slim_overrides(file, "export")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none.yml: cannot be read, no such file"):
-        check_slim_config(tmp_path / "none.yml", "train")
+        slim_overrides(tmp_path / "none.yml", "train")
 
 
 def test_pruning_as_a_key() -> None:

@@ -59,7 +59,9 @@ def test_features():
     assert found == pytest.approx(2 * summed("features", reference.feature_difference, student, teacher), rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", [ClassDistillation(), BoxDistillation(), FeatureDistillation()], ids=lambda x: x.name)
+@pytest.mark.parametrize(
+    "loss", [ClassDistillation(gamma=1), BoxDistillation(), FeatureDistillation()], ids=lambda x: x.name
+)
 def test_equal_predictions_cost_nothing(loss: DistillationLoss):
     same = predictions(0)
     assert float(loss(same, same)) == pytest.approx(0, abs=1e-5)

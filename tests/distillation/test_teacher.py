@@ -9,7 +9,9 @@ import paddle
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.core.slim import slim_overrides
 from ppdet.data.datasets import Category
+from ppdet.distillation.losses import FeatureDistillation
 from ppdet.training.checkpoint import save_weights
 from ppdet.training.setup import build_trainer
 from tests.support.distilled import WIDER, distilling, write_teacher
@@ -155,6 +157,16 @@ def test_a_teacher_may_have_had_a_teacher(tiny):
         file.write(f"Distillation: {{teacher: none.yml, teacher_weights: none, losses: {CLASS}}}\n")
     student = with_section(tiny, teacher=str(teacher), teacher_weights=str(weights))
     assert build_trainer(make_run(student))[0].distiller
+
+
+def test_an_overlay_of_paddledetection_is_a_teacher(tiny):
+    """Its keys for distillation, from which the section was made, do not stop its being read."""
+    teacher, weights = write_teacher(tiny)
+    with teacher.open("a") as file:
+        file.write(f"pretrain_weights: {weights}\nslim: Distill\nslim_method: CWD\ndistill_loss: CWDFeatureLoss\n")
+        file.write("distill_loss_name: [neck_f_0]\nCWDFeatureLoss: {student_channels: 40, weight: 1}\n")
+    distiller = build_trainer(make_run(tiny, *slim_overrides(teacher, "train")))[0].distiller
+    assert [type(loss) for loss in distiller.losses] == [FeatureDistillation]
 
 
 def test_the_teacher_is_frozen_and_in_evaluation(tiny):

@@ -9,6 +9,9 @@ import paddle
 import pytest
 
 from ppdet.distillation import Distiller
+from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.export.export import export
+from ppdet.session import open_session
 from ppdet.training.loop import _network
 from ppdet.training.setup import TrainerParts, build_trainer
 from ppdet.training.static_graph import StaticNetwork
@@ -39,7 +42,7 @@ def test_the_student_learns_and_the_teacher_stays(tiny):
     assert list(losses) == ["loss", "loss_vfl", "loss_bbox", "loss_dfl", *(f"loss_{name}" for name in NAMES)]
     parts = sum(float(value) for name, value in losses.items() if name != "loss")
     assert float(losses["loss"]) == pytest.approx(parts, rel=1e-5)
-    assert all(np.abs(keep.gradients[f"projector.convs.{i}.weight"]).max() > 0 for i in range(4))
+    assert all(np.abs(keep.gradients[f"projector.layers.{i}.weight"]).max() > 0 for i in range(4))
     assert all(f"model.{name}" in keep.gradients for name, p in trainer.model.named_parameters() if not p.stop_gradient)
     for name, value in distiller.teacher.model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name], err_msg=name)
@@ -117,6 +120,18 @@ def test_the_run_logs_all_losses_and_writes_an_ordinary_model(tiny):
             for each in (trainer, plain)
         )
         assert found == expected
+
+
+def test_a_trained_model_is_used_without_its_teacher(tiny):
+    """The section stays in the config; nothing that it names is there any more."""
+    config = distilling(tiny)
+    trainer, _ = train(config, "epoch=1")
+    for suffix in (".yml", ".pdparams"):
+        tiny.with_name(f"teacher{suffix}").unlink()
+    session = open_session(config, [f"weights={trainer.output_dir / 'model_final.pdparams'}"], training=False)
+    assert session.load_model()
+    assert build_evaluator(session)(session.load_model()).keys() >= {"AP"}
+    assert (export(session, tiny.parent / "exported") / "infer_cfg.yml").is_file()
 
 
 def test_interrupted_and_resumed_equals_one_run(tiny):

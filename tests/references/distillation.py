@@ -12,11 +12,10 @@ def certainty(teacher: Sequence[float]) -> float:
 
 
 def class_difference(student: Sequence[float], teacher: Sequence[float], gamma: float) -> float:
-    """Sum over the classes of KL(teacher || student) of two Bernoulli distributions, times |difference| ** gamma."""
+    """Sum over the classes of the cross entropy of two Bernoulli distributions, times |difference| ** gamma."""
     total = 0.0
     for s, t in zip(student, teacher, strict=True):
-        divergence = t * math.log(t / s) + (1 - t) * math.log((1 - t) / (1 - s))
-        total += divergence * abs(s - t) ** gamma
+        total -= (t * math.log(s) + (1 - t) * math.log(1 - s)) * abs(s - t) ** gamma
     return total
 
 
