@@ -11,6 +11,7 @@ With tensors, the batch is given to Paddle and forgotten: training uses it, and 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -25,6 +26,7 @@ from measure import interleaved, report
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from ppdet.catalog import load_classes  # noqa: E402
 from ppdet.core.builder import Builder  # noqa: E402
 from ppdet.core.config import load_config  # noqa: E402
 from ppdet.data.datasets import COCODataSet  # noqa: E402
@@ -35,6 +37,13 @@ from ppdet.utils.streams import Stream, generator  # noqa: E402
 
 SHARED = Path(os.environ.get("PPDET_SHARED", ROOT.parent / "shared"))
 READERS = {"picodet_s_320_coco_lcnet": [256, 288, 320, 352, 384], "picodet_l_640_coco_lcnet": [576, 608, 640, 672, 704]}
+AUGMENTED = {
+    "published": {},
+    "BatchMosaic": {"batch_transforms": {"BatchMosaic": {}}},
+    "BatchMosaic with mixup": {"batch_transforms": {"BatchMosaic": {"mixup_prob": 1.0}}},
+    "RandomAffine": {"sample_transforms": {"RandomAffine": {}}},
+    "Mosaic": {"sample_transforms": {"Mosaic": {}}},
+}
 GRAY = 255 * 0.225  # gray levels of one unit of a normalized image
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.321], [0.211, -0.523, 0.311]])
@@ -199,6 +208,28 @@ def workers(dataset: COCODataSet, name: str, repeats: int) -> None:
         loader.close()
 
 
+def augmented(dataset: COCODataSet, name: str, repeats: int) -> None:
+    """The published reader, and the same one with each augmentation on every image."""
+    reader = load_config(ROOT / "configs/picodet" / f"{name}.yml").to_dict()["TrainReader"]
+    loaders = {}
+    for key, changes in AUGMENTED.items():
+        lists = {part: list(reader[part]) for part in ("sample_transforms", "batch_transforms")}
+        for part, transform in changes.items():
+            lists[part].insert(1, transform)  # after Decode, or after BatchRandomResize
+        options = [f"TrainReader.{part}={json.dumps(transforms)}" for part, transforms in lists.items()]
+        loaders[key] = bound(dataset, name, *options, *(["TrainReader.mosaic_epoch=0"] if key == "Mosaic" else []))
+    orders = [batch for epoch in range(4) for batch in batches(loaders["published"], epoch)]
+    buffer = np.empty(max(loader._buffer_bytes for loader in loaders.values()), np.uint8)
+
+    def read(loader: Loader) -> None:
+        for batch in orders:
+            loader._batch_builder(batch, buffer)
+
+    ways = {key: lambda loader=loader: read(loader) for key, loader in loaders.items()}
+    print(f"{name}, one core, augmented")
+    report("ms/image", per_image(interleaved(ways, repeats), sum(map(len, orders))))
+
+
 def per_image(seconds: dict[str, list[float]], images: int) -> dict[str, list[float]]:
     return {key: [1000 * value / images for value in values] for key, values in seconds.items()}
 
@@ -210,8 +241,11 @@ def main() -> None:
     args = parser.parse_args()
     logging.disable(logging.INFO)
     cv2.setNumThreads(0)
+    load_classes()
     dataset = COCODataSet(args.dataset_dir, "train2017", "annotations/instances_train2017.json", sample_num=50).load()
     cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    augmented(dataset, "picodet_s_416_coco_lcnet", args.repeats)
     for name, sides in READERS.items():
         os.sched_setaffinity(0, {min(cores)})
         check(dataset, name, sides)

@@ -6,6 +6,8 @@ from ppdet.core.registry import load_all
 
 _OF_READERS = [
     "ppdet.data.loading.reader",
+    "ppdet.data.transforms.affine",
+    "ppdet.data.transforms.batch_mosaic",
     "ppdet.data.transforms.batch_transforms",
     "ppdet.data.transforms.mosaic",
     "ppdet.data.transforms.pixels",

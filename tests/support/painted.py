@@ -39,6 +39,19 @@ def seen_box(image: np.ndarray, number: int) -> list[int] | None:
     return [x, y, x + width, y + height]
 
 
+def worst_off(sample: Sample, image: np.ndarray) -> tuple[float, float]:
+    """The largest distance of `off_by`: of boxes inside the image, and of boxes that its border cuts.
+
+    A turned box can end at the border in a tip that is thinner than a pixel, so the latter may be a little larger.
+    """
+    off = off_by(sample, image)
+    limit = np.array(sample.size[::-1] * 2) - 0.01
+    inside = ((sample.gt_bbox > 0.01) & (sample.gt_bbox < limit)).all(axis=1)
+    numbers = sample.gt_class[:, 0]
+    whole, cut = ([off[number] for number in numbers[kept].tolist()] for kept in (inside, ~inside))
+    return max(whole, default=0.0), max(cut, default=0.0)
+
+
 def off_by(sample: Sample, image: np.ndarray) -> dict[int, float]:
     """By class: how far the sample's box is from the bounds of its color in `image`, in pixels."""
     distances = {}

@@ -78,7 +78,8 @@ class Reader:
             the first that is on.
         cutmix_epoch: the same for Cutmix.
         mosaic_epoch: the same for Mosaic.
-        close_augmentation_epochs: how many of the last epochs have no Mosaic, Mixup or Cutmix.
+        close_augmentation_epochs: how many of the last epochs have no Mosaic, BatchMosaic, Mixup, Cutmix, CopyPaste or
+            RandomAffine.
         epoch: epochs of the training.
     """
 

@@ -47,16 +47,25 @@ def drawable(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return image, warp.scale(width / stored_w, height / stored_h)
 
 
-def on_canvas(sample: Sample, canvas: np.ndarray, others: Sequence[Sample], boxes: Sequence[np.ndarray]) -> Sample:
+def on_canvas(
+    sample: Sample,
+    canvas: np.ndarray,
+    others: Sequence[Sample],
+    boxes: Sequence[np.ndarray],
+    size: F.Size | None = None,
+    color_map: np.ndarray | None = None,
+) -> Sample:
     """The sample with `canvas` [h, w, 3] uint8 as its image and with boxes of several samples.
 
     Args:
         sample: whose file and numbers the result has.
         canvas: the image.
         others: the samples that are on the canvas.
-        boxes: for each of them its boxes [N, 4], in pixels of the canvas. Those without area are left out.
+        boxes: for each of them its boxes [N, 4], in pixels of `size`. Those without area are left out.
+        size: (height, width), if the canvas is stored smaller.
+        color_map: the map that is still to be applied to the canvas.
     """
-    size = canvas.shape[:2]
+    size = size or canvas.shape[:2]
     parts = []
     for other, places in zip(others, boxes, strict=True):
         kept = np.flatnonzero((places[:, :2] < places[:, 2:]).all(axis=1))
@@ -70,7 +79,7 @@ def on_canvas(sample: Sample, canvas: np.ndarray, others: Sequence[Sample], boxe
         size=size,
         im_shape=np.array(size, np.float32),
         pending_resize=None,
-        color_map=None,
+        color_map=color_map,
         pad_gt_mask=None,
         gt_bbox=np.concatenate([part.gt_bbox for part in parts]),
         gt_class=np.concatenate([part.gt_class for part in parts]),

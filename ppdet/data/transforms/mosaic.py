@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import cv2
 import numpy as np
 
-from ppdet.core.ranges import Ascending, Fraction, Range
+from ppdet.core.ranges import Fraction
 from ppdet.core.registry import register
 from ppdet.data.ops import functional as F
 from ppdet.data.ops import warp
 from ppdet.data.structures import Sample
+from ppdet.data.transforms.affine import Degrees, Scales, Shares, Shears, draw_map
 from ppdet.data.transforms.mixing import MixingTransform, clipped, drawable, on_canvas
 from ppdet.data.transforms.sample_transforms import ImageSize, read_size
-
-_Scale = Annotated[float, Range(0, 100, exclude="low")]
-_Degrees = Annotated[float, Range(-360, 360)]
-_Shear = Annotated[float, Range(-89, 89)]
-_Share = Annotated[float, Range(-1, 1)]
-Scales = Annotated[tuple[_Scale, _Scale], Ascending(strict=False)]
-Degrees = Annotated[tuple[_Degrees, _Degrees], Ascending(strict=False)]
-Shears = Annotated[tuple[_Shear, _Shear], Ascending(strict=False)]
-Shares = Annotated[tuple[_Share, _Share], Ascending(strict=False)]
 
 
 @register
@@ -80,11 +70,9 @@ class Mosaic(MixingTransform):
 
     def _draw_change(self, size: F.Size, rng: np.random.Generator) -> np.ndarray:
         """The map from the canvas of twice `size` to the result."""
-        turned = warp.turn(rng.uniform(*self.degrees), rng.uniform(*self.scale))
-        shear = math.tan(math.radians(rng.uniform(*self.shear)))
+        change = draw_map(self.degrees, self.scale, self.shear, rng)
         share = rng.uniform(*self.translate)
-        sheared = np.array([[1, shear, 0], [shear, 1, 0], [0, 0, 1]])
-        return np.asarray(warp.shift(share * size[1], share * size[0]) @ sheared @ turned)
+        return np.asarray(warp.shift(share * size[1], share * size[0]) @ change)
 
     def _mixed(self, mosaic: Sample, other: Sample, rng: np.random.Generator) -> Sample:
         """The mosaic and another image, half and half."""

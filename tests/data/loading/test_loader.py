@@ -26,7 +26,9 @@ from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.reader import Reader, TrainReader
 from ppdet.data.loading.workers import WorkerPool
 from ppdet.data.structures import Batch
-from ppdet.data.transforms.batch_transforms import BatchRandomResize, PadGT
+from ppdet.data.transforms.affine import RandomAffine
+from ppdet.data.transforms.batch_mosaic import BatchMosaic
+from ppdet.data.transforms.batch_transforms import BatchRandomResize
 from ppdet.data.transforms.mosaic import Mosaic
 from ppdet.data.transforms.pixels import AugmentHSV
 from ppdet.data.transforms.sample_transforms import Decode, NormalizeImage, RandomFlip
@@ -92,8 +94,14 @@ def test_an_epoch_is_the_same_whatever_the_workers(
 
 def test_a_mixed_epoch_is_the_same_whatever_the_workers(small: Dataset, closing: Callable[[Loader], Loader]) -> None:
     def found(worker_num: int, numbers: range = range(2), **options: Any) -> list[list[tuple]]:
-        transforms: list[Any] = [Decode(), Mosaic(0.7, 64, mixup_prob=0.5), AugmentHSV(), RandomFlip()]
-        batch = [BatchRandomResize([32, 64], random_interp=True), NormalizeImage(), PadGT()]
+        transforms: list[Any] = [
+            Decode(),
+            Mosaic(0.7, 64, mixup_prob=0.5),
+            RandomAffine(0.7),
+            AugmentHSV(),
+            RandomFlip(),
+        ]
+        batch = [BatchRandomResize([32, 64], random_interp=True), BatchMosaic(0.7, mixup_prob=0.3), NormalizeImage()]
         settings = {"batch_size": 4, "mosaic_epoch": 1, "worker_num": worker_num} | options
         return epochs(closing(TrainReader(transforms, batch, **settings).bind(small, seed=3)), numbers)
 

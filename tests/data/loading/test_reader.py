@@ -19,6 +19,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import COCODataSet, Dataset, ImageFolder
 from ppdet.data.loading.reader import Reader, TestReader, TrainReader
 from ppdet.data.ops.decode import read_image
+from ppdet.data.transforms.batch_mosaic import BatchMosaic
 from ppdet.data.transforms.batch_transforms import BatchRandomResize
 from ppdet.data.transforms.mosaic import Mosaic
 from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
@@ -187,6 +188,10 @@ def test_an_epoch_of_published_transforms_on_real_images(shared: Path, tmp_path:
             "{}.sample_transforms.1: found Mosaic, after which boxes are not where they are in the image; it is for",
         ),
         (
+            {"batch_transforms": ["BatchMosaic"]},
+            "{}.batch_transforms.0: found BatchMosaic, after which boxes are not where they are in the image",
+        ),
+        (
             {"sample_transforms": ["Decode", "AugmentHSV"]},
             "{}.sample_transforms.1: found AugmentHSV, which changes colors at random; it is for TrainReader",
         ),
@@ -231,6 +236,9 @@ def test_the_epochs_with_mosaic(small: Dataset) -> None:
 def test_the_memory_for_boxes_grows_with_mosaic(small: Dataset) -> None:
     plain, mixed = TrainReader([Decode()]), TrainReader([Decode(), Mosaic()], mosaic_epoch=0)
     assert mixed.most_boxes(small) == 5 * plain.most_boxes(small) > 0
+    for mixup_prob, factor in ((0.0, 4), (0.5, 8)):
+        both = TrainReader([Decode(), Mosaic()], [BatchMosaic(mixup_prob=mixup_prob)], mosaic_epoch=0)
+        assert both.most_boxes(small) == factor * mixed.most_boxes(small)
 
 
 def test_only_training_decodes_reduced(small: Dataset, train_reader: ReaderFactory, eval_reader: ReaderFactory) -> None:
