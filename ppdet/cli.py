@@ -137,13 +137,18 @@ def _infer_options(p: argparse.ArgumentParser) -> None:
 # Each stands for the key export.<name> of the config.
 _EXPORT_OPTIONS = [
     ("format", "NAMES", "paddle, onnx, openvino; several with commas (default: paddle)"),
-    ("nms", "true|false", "NMS inside the graph (default: true)"),
+    (
+        "nms",
+        "true|false|none",
+        "NMS inside the graph (default: true); none: the model needs none, as those with PicoHeadE2E (their default), "
+        "and the ONNX file has only operators of small devices",
+    ),
     ("post_process", "true|false", "false: the outputs of the head's convolutions as they are"),
     ("layout", "flat|4d", "of those outputs: [B, h * w, C] (default) or [B, C, h, w]"),
     (
         "boxes",
         "image|input|normalized",
-        "pixels of the original image, which takes the input scale_factor (default); "
+        "pixels of the original image, which takes the input scale_factor (default, but input with --nms none); "
         "pixels of the network's input, or 0..1 of it, which make the image the only input",
     ),
     ("fuse_normalize", "true|false", "the graph takes pixels of 0..255"),

@@ -1,8 +1,8 @@
 """Builds the objects that a config names.
 
 A class takes each option from the first of these that has it: finished parts that the caller hands to `build`; the
-mapping in which the class is named; the class's own top-level section; for `Shared` parameters the top-level key of
-that name; the constructor's default. An example:
+mapping in which the class is named; the class's own top-level section; the section of the class that it names as its
+`base_section`; for `Shared` parameters the top-level key of that name; the constructor's default. An example:
 
     num_classes: 3                                                      # a shared top-level key
     LCNet: {scale: 0.75}                                                # the section of a class
@@ -102,9 +102,10 @@ class Builder:
         """The options that the config sets for a class, by name; defaults and finished parts are not among them."""
         name = named.cls.__name__
         shared = [p.name for p in parameters_of(named.cls).values() if p.shared and p.name in self.cfg]
-        section = as_section(self.cfg.get(name), name)
         found = {key: Setting(self.cfg[key], key, "shared top-level key") for key in shared}
-        found |= {key: Setting(value, f"{name}.{key}", "class section") for key, value in section.items()}
+        for owner in (getattr(named.cls, "base_section", name), name):
+            section = as_section(self.cfg.get(owner), owner)
+            found |= {key: Setting(value, f"{owner}.{key}", "class section") for key, value in section.items()}
         source: Source = "class section" if named.key == name else "inline mapping"
         return found | {key: Setting(value, f"{named.key}.{key}", source) for key, value in named.inline.items()}
 

@@ -99,19 +99,17 @@ def roots(builder: Builder) -> dict[str, NamedClass]:
 def _unread(builder: Builder) -> dict[str, str]:
     """The options in top-level sections that no part of the run reads, with the reason."""
     winners: dict[tuple[str, str], str] = {}  # class and option -> the key that gives its value
-    named_classes, read = set(), set()
+    read = set()
     for root in roots(builder).values():
-        named_classes.add(root.cls.__name__)
         for named, name, setting in builder.walk(root):
-            named_classes.add(named.cls.__name__)
             read.add(setting.key)
             winners[named.cls.__name__, name] = setting.key
     unread = {}
     for section in (key for key in builder.cfg if key in builder.classes):
         for name in as_section(builder.cfg[section], section):
             key = f"{section}.{name}"
-            if section not in named_classes:
-                unread[key] = f"this config names no {section}"
-            elif key not in read:
-                unread[key] = f"{winners[section, name]} wins; set that"
+            if key in read:
+                continue
+            winner = winners.get((section, name))
+            unread[key] = f"{winner} wins; set that" if winner else f"this config names no {section}"
     return unread

@@ -15,6 +15,7 @@ A class may also name, as class attributes, options of existing configs that are
 - `ignored_options`: options without effect here -> what to do instead ("" if nothing is to be done);
 - `fixed_options`: options that have one value here -> its annotation; any other value is an error;
 - `removed_options`: options that an earlier release had -> what to do instead; they are errors everywhere.
+It may also name as `base_section` a class that it extends: the options in that one's section are its own as well.
 """
 
 from __future__ import annotations

@@ -27,13 +27,14 @@ class ExportSettings:
     Attributes:
         format: the formats to write; several with commas.
         post_process: decode boxes and scores inside the graph.
-        nms: run NMS inside the graph.
+        nms: run NMS inside the graph; `none`, which PicoHeadE2E makes of true: the model needs no NMS, the image is its
+            only input, and the ONNX file has only operators that small devices have.
         benchmark: the network only, for speed tests; switches post_process and nms off.
         fuse_conv_bn: fold each norm into the convolution before it; ONNX and OpenVINO always do.
         fuse_normalize: the graph takes pixels of 0 to 255 and normalizes them itself.
         input_dtype: type of the image; uint8 needs fuse_normalize.
         boxes: unit of the boxes: pixels of the original image, which takes the input scale_factor; pixels of the
-            network's input; or 0 to 1 of that input.
+            network's input; or 0 to 1 of that input; null: `input` with `nms: none`, else `image`.
         layout: of the outputs without post-processing: `flat` is [B, h * w, C], `4d` is [B, C, h, w].
         batch_size: number of images; -1 for any.
         dynamic_size: take images of any height and width, not only that of TestReader's image_shape.
@@ -44,12 +45,12 @@ class ExportSettings:
 
     format: str = "paddle"
     post_process: bool = True
-    nms: bool = True
+    nms: bool | Literal["none"] = True
     benchmark: bool = False
     fuse_conv_bn: bool = False
     fuse_normalize: bool = False
     input_dtype: Literal["float32", "uint8"] = "float32"
-    boxes: Literal["image", "input", "normalized"] = "image"
+    boxes: Literal["image", "input", "normalized"] | None = None
     layout: Literal["flat", "4d"] = "flat"
     batch_size: Annotated[int, Range(-1, 2**16)] = -1
     dynamic_size: bool = False
@@ -61,6 +62,16 @@ class ExportSettings:
         for name in self.formats:
             if name not in FORMATS:
                 raise UserError(f"export.format: found {name!r}; expected some of {', '.join(FORMATS)}")
+
+    @property
+    def runs_nms(self) -> bool:
+        """True if the graph ends with detections."""
+        return self.nms is True and not self.raw
+
+    @property
+    def box_unit(self) -> str:
+        """The unit of the boxes."""
+        return self.boxes or "image"
 
     @property
     def raw(self) -> bool:

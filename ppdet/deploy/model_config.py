@@ -47,6 +47,7 @@ class ModelConfig:
         iou_threshold: IoU threshold of NMS, if it is done here.
         per_class: most boxes of a class before NMS; -1: all.
         per_image: most boxes of an image after NMS; -1: all.
+        needs_nms: whether each object has several boxes if NMS is not in the graph.
         threshold: default score threshold of detections.
         thresholds: one for each class instead, which `ppdet thresholds` chose; None: there are none.
         checksum: checksum of the model's files when they were exported; None: not known.
@@ -67,6 +68,7 @@ class ModelConfig:
     iou_threshold: float
     per_class: int
     per_image: int
+    needs_nms: bool
     threshold: float
     thresholds: tuple[float, ...] | None
     checksum: str | None
@@ -107,6 +109,7 @@ def parse_config(mapping: Any, source: str) -> ModelConfig:
         iou_threshold=nms.number("nms_threshold", 0, 1, 0.5),
         per_class=_most(nms, "nms_top_k", 1000),
         per_image=_most(nms, "keep_top_k", 100),
+        needs_nms=cfg.truth("needs_nms", True),
         threshold=cfg.number("draw_threshold", 0, 1, DRAW_THRESHOLD),
         thresholds=_thresholds(cfg, len(labels)),
         checksum=_checksum(cfg),

@@ -49,7 +49,7 @@ def detections(
     else:
         decoded = [array.ndim for array in outputs] == [3, 3]
         candidates = _decoded(outputs, threshold) if decoded else _raw(outputs, config, input_size, threshold)
-        per_image = [nms(rows, config.iou_threshold, config.per_class, config.per_image) for rows in candidates]
+        per_image = [_choose(rows, config) for rows in candidates]
     if units != "image":
         height, width = input_size if units == "normalized" else (1, 1)
         factors = np.array([width, height] * 2, np.float32) / scale_factor[:, [1, 0, 1, 0]]
@@ -131,7 +131,7 @@ def _decoded(outputs: Sequence[np.ndarray], threshold: Threshold) -> list[np.nda
     boxes, scores = outputs
     if boxes.shape[2] != 4 or boxes.shape[1] != scores.shape[2]:
         raise _unknown(outputs)
-    return [_candidates(s.T, threshold, b.__getitem__) for b, s in zip(boxes, scores, strict=True)]
+    return [_candidates(s, threshold, b.__getitem__) for b, s in zip(boxes, scores, strict=True)]
 
 
 def _raw(
@@ -156,7 +156,7 @@ def _raw(
         return np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
 
     return [
-        _candidates(image, threshold, partial(decode, logits))
+        _candidates(image.T, threshold, partial(decode, logits))
         for image, logits in zip(scores, distributions, strict=True)
     ]
 
@@ -176,11 +176,19 @@ def _expectation(logits: np.ndarray) -> np.ndarray:
 
 
 def _candidates(scores: np.ndarray, threshold: Threshold, boxes_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Rows of all (point, class) whose score in [L, C] is at least `threshold`; boxes_of: points [n] -> [n, 4]."""
+    """Rows of all (class, point) whose score in [C, L] is at least `threshold`; boxes_of: points [n] -> [n, 4]."""
     is_array = isinstance(threshold, np.ndarray)
-    lowest = np.maximum(threshold, _NO_SCORE) if is_array else max(threshold, _NO_SCORE)
-    points, classes = np.nonzero(scores >= lowest)
-    return np.column_stack([classes, scores[points, classes], boxes_of(points)]).astype(np.float32)
+    lowest = np.maximum(threshold, _NO_SCORE)[:, None] if is_array else max(threshold, _NO_SCORE)
+    classes, points = np.nonzero(scores >= lowest)
+    return np.column_stack([classes, scores[classes, points], boxes_of(points)]).astype(np.float32)
+
+
+def _choose(rows: np.ndarray, config: ModelConfig) -> np.ndarray:
+    """The detections among the candidate rows [n, 6], by descending score."""
+    if config.needs_nms:
+        return nms(rows, config.iou_threshold, config.per_class, config.per_image)
+    order = np.argsort(-rows[:, 1], kind="stable")
+    return rows[order[: config.per_image] if config.per_image >= 0 else order]
 
 
 def nms(rows: np.ndarray, iou_threshold: float, per_class: int = -1, per_image: int = -1) -> np.ndarray:

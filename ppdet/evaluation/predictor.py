@@ -17,7 +17,6 @@ from ppdet.deploy.backends.runtimes import PaddleInference
 from ppdet.export.graph import ExportModel, fuse_conv_norm
 from ppdet.export.paddle_format import program_file, recorded, write_graph
 from ppdet.modeling import PicoDet
-from ppdet.modeling.nms import where_nms_runs
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.utils.files import temporary_folder
 
@@ -75,11 +74,11 @@ def _launch(model: PicoDet, image: paddle.Tensor, scale_factor: paddle.Tensor) -
 @paddle.no_grad()
 def _fetch(model: PicoDet, boxes: paddle.Tensor, scores: paddle.Tensor) -> Callable[[], Outputs]:
     """Waits for the device. Returns what is left to do on the host: NMS, if the device has none."""
-    boxes, scores = where_nms_runs(boxes, scores)
-    nms = model.head.nms
+    select = model.head.select
+    boxes, scores = select.place(boxes, scores)
     if boxes.place.is_cpu_place():
-        return lambda: _arrays(*nms(boxes, scores))
-    found = _arrays(*nms(boxes, scores))
+        return lambda: _arrays(*select(boxes, scores))
+    found = _arrays(*select(boxes, scores))
     return lambda: found
 
 

@@ -18,6 +18,7 @@ from ppdet.export.graph import ExportModel
 from ppdet.export.image_input import ImageInput
 from ppdet.export.infer_config import infer_config
 from ppdet.export.paddle_format import program_file
+from ppdet.export.resolve import resolved
 from ppdet.export.verify import Reference, verify
 from ppdet.modeling import PicoDet
 from ppdet.session import Session, class_categories
@@ -38,6 +39,7 @@ def export(session: Session, output_dir: Path) -> Path:
         UserError: settings do not fit each other, a format's package is missing, the folder cannot be written, or a
             written model differs from the trained one by more than rounding.
     """
+    session = resolved(session)
     settings = session.settings.export
     for name in settings.formats:
         require("export.format", name, EXPORT_FORMATS[name].needs)

@@ -13,8 +13,7 @@ from paddle import nn
 
 from ppdet.core.settings import ExportSettings
 from ppdet.modeling import PicoDet
-from ppdet.modeling.heads.base import points_first
-from ppdet.modeling.layers import ConvNormAct
+from ppdet.modeling.layers import ConvNormAct, points_first
 from ppdet.modeling.picodet import to_original_pixels
 
 
@@ -25,8 +24,9 @@ class ExportModel(nn.Layer):
         image [B, 3, H, W]: normalized float32; with `pixel_mean`, pixels as float32 or uint8.
         scale_factor [B, 2] float32, (y, x): only if `takes_scale_factor`.
 
-    Outputs, boxes in the unit of `settings.boxes`:
-        with nms: bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B].
+    Outputs, boxes in the unit of `settings.box_unit`:
+        with nms: bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B], chosen without NMS by a head that needs
+            none.
         with post_process only: boxes [B, L, 4] xyxy and scores [B, C, L].
         with neither: the scores of each level [B, h * w, C], then the box distributions of each level
             [B, h * w, 4 * (reg_max + 1)]; in layout 4d both as [B, channels, h, w].
@@ -36,7 +36,7 @@ class ExportModel(nn.Layer):
         super().__init__()
         self.model = model
         self.settings = settings
-        self.takes_scale_factor = settings.boxes == "image" and not settings.raw
+        self.takes_scale_factor = settings.box_unit == "image" and not settings.raw
         self.pixel_mean = pixel_mean
 
     @property
@@ -45,7 +45,7 @@ class ExportModel(nn.Layer):
         if self.settings.raw:
             levels = range(len(self.model.head.fpn_stride))
             return [f"{kind}_{i}" for kind in ("scores", "distances") for i in levels]
-        return ["bbox", "bbox_num"] if self.settings.nms else ["boxes", "scores"]
+        return ["bbox", "bbox_num"] if self.settings.runs_nms else ["boxes", "scores"]
 
     def forward(self, image: paddle.Tensor, scale_factor: paddle.Tensor | None = None) -> Sequence[paddle.Tensor]:
         outputs: Sequence[paddle.Tensor] = self._outputs(image, scale_factor)
@@ -59,17 +59,17 @@ class ExportModel(nn.Layer):
         if self.pixel_mean is not None:
             image = image.astype("float32") - paddle.to_tensor(self.pixel_mean)
         if self.settings.raw:
-            cls, reg = head.levels(model.neck(model.backbone(image)))
-            levels = [*map(head.probabilities, cls), *reg]
+            predicted = head.levels(model.neck(model.backbone(image)))
+            levels = [*head.score_maps(predicted), *predicted.reg]
             return levels if self.settings.layout == "4d" else [points_first(level) for level in levels]
         scores, boxes = head.decode(model(image))
         boxes = self._in_unit(boxes, image, scale_factor)
-        return head.nms(boxes, scores) if self.settings.nms else (boxes, scores)
+        return head.select(boxes, scores) if self.settings.runs_nms else (boxes, scores)
 
     def _in_unit(self, boxes: paddle.Tensor, image: paddle.Tensor, scale_factor: paddle.Tensor | None) -> paddle.Tensor:
         if self.takes_scale_factor:
             return to_original_pixels(boxes, scale_factor)
-        if self.settings.boxes == "normalized":
+        if self.settings.box_unit == "normalized":
             height, width = image.shape[2:]
             return boxes / paddle.to_tensor([width, height, width, height], "float32")
         return boxes

@@ -82,5 +82,5 @@ def _check_settings(settings: ExportSettings, normalize: NormalizeImage | None, 
         raise UserError("export.input_dtype: found uint8, which is for pixels; set export.fuse_normalize=true as well")
     if settings.batch_size == 0:
         raise UserError("export.batch_size: found 0; expected -1 (any) or a number of images")
-    if settings.dynamic_size and settings.boxes == "normalized":
+    if settings.dynamic_size and settings.box_unit == "normalized":
         raise UserError("export.boxes: found normalized, which needs a fixed size; set export.dynamic_size=false")

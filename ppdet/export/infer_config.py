@@ -18,7 +18,8 @@ from ppdet.session import Session
 def infer_config(session: Session, model: PicoDet, categories: Sequence[Category]) -> dict[str, Any]:
     """Returns the content in PaddleDetection's layout.
 
-    Ours are `category_ids`, `boxes` (see ExportSettings), and `thresholds` and `weights_sha256` (`threshold_entries`).
+    Ours are `category_ids`, `boxes` (see ExportSettings), `needs_nms: false` of a model that needs none, and
+    `thresholds` and `weights_sha256` (`threshold_entries`).
     """
     export = session.settings.export
     reader = session.builder.build("TestReader")
@@ -39,7 +40,8 @@ def infer_config(session: Session, model: PicoDet, categories: Sequence[Category
         "NMS": {"name": "MultiClassNMS", **nms, "score_threshold": 0.3, "nms_threshold": 0.5},
         "fpn_stride": list(model.head.fpn_stride),
         "cell_offset": model.head.cell_offset,
-        "boxes": "input" if export.raw else export.boxes,
+        "boxes": "input" if export.raw else export.box_unit,
+        **({} if model.head.needs_nms else {"needs_nms": False}),
     }
 
 

@@ -17,6 +17,7 @@ from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_nms import append_nms
 from ppdet.export.onnx_rewrites import set_leaky_slopes, store_half, tidy
 from ppdet.export.paddle_format import program_file, save_graph
+from ppdet.export.small_devices import require_small_device_operators
 from ppdet.utils.files import temporary_folder
 
 
@@ -42,7 +43,9 @@ def save_onnx(model: ExportModel, size: Sequence[int], config: dict[str, Any], p
         set_leaky_slopes(converted.graph)
         graph_model = _optimized(converted, temp)
     tidy(graph_model.graph, settings.opset)
-    if settings.nms and not settings.raw:
+    if settings.nms == "none":
+        require_small_device_operators(graph_model.graph)
+    if settings.runs_nms:
         append_nms(graph_model.graph, model.model.head.nms.attrs)
     if settings.fp16:
         store_half(graph_model.graph)

@@ -57,7 +57,7 @@ class Reference(NamedTuple):
         expected = _outputs(graph, inputs)
         half = {name: settings.fp16 and name != "paddle" for name in settings.formats}
         tolerance = {name: _tolerance(graph, inputs, expected, half[name]) for name in settings.formats}
-        rules = NmsRules.of(trained.head.nms.attrs) if settings.nms and not settings.raw else None
+        rules = NmsRules.of(trained.head.nms.attrs) if settings.runs_nms else None
         return cls([fed, *others], expected, rules, tolerance, sample.source)
 
     def compare(self, format: str, found: list[np.ndarray]) -> Comparison:

@@ -27,7 +27,7 @@ def build_model(builder: Builder) -> PicoDet:
     head = builder.build(section["head"], key="PicoDet.head")
     _check_fit(neck, head)
     _check_classes(head, cfg.get("num_classes", Settings.num_classes))
-    return PicoDet(backbone, neck, head)
+    return PicoDet(backbone, neck, head, section.get("train_only"))
 
 
 def _check_own(cfg: Config, name: str, key: str, given: Sequence[int]) -> None:

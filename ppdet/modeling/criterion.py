@@ -14,7 +14,9 @@ import paddle.nn.functional as F
 
 from ppdet.modeling.assigners import ATSSAssigner, SimOTAAssigner, TaskAlignedAssigner
 from ppdet.modeling.boxes import box_to_distance, decode_boxes
+from ppdet.modeling.layers import points_first
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
+from ppdet.modeling.peaks import keep_peaks
 from ppdet.modeling.structures import Assignment, Grid, HeadOutputs, LossSums, Matched, Targets
 
 Divisor = Callable[[], paddle.Tensor]  # returns the divisors [2] of an update, once they are needed
@@ -124,6 +126,30 @@ class TaskAlignedCriterion(Criterion):
     def _weigh(self, prob: paddle.Tensor, assigned: Assignment) -> tuple[paddle.Tensor, paddle.Tensor]:
         total = assigned.scores.sum()
         return assigned.scores.max(axis=-1), paddle.stack([total, total])
+
+
+@dataclass(eq=False, kw_only=True)
+class EndToEndCriterion(TaskAlignedCriterion):
+    """Criterion of PicoHeadE2E: that of PicoHeadV2, and the varifocal loss of its one-to-one scores.
+
+    Each ground truth is learned by one point inside it: of those that `keep_peaks` leaves, the one that `assigner`
+    finds best. Its target is its IoU. What the other points score is wrong.
+    """
+
+    loss_o2o_weight: float
+
+    def match(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> Matched:
+        matched = super().match(outputs, targets, epoch)
+        kept = keep_peaks([scores.astype("float32") for scores in outputs.one_to_one])
+        scores = paddle.concat([points_first(level) for level in kept], axis=1)
+        boxes = (matched.boxes * outputs.grid.strides).detach()
+        best = TaskAlignedAssigner(1, self.assigner.alpha, self.assigner.beta, self.assigner.eps)
+        assigned = best(scores.detach(), boxes, outputs.grid.points, targets)
+        return matched._replace(one_to_one=(scores, assigned.scores))
+
+    def sums(self, matched: Matched) -> LossSums:
+        assert matched.one_to_one is not None
+        return super().sums(matched)._replace(o2o=self.loss_o2o_weight * self.loss_class(*matched.one_to_one).sum())
 
 
 @dataclass(eq=False, kw_only=True)

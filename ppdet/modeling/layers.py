@@ -133,6 +133,12 @@ def height_width(x: paddle.Tensor) -> tuple[Any, Any]:
     return shape[2], shape[3]
 
 
+def points_first(level: paddle.Tensor) -> paddle.Tensor:
+    """Reshapes a feature map [B, C, h, w] to grid points [B, h * w, C]."""
+    height, width = height_width(level)
+    return level.reshape([-1, level.shape[1], height * width]).transpose([0, 2, 1])
+
+
 def upsample_to(x: paddle.Tensor, like: paddle.Tensor) -> paddle.Tensor:
     """Nearest x2 upsampling of `x`, cut to the height and width of `like` (one less where an input size was odd).
 

@@ -57,6 +57,10 @@ class MultiClassNMS:
             "normalized": True,
         }
 
+    def place(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Returns both tensors on the device that runs NMS: the CPU if their own has none."""
+        return (boxes.cpu(), scores.cpu()) if _runs_on_cpu(place_kind(str(boxes.place))) else (boxes, scores)
+
     def __call__(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Runs NMS on boxes [B, L, 4] xyxy and scores [B, C, L].
 
@@ -65,7 +69,7 @@ class MultiClassNMS:
             order; M may be 0. Both are on the CPU if the boxes' device has no such operator.
         """
         if in_dygraph_mode():
-            boxes, scores = where_nms_runs(boxes, scores)
+            boxes, scores = self.place(boxes, scores)
         if in_dynamic_or_pir_mode():
             a = self.attrs
             bbox, _, bbox_num = _C_ops.multiclass_nms3(
@@ -98,11 +102,6 @@ class MultiClassNMS:
         for output in (bbox, index, bbox_num):
             output.stop_gradient = True
         return bbox, bbox_num
-
-
-def where_nms_runs(boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Returns both tensors, on the CPU if their device has no NMS."""
-    return (boxes.cpu(), scores.cpu()) if _runs_on_cpu(place_kind(str(boxes.place))) else (boxes, scores)
 
 
 @functools.cache  # also: one notice per process

@@ -10,6 +10,7 @@ from paddle import nn
 from ppdet.core.registry import Component, register
 from ppdet.modeling.backbones.base import Backbone
 from ppdet.modeling.criterion import Criterion
+from ppdet.modeling.freezing import freeze_all_but
 from ppdet.modeling.heads.base import DenseHead
 from ppdet.modeling.necks.pan import PathAggregation
 from ppdet.modeling.structures import Detections, HeadOutputs
@@ -23,15 +24,24 @@ class PicoDet(nn.Layer):
         backbone: image to features of several strides.
         neck: features to features of one width.
         head: features to scores and boxes.
+        train_only: the part that is trained, as head.one_to_one; all others stay as they are; null: no part is frozen.
     """
 
     ignored_options: ClassVar[dict[str, str]] = {"nms_cpu": "NMS runs on the CPU where the device has none"}
 
-    def __init__(self, backbone: Component[Backbone], neck: Component[PathAggregation], head: Component[DenseHead]):
+    def __init__(
+        self,
+        backbone: Component[Backbone],
+        neck: Component[PathAggregation],
+        head: Component[DenseHead],
+        train_only: str | None = None,
+    ):
         super().__init__()
         self.backbone = backbone
         self.neck = neck
         self.head = head
+        if train_only is not None:
+            freeze_all_but(self, train_only, "PicoDet.train_only")
 
     def forward(self, image: paddle.Tensor) -> HeadOutputs:
         """Predictions of all grid points for image [B, 3, H, W] float32, normalized."""
@@ -52,8 +62,8 @@ class PicoDet(nn.Layer):
         return to_original_pixels(boxes, scale_factor), scores
 
     def predict(self, outputs: HeadOutputs, scale_factor: paddle.Tensor) -> Detections:
-        """Decodes `outputs` and runs NMS; the arguments are those of `decode`."""
-        return Detections(*self.head.nms(*self.decode(outputs, scale_factor)))
+        """Decodes `outputs` and chooses detections, by NMS if the head needs it; see `decode` for the arguments."""
+        return Detections(*self.head.select(*self.decode(outputs, scale_factor)))
 
 
 def to_original_pixels(boxes: paddle.Tensor, scale_factor: paddle.Tensor) -> paddle.Tensor:

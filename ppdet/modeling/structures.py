@@ -6,6 +6,7 @@ the number of classes. Boxes are xyxy: left, top, right, bottom.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import paddle
@@ -35,10 +36,12 @@ class Levels(NamedTuple):
     Attributes:
         cls: one [B, C, h, w] float32 per level: probabilities (PicoHeadV2) or logits (PicoHead)
         reg: one [B, 4 * (reg_max + 1), h, w] float32 per level: logits
+        one_to_one: one [B, C, h, w] float32 per level: scores of which each object has one (PicoHeadE2E); else none
     """
 
     cls: list[paddle.Tensor]
     reg: list[paddle.Tensor]
+    one_to_one: Sequence[paddle.Tensor] = ()
 
 
 class HeadOutputs(NamedTuple):
@@ -48,11 +51,13 @@ class HeadOutputs(NamedTuple):
         cls: [B, L, C] float32: probabilities (PicoHeadV2) or logits (PicoHead)
         reg: [B, L, 4 * (reg_max + 1)] float32: logits of the distances left, top, right, bottom
         grid: the points
+        one_to_one: `Levels.one_to_one`, which stay maps
     """
 
     cls: paddle.Tensor
     reg: paddle.Tensor
     grid: Grid
+    one_to_one: tuple[paddle.Tensor, ...] = ()
 
 
 class Assignment(NamedTuple):
@@ -80,6 +85,7 @@ class Matched(NamedTuple):
         assigned: the targets of the points
         weight: [B, L] weights of the box losses, 0 for background
         avg_factor: [2] this batch's part of the divisors: the first of the class loss, the second of the box losses
+        one_to_one: scores [B, L, C] of the one-to-one branch and their targets (PicoHeadE2E); None: there is none
     """
 
     cls: paddle.Tensor
@@ -89,6 +95,7 @@ class Matched(NamedTuple):
     assigned: Assignment
     weight: paddle.Tensor
     avg_factor: paddle.Tensor
+    one_to_one: tuple[paddle.Tensor, paddle.Tensor] | None = None
 
 
 class LossSums(NamedTuple):
@@ -98,25 +105,31 @@ class LossSums(NamedTuple):
         vfl: float32 scalar, varifocal loss
         bbox: float32 scalar, GIoU loss
         dfl: float32 scalar, distribution focal loss
+        o2o: float32 scalar, loss of the one-to-one branch (PicoHeadE2E); None: there is none
     """
 
     vfl: paddle.Tensor
     bbox: paddle.Tensor
     dfl: paddle.Tensor
+    o2o: paddle.Tensor | None = None
 
     def normalize(self, divisor: paddle.Tensor) -> dict[str, paddle.Tensor]:
         """Divides the sums by `divisor` [2] float32 of the whole update: by the first the class loss.
 
         Returns:
-            `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, float32 scalars.
+            `loss_vfl`, `loss_bbox`, `loss_dfl`, `loss_o2o` if there is one, and their sum `loss`, float32 scalars.
         """
         by_class, by_box = divisor[0], divisor[1]
         vfl, bbox, dfl = self.vfl / by_class, self.bbox / by_box, self.dfl / by_box
-        return {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
+        losses = {"loss": vfl + bbox + dfl, "loss_vfl": vfl, "loss_bbox": bbox, "loss_dfl": dfl}
+        if self.o2o is None:
+            return losses
+        o2o = self.o2o / by_class
+        return {**losses, "loss": losses["loss"] + o2o, "loss_o2o": o2o}
 
 
 class Detections(NamedTuple):
-    """Boxes of a batch after NMS, grouped by image.
+    """Boxes of a batch, each object's own, grouped by image.
 
     Attributes:
         bbox: [M, 6] float32: class, score, x1, y1, x2, y2 in original-image pixels

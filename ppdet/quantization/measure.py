@@ -17,7 +17,7 @@ from ppdet.core.settings import ExportSettings
 from ppdet.deploy.backends.base import Feed, Runner
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.metrics.results import ImageDetections
-from ppdet.modeling.nms import MultiClassNMS
+from ppdet.modeling.heads.base import Selection
 from ppdet.quantization.calibration import FeedBuilder
 
 Key = TypeVar("Key")  # the name of a model
@@ -28,7 +28,7 @@ def detect_with(
     builder: FeedBuilder,
     runners: Mapping[Key, Runner],
     settings: ExportSettings,
-    nms: MultiClassNMS,
+    select: Selection,
 ) -> dict[Key, list[ImageDetections]]:
     """Returns the detections of each model of `runners`. All models see the same images.
 
@@ -37,25 +37,25 @@ def detect_with(
         builder: makes the models' inputs.
         runners: the models.
         settings: those that the models were exported with.
-        nms: the NMS for models that have none.
+        select: makes detections of the outputs of models that end before.
     """
     found: dict[Key, list[ImageDetections]] = {name: [] for name in runners}
     with closing(evaluator.loader) as loader:
         batches = tqdm(loader.epoch(0), total=len(loader), desc="eval", unit="batch", leave=False, disable=None)
         for feed, im_ids, scale_factors in builder.feeds(batches):
             for name, run in runners.items():
-                images = zip(im_ids, detections(run(feed), settings, nms)[: len(im_ids)], scale_factors, strict=True)
+                images = zip(im_ids, detections(run(feed), settings, select)[: len(im_ids)], scale_factors, strict=True)
                 found[name] += [
-                    (im_id, _to_original(rows, settings.boxes, scale_factor, builder.image.size))
+                    (im_id, _to_original(rows, settings.box_unit, scale_factor, builder.image.size))
                     for im_id, rows, scale_factor in images
                 ]
     return found
 
 
-def detections(outputs: Sequence[np.ndarray], settings: ExportSettings, nms: MultiClassNMS) -> list[np.ndarray]:
-    """Returns rows [n, 6] (class, score, x1, y1, x2, y2) for each image, in the unit of `settings.boxes`."""
-    if not settings.nms:
-        bbox, bbox_num = nms(*map(paddle.to_tensor, outputs))
+def detections(outputs: Sequence[np.ndarray], settings: ExportSettings, select: Selection) -> list[np.ndarray]:
+    """Returns rows [n, 6] (class, score, x1, y1, x2, y2) for each image, in the unit of `settings.box_unit`."""
+    if not settings.runs_nms:
+        bbox, bbox_num = select(*map(paddle.to_tensor, outputs))
         outputs = [bbox.numpy().reshape(-1, 6), bbox_num.numpy()]
     return np.split(outputs[0], np.cumsum(outputs[1])[:-1])
 

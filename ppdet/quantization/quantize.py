@@ -16,6 +16,7 @@ from ppdet.export.checksum import save_onnx_model
 from ppdet.export.export import export
 from ppdet.export.formats import require
 from ppdet.export.openvino_format import convert_onnx
+from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
 from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
@@ -74,6 +75,7 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     Raises:
         UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
     """
+    session = resolved(session)
     if session.settings.export.raw:
         raise UserError(
             "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"

@@ -110,7 +110,7 @@ def make_report(
             scoring[each.name, runtime] = keep_outputs(load(each, cpu_threads()).run)
             timed[each.name, runtime] = keep_outputs(load(each, 1).run)
     head = session.build_model().head
-    found = detect_with(evaluator, builder, scoring, session.settings.export, head.nms)
+    found = detect_with(evaluator, builder, scoring, session.settings.export, head.select)
     scores = {key: evaluator.score(detections) for key, detections in found.items()}
     times = latencies(timed, feed)
     metric = next(iter(next(iter(scores.values()))))

@@ -25,8 +25,8 @@ class _Network(nn.Layer):
     def _recorded(self, image: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
         outputs = self.model(image)
         if isinstance(outputs, StudentOutputs):
-            return outputs.head.cls, outputs.head.reg, outputs.features
-        return outputs.cls, outputs.reg
+            return outputs.head.cls, outputs.head.reg, *outputs.head.one_to_one, outputs.features
+        return outputs.cls, outputs.reg, *outputs.one_to_one
 
 
 class StaticNetwork(nn.Layer):
@@ -38,8 +38,9 @@ class StaticNetwork(nn.Layer):
 
     def forward(self, image: paddle.Tensor) -> HeadOutputs | StudentOutputs:
         """What the layer returns for image [B, 3, H, W] float32, normalized."""
-        cls, reg, *features = self.network(image)
+        cls, reg, *others = self.network(image)
         model, (height, width) = self.network.model, image.shape[2:]
+        features = others.pop() if isinstance(model, Student) else None
         head = (model.model if isinstance(model, Student) else model).head
-        outputs = HeadOutputs(cls, reg, head.grid(height, width))
-        return StudentOutputs(outputs, *features) if features else outputs
+        outputs = HeadOutputs(cls, reg, head.grid(height, width), tuple(others))
+        return outputs if features is None else StudentOutputs(outputs, features)

@@ -18,7 +18,9 @@ logger = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 
-_CLASSIFIER = re.compile(r"^head\.head_cls\.\d+\.")  # the only layers whose shape depends on num_classes
+# the only layers whose shape depends on num_classes
+_CLASSIFIER = re.compile(r"^head\.(head_cls\.\d+|one_to_one\.\d+\.logits)\.")
+_BRANCH = "head.one_to_one."  # of PicoHeadE2E, which the weights of a PicoHeadV2 do not have
 _BFLOAT16 = np.dtype(np.uint16)  # Paddle stores bfloat16 as its bits
 _LISTED = 8  # differences that an error message names before it counts the rest
 
@@ -30,7 +32,7 @@ def load_weights(model: PicoDet, path: Path) -> None:
         UserError: a tensor is missing, or has another shape or values that are not finite.
     """
     arrays = _parameters(model, path)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    expected = _expected(model, path, arrays)
     problems = _differences(expected, arrays)
     if problems:
         raise UserError(f"{path}: these are weights of another model: {_enumerate(problems)}; check -c and num_classes")
@@ -50,8 +52,8 @@ def load_pretrained(model: PicoDet, path: Path, starts: Sequence[int | None] | N
     Raises:
         UserError: the file is neither of the two, or a tensor that is used has values that are not finite.
     """
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     arrays = _parameters(model, path)
+    expected = _expected(model, path, arrays)
     if not any(name in arrays for name in expected):
         _load_backbone(model, path, arrays)
         return
@@ -69,6 +71,16 @@ def load_pretrained(model: PicoDet, path: Path, starts: Sequence[int | None] | N
     note = f"; num_classes differs, so the {len(untrained)} of the classification layers start untrained"
     loaded = len(expected) - len(untrained)
     logger.info("%s: loaded %d of %d tensors%s", path, loaded, len(expected), note if untrained else "")
+
+
+def _expected(model: PicoDet, path: Path, arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    """The shapes of the model's tensors by name, without those of a branch that the file has nothing of."""
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    branch = {name for name in expected if name.startswith(_BRANCH)}
+    if not branch or not branch.isdisjoint(arrays) or expected.keys().isdisjoint(arrays):
+        return expected
+    logger.info("%s: has no one-to-one branch; the model's stays untrained", path)
+    return {name: shape for name, shape in expected.items() if name not in branch}
 
 
 def _parameters(model: PicoDet, path: Path) -> Arrays:

@@ -59,7 +59,7 @@ def test_required(missing: str) -> None:
         ({"use_ema": 1}, "use_ema: expected bool, found 1 (int)"),
         ({"weights": 3}, "weights: expected str or null, found 3 (int)"),
         ({"export": {"nmss": True}}, "export.nmss: export has no option 'nmss'; did you mean 'nms'?"),
-        ({"export": {"nms": "yes"}}, "export.nms: expected bool, found 'yes' (str)"),
+        ({"export": {"nms": "yes"}}, "export.nms: expected bool or 'none', found 'yes' (str)"),
         ({"export": {"format": "onx"}}, "export.format: found 'onx'; expected some of paddle, onnx, openvino"),
         ({"export": True}, "export: expected dict, found True (bool)"),
         ({"early_stop": 5}, "early_stop: expected dict or null, found 5 (int)"),

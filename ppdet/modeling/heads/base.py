@@ -13,23 +13,22 @@ from paddle.nn.initializer import Constant, Normal
 from ppdet.modeling.boxes import decode_boxes, make_grid
 from ppdet.modeling.criterion import Criterion
 from ppdet.modeling.heads.pico_feat import PicoFeat
-from ppdet.modeling.layers import height_width
+from ppdet.modeling.layers import height_width, points_first
 from ppdet.modeling.nms import MultiClassNMS
+from ppdet.modeling.peaks import TopScores
 from ppdet.modeling.structures import Grid, HeadOutputs, Levels
 
-
-def points_first(level: paddle.Tensor) -> paddle.Tensor:
-    """Reshapes a feature map [B, C, h, w] to grid points [B, h * w, C]."""
-    height, width = height_width(level)
-    return level.reshape([-1, level.shape[1], height * width]).transpose([0, 2, 1])
+Selection = MultiClassNMS | TopScores  # of detections among decoded points
 
 
 class DenseHead(nn.Layer):
     """Prediction layers over PicoFeat, decoding, and NMS. A subclass defines `levels` and `probabilities`.
 
-    `criterion` is for training: it has the assigners and losses of the head's config.
+    `criterion` is for training: it has the assigners and losses of the head's config. `select` makes detections of
+    decoded points: NMS, or nothing but a threshold if not `needs_nms`.
     """
 
+    needs_nms: ClassVar[bool] = True
     ignored_options: ClassVar[dict[str, str]] = {"nms_pre": "set nms_top_k of nms"}
 
     def __init__(
@@ -46,6 +45,7 @@ class DenseHead(nn.Layer):
         self.conv_feat = conv_feat
         self.criterion = criterion
         self.nms = nms
+        self.select: Selection = nms
         self.num_classes = num_classes
         self.fpn_stride = tuple(fpn_stride)
         self.reg_max = reg_max
@@ -75,8 +75,8 @@ class DenseHead(nn.Layer):
 
     def forward(self, features: list[paddle.Tensor]) -> HeadOutputs:
         levels = self.levels(features)
-        cls, reg = (paddle.concat([points_first(x) for x in maps], axis=1) for maps in levels)
-        return HeadOutputs(cls, reg, self._grid(tuple(map(height_width, levels.cls))))
+        cls, reg = (paddle.concat([points_first(x) for x in maps], axis=1) for maps in levels[:2])
+        return HeadOutputs(cls, reg, self._grid(tuple(map(height_width, levels.cls))), tuple(levels.one_to_one))
 
     def grid(self, height: int, width: int) -> Grid:
         """Grid points of an image of this size in pixels."""
@@ -93,7 +93,15 @@ class DenseHead(nn.Layer):
         """`HeadOutputs.cls` as probabilities."""
         raise NotImplementedError
 
+    def score_maps(self, levels: Levels) -> list[paddle.Tensor]:
+        """The scores that count in detections, one map [B, C, h, w] per level."""
+        return [self.probabilities(cls) for cls in levels.cls]
+
+    def scores(self, outputs: HeadOutputs) -> paddle.Tensor:
+        """The same scores as [B, C, L]."""
+        return self.probabilities(outputs.cls).transpose([0, 2, 1])
+
     def decode(self, outputs: HeadOutputs) -> tuple[paddle.Tensor, paddle.Tensor]:
         """Scores [B, C, L] and boxes [B, L, 4], xyxy, input pixels."""
         boxes = decode_boxes(outputs.reg, outputs.grid, self.reg_max) * outputs.grid.strides
-        return self.probabilities(outputs.cls).transpose([0, 2, 1]), boxes
+        return self.scores(outputs), boxes

@@ -102,12 +102,19 @@ class PicoHeadV2(DenseHead):
         cls_levels, reg_levels = [], []
         for i, feature in enumerate(features):
             cls_feat, reg_feat = self.conv_feat(feature, i)
-            score = F.sigmoid(self.head_cls[i](reg_feat))
-            if self.cls_align is not None:
-                score = (score * F.sigmoid(self.cls_align[i](cls_feat)) + 1e-9).sqrt()
+            score, reg = self._level(cls_feat, reg_feat, i)
             cls_levels.append(score)
-            reg_levels.append(self.head_reg[i](reg_feat))
+            reg_levels.append(reg)
         return Levels(cls_levels, reg_levels)
+
+    def _level(
+        self, cls_feat: paddle.Tensor, reg_feat: paddle.Tensor, level: int
+    ) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """The class scores and box distributions that the features of conv_feat give."""
+        score = F.sigmoid(self.head_cls[level](reg_feat))
+        if self.cls_align is not None:
+            score = (score * F.sigmoid(self.cls_align[level](cls_feat)) + 1e-9).sqrt()
+        return score, self.head_reg[level](reg_feat)
 
     def probabilities(self, cls: paddle.Tensor) -> paddle.Tensor:
         return cls

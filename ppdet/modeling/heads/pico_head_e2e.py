@@ -1,0 +1,133 @@
+"""The ETA head with a branch that gives each object one score, so that detections need no NMS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+import paddle
+import paddle.nn.functional as F
+from paddle import ParamAttr, nn
+from paddle.nn.initializer import Constant
+
+from ppdet.core.ranges import (
+    AboveZero,
+    Ascending,
+    Channels,
+    Count,
+    Fraction,
+    Inside,
+    Length,
+    NotNegative,
+    Positive,
+    Range,
+)
+from ppdet.core.registry import Component, Shared, register
+from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
+from ppdet.modeling.criterion import EndToEndCriterion
+from ppdet.modeling.heads.pico_feat import PicoFeat
+from ppdet.modeling.heads.pico_head_v2 import PicoHeadV2
+from ppdet.modeling.layers import Act, DepthwiseSeparable
+from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
+from ppdet.modeling.nms import MultiClassNMS
+from ppdet.modeling.peaks import TopScores, keep_peaks
+from ppdet.modeling.structures import HeadOutputs, Levels
+
+_OPEN = 3.0  # logit of an untrained gate, which lets 95 % of each score through
+
+
+class Gate(nn.Layer):
+    """[B, channels, H, W] -> logits [B, C, H, W]: whether a point is the one that detects its object."""
+
+    def __init__(self, channels: int, num_classes: int, act: str):
+        super().__init__()
+        self.conv = DepthwiseSeparable(channels, channels, 5, act=act, norm_decay=False)
+        untrained = {
+            "weight_attr": ParamAttr(initializer=Constant(0.0)),
+            "bias_attr": ParamAttr(initializer=Constant(_OPEN)),
+        }
+        self.logits = nn.Conv2D(channels, num_classes, 1, **untrained)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        logits: paddle.Tensor = self.logits(self.conv(x))
+        return logits
+
+
+@register
+class PicoHeadE2E(PicoHeadV2):
+    """PicoHeadV2 with a branch that learns which one of the points of an object detects it; it needs no NMS.
+
+    The branch multiplies the scores of PicoHeadV2 with a gate. `keep_peaks` drops the neighbors of the highest
+    products. It has all options of PicoHeadV2, also those in the section of that name, and loads its weights; the
+    branch is untrained then. No gradient of the branch reaches other layers. See docs/deploy.md.
+
+    Args:
+        loss_o2o_weight: factor of the branch's loss in the sum.
+    """
+
+    base_section: ClassVar[str] = "PicoHeadV2"
+    needs_nms: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        conv_feat: Component[PicoFeat],
+        static_assigner: Component[ATSSAssigner],
+        assigner: Component[TaskAlignedAssigner],
+        loss_class: Component[VarifocalLoss],
+        loss_dfl: Component[DistributionFocalLoss],
+        loss_bbox: Component[GIoULoss],
+        nms: Component[MultiClassNMS],
+        num_classes: Shared[Positive] = 80,
+        fpn_stride: Annotated[Sequence[Annotated[int, Range(4, 128)]], Length(1, 8), Ascending()] = (8, 16, 32),
+        prior_prob: Inside = 0.01,
+        use_align_head: bool = True,
+        reg_max: Annotated[int, Range(1, 128)] = 16,
+        feat_in_chan: Channels = 96,
+        static_assigner_epoch: Count = 60,
+        cell_offset: Fraction = 0.0,
+        act: Act = "hard_swish",
+        grid_cell_scale: AboveZero = 5.0,
+        loss_o2o_weight: NotNegative = 1.0,
+    ):
+        super().__init__(
+            conv_feat=conv_feat,
+            static_assigner=static_assigner,
+            assigner=assigner,
+            loss_class=loss_class,
+            loss_dfl=loss_dfl,
+            loss_bbox=loss_bbox,
+            nms=nms,
+            num_classes=num_classes,
+            fpn_stride=fpn_stride,
+            prior_prob=prior_prob,
+            use_align_head=use_align_head,
+            reg_max=reg_max,
+            feat_in_chan=feat_in_chan,
+            static_assigner_epoch=static_assigner_epoch,
+            cell_offset=cell_offset,
+            act=act,
+            grid_cell_scale=grid_cell_scale,
+        )
+        self.criterion = EndToEndCriterion(**vars(self.criterion), loss_o2o_weight=loss_o2o_weight)
+        self.select = TopScores(nms.attrs)
+        self.one_to_one = nn.LayerList([Gate(feat_in_chan, num_classes, act) for _ in self.fpn_stride])
+
+    def levels(self, features: list[paddle.Tensor]) -> Levels:
+        cls_levels, reg_levels, one_to_one = [], [], []
+        for i, feature in enumerate(features):
+            cls_feat, reg_feat = self.conv_feat(feature, i)
+            score, reg = self._level(cls_feat, reg_feat, i)
+            cls_levels.append(score)
+            reg_levels.append(reg)
+            one_to_one.append(score.detach() * F.sigmoid(self.one_to_one[i](reg_feat.detach())))
+        return Levels(cls_levels, reg_levels, one_to_one)
+
+    def score_maps(self, levels: Levels) -> list[paddle.Tensor]:
+        return keep_peaks(levels.one_to_one)
+
+    def scores(self, outputs: HeadOutputs) -> paddle.Tensor:
+        maps = keep_peaks(outputs.one_to_one)
+        return paddle.concat(
+            [x.reshape([-1, self.num_classes, points]) for x, points in zip(maps, outputs.grid.counts, strict=True)],
+            axis=-1,
+        )
