@@ -11,14 +11,14 @@ import paddle.nn.functional as F
 from ppdet.modeling.layers import height_width, upsample_to
 
 TIE = 0.001  # the smallest difference between the handicaps of neighbors
-STEEPNESS = 1 / TIE  # a score that is below its best neighbor's by so much becomes 0
+_STEEPNESS = 1.25 / TIE  # so that a TIE is enough to become 0, with a margin for rounding
 
 
 def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
     """Returns the scores of which no neighbor has a higher one of the class, and 0 for the others.
 
     Neighbors are the 3 x 3 points of the level, the point of the next coarser level around them, and the 4 x 4 points
-    of the next finer level around it. Within TIE below the best neighbor a score falls to 0 linearly. So it takes no
+    of the next finer level around it. Within 0.0008 below the best neighbor a score falls to 0 linearly. So it takes no
     comparison, which few devices have for integers, and rounding cannot change a score much.
 
     Among equal scores, which are frequent in 8 bits, one stays: each point has another handicap than its neighbors.
@@ -34,7 +34,7 @@ def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
             best = paddle.maximum(best, upsample_to(ranked[level + 1], like=own))
         if level > 0:
             best = paddle.maximum(best, F.max_pool2d(ranked[level - 1], 4, stride=2, padding=1, ceil_mode=True))
-        kept.append(scores * F.relu(1 - STEEPNESS * (best - own)))
+        kept.append(scores * F.relu(1 - _STEEPNESS * (best - own)))
     return kept
 
 

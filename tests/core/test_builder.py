@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from ppdet.core.check import check_config
 from ppdet.core.errors import UserError
-from tests.support.small_classes import Flip, LCNet, Permute, builder
+from tests.support.small_classes import Flip, LCNet, Permute, WideHead, builder
 
 
 def test_the_three_ways_to_name_a_class() -> None:
@@ -26,6 +27,25 @@ def test_shared_comes_after_the_section_and_before_the_default() -> None:
     assert builder(Head={"nms": nms}, num_classes=3).build("Head").num_classes == 3
     assert builder(Head={"nms": nms}, norm="sync_bn").build("Head").norm == "sync_bn"
     assert builder(Head={"nms": nms, "num_classes": 7}, num_classes=3).build("Head").num_classes == 7
+
+
+def test_the_section_of_a_base_comes_before_the_own() -> None:
+    """And its keys count as read: they are the options of both classes."""
+    build = builder(
+        PicoDet={"backbone": "LCNet", "head": "WideHead"}, Head={"nms": "NMS", "num_classes": 7}, NMS={"top_k": 1}
+    )
+    head = build.build("PicoDet").head
+    assert (type(head), head.num_classes, head.width) == (WideHead, 7, 2)
+    assert check_config(build) == {}
+    both = builder(
+        PicoDet={"backbone": "LCNet", "head": "WideHead"},
+        Head={"nms": {"NMS": {"top_k": 1}}, "norm": "bn"},
+        WideHead={"norm": "sync_bn", "width": 3},
+    )
+    head = both.build("PicoDet").head
+    assert (head.nms.top_k, head.norm, head.width) == (1, "sync_bn", 3)
+    assert list(check_config(both)) == ["Head.norm"]
+    assert builder(Head={"nms": {"NMS": {"top_k": 1}}}, WideHead={"num_classes": 9}).build("Head").num_classes == 80
 
 
 def test_components_are_built_recursively_and_anew() -> None:

@@ -95,6 +95,7 @@ BAD = {
     "IoU": (changed("NMS.nms_threshold", -1), "NMS.nms_threshold: found -1; expected a number of 0 to 1"),
     "score": (changed("NMS.score_threshold", "x"), "NMS.score_threshold: found x"),
     "keep none": (changed("NMS.keep_top_k", 0), "NMS.keep_top_k: found 0; expected -1 (all) or"),
+    "needs_nms": (changed(needs_nms="no"), "needs_nms: found no; expected true or false"),
     "keep -5": (changed("NMS.nms_top_k", -5), "NMS.nms_top_k: found -5"),
     "checksum": (changed(checksum=12), "checksum: found something else; expected 64"),
     "a list": ([1], "found list; expected keys and values"),

@@ -52,6 +52,20 @@ def test_a_threshold_for_each_class():
     np.testing.assert_array_equal(found[:, :2], rows[[0, 2]])
 
 
+@pytest.mark.parametrize("most", [5, -1])
+def test_a_model_that_needs_no_nms(most):
+    """All boxes overlap; those above the threshold stay, the most confident ones."""
+    boxes, scores = random_outputs()
+    config = dataclasses.replace(CONFIG, needs_nms=False, per_image=most)
+    (found,) = detections([boxes * 0 + [0, 0, 9, 9], scores], config, "image", INPUT, FACTOR, 0.5)
+    expected = np.sort(scores[scores >= 0.5])[::-1][: most if most >= 0 else None]
+    np.testing.assert_array_equal(found[:, 1], expected)
+    kinds, points = np.unravel_index(np.argsort(-scores[0], axis=None)[: len(found)], scores[0].shape)
+    np.testing.assert_array_equal(found[:, 0], kinds)
+    (found,) = detections([boxes, scores], config, "image", INPUT, FACTOR, 0.5)
+    np.testing.assert_array_equal(found[:, 2:], boxes[0, points])
+
+
 def test_nms_of_nothing():
     assert nms(np.empty((0, 6), np.float32), 0.5).shape == (0, 6)
 

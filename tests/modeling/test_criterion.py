@@ -11,9 +11,10 @@ import pytest
 
 from ppdet.modeling import PicoDet
 from ppdet.modeling.structures import Targets
-from tests.references import heads, losses
+from tests.references import assigners, heads, losses
+from tests.references.peaks import peaks
 from tests.support.assignments import CLASSES
-from tests.support.head_cases import Case, make_case, targets
+from tests.support.head_cases import GT_CLASSES, GTS, Case, make_case, targets
 from tests.support.models import PHASES, make_model, make_targets
 
 BOXES = {
@@ -184,3 +185,39 @@ def test_padding_changes_nothing(head, epoch):
     outputs = model(paddle.randn([2, 3, 64, 96]))
     for name, value in model.criterion(outputs, targets, epoch).items():
         assert float(model.criterion(outputs, padded, epoch)[name]) == pytest.approx(float(value), rel=1e-6), name
+
+
+def test_one_to_one_loss():
+    """Against the loops: the peaks of the branch's scores, one point for each box, the varifocal loss of all points."""
+    case, rng = make_case("PicoHeadE2E", 1000), np.random.default_rng(1)
+    sizes = [(12, 16), (6, 8), (3, 4), (2, 2)]
+    maps = [np.float32(rng.random((3, CLASSES, *size))) for size in sizes]
+    outputs = case.outputs._replace(one_to_one=tuple(map(paddle.to_tensor, maps)))
+    found = case.model.criterion(outputs, targets(), 1000)
+    total, points = 0.0, case.outputs.grid.points.numpy().tolist()
+    for image, (gts, classes) in enumerate(zip(GTS, GT_CLASSES, strict=True)):
+        per_class = [peaks([level[image, kind].tolist() for level in maps]) for kind in range(CLASSES)]
+        flat = [[score for rows in levels for row in rows for score in row] for levels in per_class]
+        scores = [list(of_point) for of_point in zip(*flat, strict=True)]
+        labels, _, qualities = assigners.task_aligned(points, scores, case.predicted[image], gts, classes, topk=1)
+        assert sum(quality > 0 for quality in qualities) == len(gts)
+        for of_point, label, quality in zip(scores, labels, qualities, strict=True):
+            total += sum(
+                losses.varifocal(score, quality * (kind == label) if quality else 0.0)
+                for kind, score in enumerate(of_point)
+            )
+    _, divisor, _ = expected_losses("PicoHeadE2E", case)
+    assert float(found["loss_o2o"]) == pytest.approx(total / divisor, rel=1e-4)
+    others = float(found["loss_vfl"] + found["loss_bbox"] + found["loss_dfl"])
+    assert float(found["loss"]) == pytest.approx(others + total / divisor, rel=1e-4)
+
+
+@pytest.mark.parametrize("boxes", BOXES.values(), ids=BOXES.keys())
+def test_awkward_boxes_of_the_one_to_one_branch(boxes):
+    model = make_model("PicoHeadE2E")
+    found = model.criterion(model(paddle.randn([len(boxes), 3, 64, 96])), make_targets(boxes), 0)
+    found["loss"].backward()
+    assert np.isfinite([float(value) for value in found.values()]).all()
+    gradients = {name: p.grad for name, p in model.head.one_to_one.named_parameters() if name.endswith("logits.bias")}
+    assert all(np.isfinite(gradient.numpy()).all() for gradient in gradients.values())
+    assert len(gradients) == 4

@@ -36,7 +36,7 @@ def make_case(head: str, epoch: int, seed: int = 0) -> Case:
     model = make_model(head, CLASSES)
     grid, rng = model.head.grid(96, 128), np.random.default_rng(seed)
     cls = rng.normal(-1, 1.5, (len(GTS), sum(grid.counts), CLASSES))
-    cls = 1 / (1 + np.exp(-cls)) if head == "PicoHeadV2" else cls
+    cls = 1 / (1 + np.exp(-cls)) if head != "PicoHead" else cls
     reg = rng.normal(0, 2, (len(GTS), sum(grid.counts), 4 * (model.head.reg_max + 1)))
     tensors = [paddle.to_tensor(np.float32(values), stop_gradient=False) for values in (cls, reg)]
     points, strides = grid.points.numpy().tolist(), grid.strides[:, 0].numpy().tolist()

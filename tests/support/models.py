@@ -15,6 +15,7 @@ load_classes()
 
 CONFIG_OF_HEAD = {
     "PicoHeadV2": CONFIGS / "picodet_xs_320_coco_lcnet.yml",
+    "PicoHeadE2E": CONFIGS / "picodet_xs_320_coco_lcnet.yml",
     "PicoHead": CONFIGS / "legacy_model" / "picodet_s_320_coco.yml",
 }
 PHASES = [("PicoHeadV2", 0), ("PicoHeadV2", 1000), ("PicoHead", 0)]  # head and epoch: ATSS, TAL, SimOTA
@@ -23,7 +24,8 @@ PHASES = [("PicoHeadV2", 0), ("PicoHeadV2", 1000), ("PicoHead", 0)]  # head and 
 def make_model(head: str, num_classes: int = 80) -> PicoDet:
     """A model with this head, in training, with the same random weights each time."""
     paddle.seed(0)
-    model = build_model(Builder(load_config(CONFIG_OF_HEAD[head], [f"num_classes={num_classes}"])))
+    overrides = [f"num_classes={num_classes}", f"PicoDet.head={head}"]
+    model = build_model(Builder(load_config(CONFIG_OF_HEAD[head], overrides)))
     model.train()
     return model
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from ppdet.core.builder import Builder
 from ppdet.core.config import Config
+from ppdet.core.ranges import Positive
 from ppdet.core.registry import Component, Shared
 
 
@@ -39,6 +40,12 @@ class Head:
     options: dict[str, float] | None = None
 
 
+@dataclass
+class WideHead(Head):
+    base_section: ClassVar[str] = "Head"
+    width: Positive = 2
+
+
 class PicoDet:
     def __init__(self, backbone: Component[LCNet], head: Component[Head]) -> None:
         self.backbone, self.head = backbone, head
@@ -61,7 +68,7 @@ class TrainReader:
         self.sample_transforms, self.batch_size, self.shuffle = sample_transforms, batch_size, shuffle
 
 
-CLASSES = {cls.__name__: cls for cls in (LCNet, LCPAN, NMS, Head, PicoDet, Flip, Permute, TrainReader)}
+CLASSES = {cls.__name__: cls for cls in (LCNet, LCPAN, NMS, Head, WideHead, PicoDet, Flip, Permute, TrainReader)}
 DETECTOR = {"architecture": "PicoDet", "epoch": 1, "PicoDet": {"backbone": "LCNet", "head": "Head"}}
 
 

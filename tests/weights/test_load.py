@@ -286,3 +286,51 @@ def test_safetensors(tmp_path, trained, dtype):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"weights\.safetensors: not a weight file or cut short"):
         read_arrays(file)
+
+
+@pytest.mark.parametrize("load", [load_weights, load_pretrained])
+def test_weights_without_the_one_to_one_branch(file, caplog, load):
+    caplog.set_level(logging.INFO)
+    model, fresh = (make_model(XS, "PicoDet.head=PicoHeadE2E") for _ in range(2))
+    load(model, file)
+    assert f"{file}: has no one-to-one branch; the model's stays untrained" in caplog.messages
+    found, expected = arrays_of(model), read_arrays(file)
+    for name, value in found.items():
+        theirs = arrays_of(fresh)[name] if ".one_to_one." in name else expected[published_name(name)]
+        assert value.shape == theirs.shape
+        if ".one_to_one." not in name or name.endswith((".bias", "logits.weight", "_mean", "_variance")):
+            np.testing.assert_array_equal(value, theirs, err_msg=name)
+
+
+@pytest.mark.parametrize("load", [load_weights, load_pretrained])
+def test_weights_with_the_branch_fit_the_head_with_nms(tmp_path, caplog, load):
+    branched, plain = make_model(XS, "PicoDet.head=PicoHeadE2E"), make_model()
+    for value in branched.state_dict().values():
+        value.set_value(paddle.rand(value.shape))
+    save_weights(tmp_path / "branched", branched, branched.state_dict())
+    load(plain, tmp_path / "branched.pdparams")
+    ours = arrays_of(branched)
+    for name, value in arrays_of(plain).items():
+        np.testing.assert_array_equal(value, ours[name], err_msg=name)
+    again = make_model(XS, "PicoDet.head=PicoHeadE2E")
+    load(again, tmp_path / "branched.pdparams")
+    for name, value in arrays_of(again).items():
+        np.testing.assert_array_equal(value, ours[name], err_msg=name)
+    assert "untrained" not in caplog.text
+
+
+def test_half_a_branch_is_refused(tmp_path):
+    model = make_model(XS, "PicoDet.head=PicoHeadE2E")
+    arrays = to_published(model, arrays_of(model))
+    del arrays["head.one_to_one.2.logits.weight"]
+    (tmp_path / "half.pdparams").write_bytes(pickle.dumps(arrays))
+    with pytest.raises(UserError, match=r"another model: head\.one_to_one\.2\.logits\.weight missing"):
+        load_weights(model, tmp_path / "half.pdparams")
+
+
+def test_another_number_of_classes_with_the_branch(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    branched = make_model(XS, "PicoDet.head=PicoHeadE2E")
+    save_weights(tmp_path / "branched", branched, branched.state_dict())
+    load_pretrained(make_model(XS, "PicoDet.head=PicoHeadE2E", "num_classes=3"), tmp_path / "branched.pdparams")
+    assert "the 16 of the classification layers start untrained" in caplog.text

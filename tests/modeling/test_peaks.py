@@ -1,0 +1,91 @@
+"""Detections without NMS: the highest of neighboring scores, against loops, and their choice, against sorting.
+
+Tolerance 1e-3: a score falls to 0 within 0.0008, so that rounding to float32 (6e-8) counts up to 1e-4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from ppdet.modeling.peaks import TIE, TopScores, keep_peaks
+from tests.references.peaks import peaks
+
+SIZES = {"even": [(8, 12), (4, 6), (2, 3)], "odd": [(5, 7), (3, 4), (2, 2), (1, 1)], "one level": [(4, 4)]}
+
+
+def kept(maps: list[np.ndarray]) -> list[np.ndarray]:
+    return [level.numpy() for level in keep_peaks([paddle.to_tensor(np.float32(each)) for each in maps])]
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("steps", [8, 10**6])
+def test_peaks(sizes, steps):
+    """With 8 steps many scores are equal."""
+    rng = np.random.default_rng(steps)
+    maps = [np.float32(np.round(rng.random((2, 3, *size)) * steps) / steps) for size in sizes]
+    found = kept(maps)
+    for image in range(2):
+        for kind in range(3):
+            expected = peaks([level[image, kind].tolist() for level in maps])
+            for level, rows in zip(found, expected, strict=True):
+                np.testing.assert_allclose(level[image, kind], rows, atol=1e-3)
+
+
+@pytest.mark.parametrize("score", [0.2, 1.0])
+def test_one_of_equal_scores_stays(score):
+    """Over all levels: the upper left point of a fine level that is worth less than the coarse one around it."""
+    block = np.zeros((1, 1, 4, 4), np.float32)
+    block[..., :2, :2] = score
+    coarse = np.zeros((1, 1, 2, 2), np.float32)
+    coarse[..., 0, 0] = score
+    fine, above = kept([block, coarse])
+    assert fine.max() == 0
+    assert np.count_nonzero(above) == 1
+    assert above[0, 0, 0, 0] == np.float32(score)
+    alone, _ = kept([block, 0 * coarse])
+    assert np.argwhere(alone).tolist() == [[0, 0, 1, 1]]
+
+
+def test_scores_of_different_classes_and_images_do_not_meet():
+    scores = np.zeros((2, 2, 3, 3), np.float32)
+    scores[0, 0, 1, 1], scores[0, 1, 1, 2], scores[1, 0, 0, 0] = 0.9, 0.5, 0.3
+    np.testing.assert_array_equal(kept([scores])[0], scores)
+
+
+def test_rounding_changes_a_score_little():
+    """Two neighbors of almost the same rank: 1e-6 more or less for one of them."""
+    scores = np.zeros((1, 1, 1, 2), np.float32)
+    scores[..., 0], scores[..., 1] = 0.5 + TIE * 1.4, 0.5
+    before = kept([scores])[0]
+    scores[..., 0] += 1e-6
+    assert np.abs(kept([scores])[0] - before).max() < 2e-3
+    assert before.min() > 0
+
+
+def test_gradients_reach_what_stays():
+    scores = paddle.to_tensor(np.float32([[[[0.9, 0.2, 0.1, 0.5]]]]), stop_gradient=False)
+    keep_peaks([scores])[0].sum().backward()
+    np.testing.assert_array_equal(scores.grad.numpy(), [[[[1, 0, 0, 1]]]])
+
+
+@pytest.mark.parametrize(("most", "threshold"), [(5, 0.0), (5, 0.9), (-1, 0.5), (10**6, 0.2), (5, 1.0)])
+def test_top_scores(most, threshold):
+    rng = np.random.default_rng(0)
+    boxes, scores = np.float32(rng.random((3, 7, 4))), np.float32(rng.random((3, 4, 7)))
+    scores[1] = 0
+    select = TopScores({"keep_top_k": most, "score_threshold": threshold})
+    bbox, bbox_num = (x.numpy() for x in select(paddle.to_tensor(boxes), paddle.to_tensor(scores)))
+    expected = []
+    for image in range(3):
+        rows = [
+            [kind, score, *boxes[image, point]]
+            for kind, of_class in enumerate(scores[image])
+            for point, score in enumerate(of_class)
+            if score > threshold
+        ]
+        expected.append(sorted(rows, key=lambda row: -row[1])[: most if most >= 0 else None])
+    assert bbox_num.dtype == np.int32
+    assert bbox_num.tolist() == list(map(len, expected))
+    np.testing.assert_array_equal(bbox.reshape(-1, 6), np.reshape(np.float32(sum(expected, [])), (-1, 6)))
