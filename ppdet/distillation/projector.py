@@ -8,7 +8,7 @@ import paddle
 from paddle import ParamAttr, nn
 from paddle.nn.initializer import KaimingNormal
 
-from ppdet.modeling.heads.base import points_first
+from ppdet.modeling.layers import points_first
 
 
 def flatten_features(features: Sequence[paddle.Tensor]) -> paddle.Tensor:
