@@ -1,9 +1,8 @@
-"""Detections without NMS: of neighboring points, within a level and between levels, only the highest score stays."""
+"""The filter that takes the place of NMS: of neighboring points, also of two levels, the highest score stays."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import paddle
 import paddle.nn.functional as F
@@ -43,36 +42,3 @@ def _handicaps(scores: paddle.Tensor, level: int) -> paddle.Tensor:
     height, width = height_width(scores)
     x, y = (paddle.arange(side, dtype="float32") % 2 for side in (width, height))
     return x + 2 * y.unsqueeze(-1) + 4 * (level % 2)
-
-
-class TopScores:
-    """Chooses detections from scores of which each object has one: those above a threshold, the most confident ones.
-
-    Args:
-        attrs: those of a MultiClassNMS, whose `score_threshold` and `keep_top_k` count.
-    """
-
-    def __init__(self, attrs: dict[str, Any]):
-        self.attrs = attrs
-
-    def place(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Returns both tensors on the device that chooses: their own."""
-        return boxes, scores
-
-    def __call__(self, boxes: paddle.Tensor, scores: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """Chooses from boxes [B, L, 4] xyxy and scores [B, C, L].
-
-        Returns:
-            bbox [M, 6] (class, score, x1, y1, x2, y2) and bbox_num [B] int32. The M rows are grouped by image in batch
-            order, the most confident first; M may be 0.
-        """
-        classes, points = scores.shape[1:]
-        most, limit = self.attrs["keep_top_k"], classes * points
-        best, index = scores.reshape([-1, limit]).topk(limit if most < 0 else min(most, limit), axis=1)
-        point = (index % points).unsqueeze(-1).expand([-1, -1, 4])
-        corners = paddle.take_along_axis(boxes, point, axis=1)
-        class_and_score = paddle.stack([(index // points).astype(best.dtype), best], axis=-1)
-        rows = paddle.concat([class_and_score, corners], axis=-1).reshape([-1, 6])
-        kept = best > self.attrs["score_threshold"]
-        chosen = paddle.nonzero(kept.flatten()).flatten()
-        return rows.gather(chosen), kept.astype("int32").sum(axis=1).astype("int32")

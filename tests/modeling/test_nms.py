@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.modeling.nms import MultiClassNMS
+from ppdet.modeling.nms import MultiClassNMS, TopScores
 from tests.references.nms import multiclass_nms
 
 OPTIONS = {
@@ -53,3 +53,24 @@ def test_hand_computed():
     assert bbox[:, :2].numpy().tolist() == np.float32([[0, 0.9], [0, 0.7], [1, 0.6], [1, 0.026]]).tolist()
     assert bbox[:, 2:].numpy().tolist() == [boxes[0], boxes[2], boxes[1], boxes[3]]
     assert bbox_num.numpy().tolist() == [4]
+
+
+@pytest.mark.parametrize(("most", "threshold"), [(5, 0.0), (5, 0.9), (-1, 0.5), (10**6, 0.2), (5, 1.0)])
+def test_top_scores(most, threshold):
+    rng = np.random.default_rng(0)
+    boxes, scores = np.float32(rng.random((3, 7, 4))), np.float32(rng.random((3, 4, 7)))
+    scores[1] = 0
+    select = TopScores({"keep_top_k": most, "score_threshold": threshold})
+    bbox, bbox_num = (x.numpy() for x in select(paddle.to_tensor(boxes), paddle.to_tensor(scores)))
+    expected = []
+    for image in range(3):
+        rows = [
+            [kind, score, *boxes[image, point]]
+            for kind, of_class in enumerate(scores[image])
+            for point, score in enumerate(of_class)
+            if score > threshold
+        ]
+        expected.append(sorted(rows, key=lambda row: -row[1])[: most if most >= 0 else None])
+    assert bbox_num.dtype == np.int32
+    assert bbox_num.tolist() == list(map(len, expected))
+    np.testing.assert_array_equal(bbox.reshape(-1, 6), np.reshape(np.float32(sum(expected, [])), (-1, 6)))

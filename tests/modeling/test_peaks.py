@@ -1,4 +1,4 @@
-"""Detections without NMS: the highest of neighboring scores, against loops, and their choice, against sorting.
+"""The highest of neighboring scores, against loops.
 
 Tolerance 1e-3: a score falls to 0 within 0.0008, so that rounding to float32 (6e-8) counts up to 1e-4.
 """
@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.modeling.peaks import TIE, TopScores, keep_peaks
+from ppdet.modeling.peaks import TIE, keep_peaks
 from tests.references.peaks import peaks
 
 SIZES = {"even": [(8, 12), (4, 6), (2, 3)], "odd": [(5, 7), (3, 4), (2, 2), (1, 1)], "one level": [(4, 4)]}
@@ -68,24 +68,3 @@ def test_gradients_reach_what_stays():
     scores = paddle.to_tensor(np.float32([[[[0.9, 0.2, 0.1, 0.5]]]]), stop_gradient=False)
     keep_peaks([scores])[0].sum().backward()
     np.testing.assert_array_equal(scores.grad.numpy(), [[[[1, 0, 0, 1]]]])
-
-
-@pytest.mark.parametrize(("most", "threshold"), [(5, 0.0), (5, 0.9), (-1, 0.5), (10**6, 0.2), (5, 1.0)])
-def test_top_scores(most, threshold):
-    rng = np.random.default_rng(0)
-    boxes, scores = np.float32(rng.random((3, 7, 4))), np.float32(rng.random((3, 4, 7)))
-    scores[1] = 0
-    select = TopScores({"keep_top_k": most, "score_threshold": threshold})
-    bbox, bbox_num = (x.numpy() for x in select(paddle.to_tensor(boxes), paddle.to_tensor(scores)))
-    expected = []
-    for image in range(3):
-        rows = [
-            [kind, score, *boxes[image, point]]
-            for kind, of_class in enumerate(scores[image])
-            for point, score in enumerate(of_class)
-            if score > threshold
-        ]
-        expected.append(sorted(rows, key=lambda row: -row[1])[: most if most >= 0 else None])
-    assert bbox_num.dtype == np.int32
-    assert bbox_num.tolist() == list(map(len, expected))
-    np.testing.assert_array_equal(bbox.reshape(-1, 6), np.reshape(np.float32(sum(expected, [])), (-1, 6)))

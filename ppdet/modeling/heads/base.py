@@ -14,8 +14,7 @@ from ppdet.modeling.boxes import decode_boxes, make_grid
 from ppdet.modeling.criterion import Criterion
 from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.layers import height_width, points_first
-from ppdet.modeling.nms import MultiClassNMS
-from ppdet.modeling.peaks import TopScores
+from ppdet.modeling.nms import MultiClassNMS, TopScores
 from ppdet.modeling.structures import Grid, HeadOutputs, Levels
 
 Selection = MultiClassNMS | TopScores  # of detections among decoded points

@@ -29,8 +29,8 @@ from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.heads.pico_head_v2 import PicoHeadV2
 from ppdet.modeling.layers import Act, DepthwiseSeparable
 from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
-from ppdet.modeling.nms import MultiClassNMS
-from ppdet.modeling.peaks import TopScores, keep_peaks
+from ppdet.modeling.nms import MultiClassNMS, TopScores
+from ppdet.modeling.peaks import keep_peaks
 from ppdet.modeling.structures import HeadOutputs, Levels
 
 _OPEN = 3.0  # logit of an untrained gate, which lets 95 % of each score through
