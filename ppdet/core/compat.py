@@ -75,6 +75,7 @@ IGNORED_KEYS = {
     "unstructured_prune": "",
     **dict.fromkeys(PRUNING_KEYS, "nothing is pruned"),
     "use_fused_allreduce_gradients": "",
+    "ema_filter_no_grad": "what is frozen is never averaged",
 }
 # Switches that existing configs may turn off; turned on they are run keys (devices) or unknown.
 SWITCHES = (
@@ -83,7 +84,6 @@ SWITCHES = (
     "use_npu",
     "use_gcu",
     "use_cinn",
-    "ema_filter_no_grad",
     "save_prediction_only",
     "unstructured_prune",
 )

@@ -124,6 +124,7 @@ class Settings:
         use_ema: evaluate and save an exponential moving average of the weights.
         ema_decay: share of the average that an update keeps.
         ema_decay_type: `threshold` and `exponential` begin with a lower decay, `normal` has the same one throughout.
+        ema_black_list: parts of names in weight files; what has one is saved as it is, without averaging.
         cycle_epoch: epochs after which the average starts again; -1 for never.
         device: auto, cpu, gpu, gpu:1, iluvatar_gpu and so on; auto follows the use_* keys and the hardware.
         use_gpu: let auto choose a GPU.
@@ -165,6 +166,7 @@ class Settings:
     use_ema: bool = False
     ema_decay: Annotated[float, Range(0, 1, exclude="high")] = 0.9998
     ema_decay_type: Literal["threshold", "normal", "exponential"] = "threshold"
+    ema_black_list: Sequence[str] | None = None
     cycle_epoch: MinusOneOrMore = -1
 
     device: str = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import paddle
@@ -15,6 +15,8 @@ from ppdet.optim.flat_tensors import FlatTensors
 class ModelEMA:
     """Average of all entries of a model's state dict, including norm statistics; what is frozen stays as it is.
 
+    left_out: names of more entries that have no average.
+
     The average starts from zeros and is divided by (1 - decay^step) when it is used. `decay_type` sets the decay:
     "threshold": min(decay, (1 + step) / (10 + step)).
     "exponential": decay * (1 - exp(-(step + 1) / 2000)), without the division.
@@ -25,12 +27,19 @@ class ModelEMA:
     The model's tensors move into one vector, and the average is a vector too, so an update takes three launches.
     """
 
-    def __init__(self, model: nn.Layer, decay: float = 0.9998, decay_type: str = "threshold", cycle_epoch: int = -1):
+    def __init__(
+        self,
+        model: nn.Layer,
+        decay: float = 0.9998,
+        decay_type: str = "threshold",
+        cycle_epoch: int = -1,
+        left_out: Iterable[str] = (),
+    ) -> None:
         self.decay = decay
         self.decay_type = decay_type
         self.cycle_epoch = cycle_epoch
         self._model = FlatTensors(model.state_dict())
-        self._frozen = set(frozen_entries(model))
+        self._frozen = {*frozen_entries(model), *left_out}
         self._average = paddle.zeros_like(self._model.vector())
         self.step = 0
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
 
 import paddle
 from paddle import nn
 from paddle.regularizer import L1Decay, L2Decay
 
 from ppdet.core.errors import UserError
-from ppdet.core.ranges import AboveZero, NotNegative, Range
+from ppdet.core.ranges import AboveZero, NotNegative
 from ppdet.core.registry import register
+from ppdet.optim.layer_decay import AdamWDL, LayerDecay, Memory
 from ppdet.optim.param_groups import ParamGroup, apply_groups
 
 logger = logging.getLogger(__name__)
 
 _ADAMW_DECAY = 0.01  # Paddle's default
 _REGULARIZERS = {"L1": L1Decay, "L2": L2Decay}
-_Memory = Annotated[float, Range(0, 1, exclude="high")]  # fraction of a running mean that each step keeps
 
 
 class _Options(TypedDict, total=False):
@@ -33,7 +33,7 @@ class _SGD(_Options, total=False):
 
 class _Momentum(_Options, total=False):
     type: Literal["Momentum"]
-    momentum: _Memory
+    momentum: Memory
     use_nesterov: bool
     rescale_grad: AboveZero
     multi_precision: bool
@@ -42,8 +42,8 @@ class _Momentum(_Options, total=False):
 
 class _Adam(_Options, total=False):
     type: Literal["Adam"]
-    beta1: _Memory
-    beta2: _Memory
+    beta1: Memory
+    beta2: Memory
     epsilon: AboveZero
     lazy_mode: bool
     multi_precision: bool
@@ -52,8 +52,8 @@ class _Adam(_Options, total=False):
 
 class _AdamW(_Options, total=False):
     type: Literal["AdamW"]
-    beta1: _Memory
-    beta2: _Memory
+    beta1: Memory
+    beta2: Memory
     epsilon: AboveZero
     weight_decay: NotNegative
     lazy_mode: bool
@@ -62,8 +62,8 @@ class _AdamW(_Options, total=False):
 
 class _Adamax(_Options, total=False):
     type: Literal["Adamax"]
-    beta1: _Memory
-    beta2: _Memory
+    beta1: Memory
+    beta2: Memory
     epsilon: AboveZero
 
 
@@ -76,14 +76,14 @@ class _Adagrad(_Options, total=False):
 class _Adadelta(_Options, total=False):
     type: Literal["Adadelta"]
     epsilon: AboveZero
-    rho: _Memory
+    rho: Memory
 
 
 class _RMSProp(_Options, total=False):
     type: Literal["RMSProp"]
-    rho: _Memory
+    rho: Memory
     epsilon: AboveZero
-    momentum: _Memory
+    momentum: Memory
     centered: bool
 
 
@@ -97,12 +97,13 @@ class OptimizerBuilder:
     """Builds an optimizer from `{type: Momentum, …}` and a regularizer `{type: L2, factor: …}`.
 
     Parameters may have regularizers of their own. AdamW decays the weights itself, by its `weight_decay`, except for
-    the norms that have a decay of 0.
+    the norms that have a decay of 0. AdamWDL is AdamW with a rate that falls by `layer_decay` from each stage of the
+    backbone to the one before it.
 
     Args:
-        optimizer: the type of the optimizer, and its options. Its param_groups are lists of parts of parameters' names
-            in weight files (`params`), whose learning rate is multiplied by `learning_rate`, and whose decay is
-            `weight_decay`.
+        optimizer: the type of the optimizer, and its options. Its param_groups are lists of patterns (`params`) that
+            are found in parameters' names in weight files, such as a part of a name. Their learning rate is multiplied
+            by `learning_rate`, and their decay is `weight_decay`.
         regularizer: decay of all weights, by type and factor; false or null for none.
         clip_grad_by_norm: largest norm of all gradients together; null does not clip.
         clip_grad_by_value: largest absolute value of a gradient; null does not clip.
@@ -110,7 +111,7 @@ class OptimizerBuilder:
 
     def __init__(
         self,
-        optimizer: _SGD | _Momentum | _Adam | _AdamW | _Adamax | _Adagrad | _Adadelta | _RMSProp,
+        optimizer: _SGD | _Momentum | _Adam | _AdamW | AdamWDL | _Adamax | _Adagrad | _Adadelta | _RMSProp,
         regularizer: _Regularizer | Literal[False, "None"] | None = None,
         clip_grad_by_norm: AboveZero | None = None,
         clip_grad_by_value: AboveZero | None = None,
@@ -119,7 +120,11 @@ class OptimizerBuilder:
             raise UserError("OptimizerBuilder.clip_grad_by_value: clip_grad_by_norm is set as well; set one to null")
         # null removes an option that a base config set
         options: dict[str, Any] = {key: value for key, value in optimizer.items() if value is not None}
-        self.type = getattr(paddle.optimizer, options.pop("type"))
+        name = options.pop("type")
+        self.layer_decay = LayerDecay(options) if name == "AdamWDL" else None
+        if self.layer_decay:
+            name, options = "AdamW", LayerDecay.adamw_options(options)
+        self.type = getattr(paddle.optimizer, name)
         self.param_groups: Sequence[ParamGroup] = options.pop("param_groups", ())
         self.options = options
         self.regularizer = regularizer if isinstance(regularizer, dict) else None
@@ -142,12 +147,14 @@ class OptimizerBuilder:
         """
         known = {known_as(name): parameter for name, parameter in model.named_parameters()}
         decays = apply_groups(self.param_groups, known, decoupled=self._is_adamw)
+        if self.layer_decay:
+            self.layer_decay.scale_rates(model.backbone.stages())
         parameters = [p for p in (*model.parameters(), *others) if not p.stop_gradient]
         return self.type(
             learning_rate=float(learning_rate),
             parameters=self._by_decay(parameters, decays) if decays and self._is_adamw else parameters,
             grad_clip=self._clip(),
-            **self._defaults(parameters),
+            **self._defaults(parameters, known),
             **self.options,
         )
 
@@ -166,14 +173,16 @@ class OptimizerBuilder:
             for (decay, rate), members in groups.items()
         ]
 
-    def _defaults(self, parameters: list[paddle.Tensor]) -> dict[str, Any]:
-        """Arguments of the optimizer that no config sets."""
+    def _defaults(self, parameters: list[paddle.Tensor], known: Mapping[str, paddle.Tensor]) -> dict[str, Any]:
+        """Arguments of the optimizer that no config sets; `known` has the model's parameters by published name."""
         if self._is_adamw:
             default = {} if "weight_decay" in self.options else {"weight_decay": _ADAMW_DECAY}
             if self.regularizer:
                 used = self.options.get("weight_decay", _ADAMW_DECAY)
                 logger.warning("OptimizerBuilder.regularizer: not used; AdamW decays by its weight_decay, %g", used)
-            return default | {"apply_decay_param_fun": _decayed(parameters)}
+            without_own = {parameter.name for parameter in parameters if parameter.regularizer is None}
+            decayed = self.layer_decay.decayed(known) if self.layer_decay else without_own
+            return default | {"apply_decay_param_fun": decayed.__contains__}
         regularizer = self.regularizer
         decay = _REGULARIZERS[regularizer["type"]](regularizer["factor"]) if regularizer else None
         # one launch for all parameters
@@ -184,9 +193,3 @@ class OptimizerBuilder:
         if self.clip_grad_by_norm is not None:
             return nn.ClipGradByGlobalNorm(self.clip_grad_by_norm)
         return None if self.clip_grad_by_value is None else nn.ClipGradByValue(self.clip_grad_by_value)
-
-
-def _decayed(parameters: list[paddle.Tensor]) -> Callable[[str], bool]:
-    """Returns a function that tells by name whether AdamW decays a parameter: not if it has its own regularizer."""
-    names = {parameter.name for parameter in parameters if parameter.regularizer is None}
-    return lambda name: name in names

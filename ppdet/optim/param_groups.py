@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
@@ -19,7 +20,7 @@ class _Members(TypedDict):
 
 
 class ParamGroup(_Members, total=False):
-    """Parameters whose names contain one of `params`, with what is different for them."""
+    """Parameters in whose names one of the patterns `params` is found, with what is different for them."""
 
     learning_rate: NotNegative  # factor of the learning rate, in place of that of lr_mult_list
     weight_decay: NotNegative  # in place of all other decays
@@ -44,7 +45,7 @@ def apply_groups(
     group_of: dict[str, int] = {}
     decays = {}
     for index, group in enumerate(groups):
-        members = [name for name in parameters if any(part in name for part in group["params"])]
+        members = [name for name in parameters if any(_found(each, name, index) for each in group["params"])]
         if not members:
             known = ", ".join(sorted({name.partition(".")[0] for name in parameters}))
             found = f"{_KEY}.{index}.params: no parameter's name contains {' or '.join(group['params']) or 'nothing'}"
@@ -59,3 +60,11 @@ def apply_groups(
                 parameter.regularizer = None if decoupled else L2Decay(float(decay))
                 decays[parameter.name] = float(decay)
     return decays
+
+
+def _found(pattern: str, name: str, index: int) -> bool:
+    """Whether the regular expression `pattern` of group `index` is found in `name`."""
+    try:
+        return re.search(pattern, name) is not None
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UserError(f"{_KEY}.{index}.params: {pattern!r} is no regular expression ({error}); correct it") from error

@@ -22,6 +22,7 @@ from ppdet.session import Session
 from ppdet.training.static_graph import StaticNetwork
 from ppdet.utils.download import resolve_weights
 from ppdet.weights.load import load_pretrained
+from ppdet.weights.published_names import published_name
 from ppdet.weights.trained_classes import starting_classes
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ def build_ema(model: PicoDet, settings: Settings) -> ModelEMA | None:
     """The averaged weights, if the run has them."""
     if not settings.use_ema:
         return None
-    return ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch)
+    parts, names = settings.ema_black_list or (), model.state_dict()
+    left_out = [name for name in names if any(part in published_name(name) for part in parts)]
+    return ModelEMA(model, settings.ema_decay, settings.ema_decay_type, settings.cycle_epoch, left_out)
 
 
 def training_amp(session: Session) -> str | None:

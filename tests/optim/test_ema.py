@@ -39,6 +39,14 @@ def test_hand_computed():
     assert np.reshape(found, -1) == pytest.approx(expected, rel=1e-6)
 
 
+def test_what_is_left_out_is_the_weight_itself():
+    layer = paddle.nn.Linear(1, 1)
+    ema = ModelEMA(layer, left_out=["weight"])
+    assert np.reshape(run(ema, layer, np.float32([[[1]], [[2]]])), -1).tolist() == [1, 2]
+    ema.update()
+    assert ema.averaged().keys() == {"weight", "bias"}
+
+
 def test_cycles_count_epochs():
     layer = paddle.nn.Linear(2, 1)
     weights = np.random.default_rng(1).normal(size=(9, 2, 1)).astype(np.float32)

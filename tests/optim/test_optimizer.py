@@ -114,6 +114,8 @@ def test_shares_of_the_learning_rate(optimizer: dict[str, Any]) -> None:
         ({"params": ["norm"], "weight_decay": 0.2}, (1.4, 1.3)),
         ({"params": ["plain", "nothing"], "weight_decay": 0, "learning_rate": 0}, (2, 1.5)),
         ({"params": ["n"], "learning_rate": 0.1, "weight_decay": 0.2}, (1.93, 1.93)),
+        ({"params": ["^n.*m$"], "learning_rate": 0.5}, (1.4, 1.75)),  # searched for, as in PaddleDetection
+        ({"params": ["^(?!norm)"], "learning_rate": 0}, (2, 1.5)),
     ],
     ids=str,
 )
@@ -154,6 +156,7 @@ def test_groups_know_the_published_names() -> None:
             [{"params": ["backbon"]}],
             "0.params: no parameter's name contains backbon; expected parts of names, which begin",
         ),
+        ([{"params": ["(norm"]}], "0.params: '(norm' is no regular expression (missing ), unterminated subpattern"),
         ([{"params": []}], "0.params: no parameter's name contains nothing"),
         ([{"params": ["n"]}, {"params": ["norm"]}], "1.params: norm is in group 0 as well; name it in one"),
         ([{"learning_rate": 1}], "0.params: required, not given"),
@@ -166,6 +169,28 @@ def test_wrong_groups(groups: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(UserError) as error:
         stepped(build(optimizer={"type": "SGD", "param_groups": groups}))
     assert str(error.value).startswith(f"OptimizerBuilder.optimizer.param_groups.{message}")
+
+
+@pytest.mark.parametrize("clip", [{}, {"clip_grad_by_norm": 0.1}, {"clip_grad_by_value": 0.05}], ids=str)
+def test_adamw_by_hand(clip: dict[str, float]) -> None:
+    """Several steps with a share of the rate, as in algorithm 2 of Loshchilov and Hutter; the norm does not decay."""
+    options = {"type": "AdamW", "weight_decay": 0.3, "beta1": 0.8, "beta2": 0.95, "epsilon": 0.01}
+    model = Two()
+    model.plain.optimize_attr["learning_rate"] = 0.25
+    optimizer = build(optimizer=options, **clip)(0.1, model)
+    values, means, squares = np.array([2.0, 2.0]), np.zeros(2), np.zeros(2)
+    rates, decays = 0.1 * np.array([0.25, 1]), np.array([0.3, 0])
+    for step, gradient in enumerate((1.0, -3.0, 0.5), 1):
+        (gradient * (model.plain.sum() + model.norm.sum())).backward()
+        optimizer.step()
+        optimizer.clear_grad()
+        if clip:  # four equal gradients
+            gradient = np.sign(gradient) * (0.1 / 2 if "clip_grad_by_norm" in clip else 0.05)
+        means, squares = 0.8 * means + 0.2 * gradient, 0.95 * squares + 0.05 * gradient**2
+        update = means / (1 - 0.8**step) / (np.sqrt(squares / (1 - 0.95**step)) + 0.01)
+        values = values * (1 - rates * decays) - rates * update
+    found = [float(each.numpy()[0]) for each in (model.plain, model.norm)]
+    np.testing.assert_allclose(found, values, rtol=1e-5)
 
 
 def test_adamw_decays_by_its_own_option(caplog: pytest.LogCaptureFixture) -> None:
@@ -202,7 +227,7 @@ def test_null_takes_away_what_a_base_set() -> None:
             "optimizer.momentum: no option of AdamW; the nearest known",
         ),
         ({"optimizer": {"type": "Adam", "beta1": 1}}, "optimizer.beta1: expected below 1, found 1"),
-        ({"optimizer": {"type": "adamw"}}, "optimizer.type: expected one of SGD, Momentum, Adam, AdamW, Adamax, Ada"),
+        ({"optimizer": {"type": "adamw"}}, "optimizer.type: expected one of SGD, Momentum, Adam, AdamW, AdamWDL, Ada"),
         ({"optimizer": {"momentum": 0.9}}, "optimizer.type: required, not given; expected one of SGD, "),
         (
             {"optimizer": {"type": "SGD"}, "regularizer": {"type": "L2", "factr": 1}},
