@@ -9,9 +9,14 @@ _OF_READERS = [
     "ppdet.data.transforms.affine",
     "ppdet.data.transforms.batch_mosaic",
     "ppdet.data.transforms.batch_transforms",
+    "ppdet.data.transforms.copy_paste",
+    "ppdet.data.transforms.expand",
+    "ppdet.data.transforms.masks",
+    "ppdet.data.transforms.mixup",
     "ppdet.data.transforms.mosaic",
     "ppdet.data.transforms.pixels",
     "ppdet.data.transforms.random_crop",
+    "ppdet.data.transforms.random_select",
     "ppdet.data.transforms.sample_transforms",
 ]
 _OF_DISTILLATION = ["ppdet.distillation.losses", "ppdet.distillation.section"]

@@ -58,6 +58,7 @@ class Sample:
         color_map: the map [3, 4] that is still to be applied to the values of `image` (ops/color.py); None: none.
         padded_size: (height, width) of the image in the batch, filled up with zeros; None: `size`.
         decoded_size: (height, width) of the whole image; (0, 0) before Decode.
+        images_before: number of images that the training has read in earlier epochs.
     """
 
     im_file: str
@@ -75,6 +76,7 @@ class Sample:
     color_map: np.ndarray | None = None
     padded_size: tuple[int, int] | None = None
     decoded_size: tuple[int, int] = (0, 0)
+    images_before: int = 0
 
     @classmethod
     def from_record(cls, record: Record) -> Sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -100,10 +100,11 @@ class BatchBuilder:
 
     def _load(self, wanted: SampleIndex, failures: Failures, progress: np.ndarray) -> Sample:
         transforms = self.schedule.active(self.sample_transforms, wanted.epoch)
+        images_before = wanted.epoch * len(self.records)
 
         def read(index: int) -> Sample:
             rng = generator(Stream.SAMPLE, self.seed, wanted.epoch, self.rank, index)
-            return self._transform(index, transforms, rng, failures, progress)
+            return self._transform(transforms, images_before, rng, failures, progress, index)
 
         return self._first_readable(wanted.index, read, failures, progress)
 
@@ -125,20 +126,23 @@ class BatchBuilder:
 
     def _transform(
         self,
-        index: int,
         transforms: Sequence[Transform],
+        images_before: int,
         rng: np.random.Generator,
         failures: Failures,
         progress: np.ndarray,
+        index: int,
     ) -> Sample:
-        sample = Sample.from_record(self.records[index])
+        sample = replace(Sample.from_record(self.records[index]), images_before=images_before)
         for number, transform in enumerate(transforms):
             if isinstance(transform, MixingTransform):
+                if (count := transform.partners(rng)) is None:
+                    continue
                 before = [each for each in transforms[:number] if not isinstance(each, MixingTransform)]
-                chosen = [int(rng.integers(len(self.records))) for _ in range(transform.partners(rng))]
-                partner = partial(self._transform, transforms=before, rng=rng, failures=failures, progress=progress)
+                partner = partial(self._transform, before, images_before, rng, failures, progress)
+                chosen = rng.integers(len(self.records), size=count).tolist()
                 others = [self._first_readable(each, partner, failures, progress) for each in chosen]
-                sample = transform.mix([sample, *others], rng) if others else sample
+                sample = transform.mix([sample, *others], rng)
             else:
                 sample = transform(sample, rng)
             if self.exact:

@@ -27,6 +27,7 @@ from ppdet.data.ops import color
 from ppdet.data.ops import functional as F
 from ppdet.data.transforms.batch_transforms import BatchRandomResize, BatchTransform
 from ppdet.data.transforms.random_crop import RandomCrop
+from ppdet.data.transforms.random_select import RandomSelect
 from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
 from ppdet.data.transforms.sample_transforms import (
     AnyTransform,
@@ -257,7 +258,9 @@ class Reader:
     def _sizes(self) -> list[F.Size]:
         """The sizes that images may be resized to; empty if no transform resizes."""
         transforms = [*self.sample_transforms, *self.batch_transforms]
-        resizes = [transform for transform in transforms if isinstance(transform, (Resize, BatchRandomResize))]
+        resizes = [
+            transform for transform in transforms if isinstance(transform, (Resize, BatchRandomResize, RandomSelect))
+        ]
         return [size for resize in resizes for size in resize.sizes]
 
     @property

@@ -108,6 +108,20 @@ class PadBatch(BatchTransform):
         return [replace(sample, padded_size=(height, width)) for sample in samples]
 
 
+@register
+@dataclass(frozen=True)
+class PadMaskBatch(PadBatch):
+    """Does what PadBatch does; the mask of the padding is for transformers, which are not here.
+
+    Attributes:
+        pad_to_stride: the multiple to which height and width are rounded up; 0 and -1 do not round.
+    """
+
+    ignored_options: ClassVar[dict[str, str]] = {"return_pad_mask": "no model here reads that mask"}
+
+    pad_to_stride: Annotated[int, Range(-1, 1024)] = 0
+
+
 def pad_ground_truth(samples: list[Sample]) -> list[Sample]:
     """The samples with the arrays of boxes zero-padded to N, the largest count of boxes, at least 1.
 

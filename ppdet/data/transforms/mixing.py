@@ -19,12 +19,12 @@ class MixingTransform(Augmentation, Transform):
     The others have gone through the transforms before this one in the list.
     """
 
-    def partners(self, rng: np.random.Generator) -> int:
-        """Draws how many other images `mix` gets this time; 0 leaves the sample as it is."""
+    def partners(self, rng: np.random.Generator) -> int | None:
+        """Draws how many other images `mix` gets this time; None leaves the sample as it is."""
         raise NotImplementedError
 
     def mix(self, samples: Sequence[Sample], rng: np.random.Generator) -> Sample:
-        """The sample made of the first sample and its partners, as many as `partners` has drawn, at least one."""
+        """The sample made of the first sample and its partners, as many as `partners` has drawn."""
         raise NotImplementedError
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:

@@ -53,9 +53,9 @@ class Mosaic(MixingTransform):
     def most_boxes(self, most: int) -> int:
         return 5 * most
 
-    def partners(self, rng: np.random.Generator) -> int:
+    def partners(self, rng: np.random.Generator) -> int | None:
         if rng.uniform() > self.prob:
-            return 0
+            return None
         return 4 if self.enable_mixup and rng.uniform() < self.mixup_prob else 3
 
     def mix(self, samples: Sequence[Sample], rng: np.random.Generator) -> Sample:

@@ -29,13 +29,12 @@ MOVES_BOXES = "after which boxes are not where they are in the image"
 
 
 class AnyTransform:
-    """Base of the classes that a reader's transform lists may name.
+    """Base of the classes that a reader's transform lists may name."""
 
-    Attributes:
-        only_training: why evaluation refuses it, as the end of a sentence; "" if it does not.
-    """
-
-    only_training: ClassVar[str] = ""
+    @property
+    def only_training(self) -> str:
+        """The reason why evaluation refuses it, as the end of a sentence; "" if it does not."""
+        return ""
 
 
 class Augmentation(AnyTransform):

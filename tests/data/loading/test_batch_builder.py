@@ -127,6 +127,18 @@ def test_partners_go_through_the_transforms_before(small: Dataset) -> None:
     assert {panel.tobytes() for panel in panels} <= mirrored
 
 
+def test_samples_know_how_many_images_were_read_before(small: Dataset) -> None:
+    seen: list[int] = []
+
+    def note(sample: Sample, rng: np.random.Generator) -> Sample:
+        seen.append(sample.images_before)
+        return sample
+
+    for epoch in (0, 3):
+        builder(small, note, SideBySide(2))(indices(1, epoch=epoch))
+    assert seen == [0] * 3 + [42] * 3
+
+
 def test_another_image_takes_the_place_of_an_unreadable_partner(small: Dataset) -> None:
     before = panels(small, *range(4))
     lost = int(before[1, 2])

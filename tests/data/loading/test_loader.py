@@ -29,6 +29,7 @@ from ppdet.data.structures import Batch
 from ppdet.data.transforms.affine import RandomAffine
 from ppdet.data.transforms.batch_mosaic import BatchMosaic
 from ppdet.data.transforms.batch_transforms import BatchRandomResize
+from ppdet.data.transforms.copy_paste import CopyPaste
 from ppdet.data.transforms.mosaic import Mosaic
 from ppdet.data.transforms.pixels import AugmentHSV
 from ppdet.data.transforms.sample_transforms import Decode, NormalizeImage, RandomFlip
@@ -98,6 +99,7 @@ def test_a_mixed_epoch_is_the_same_whatever_the_workers(small: Dataset, closing:
             Decode(),
             Mosaic(0.7, 64, mixup_prob=0.5),
             RandomAffine(0.7),
+            CopyPaste(),
             AugmentHSV(),
             RandomFlip(),
         ]

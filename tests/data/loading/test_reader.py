@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppdet.catalog import load_classes
 from ppdet.core.builder import Builder
 from ppdet.core.config import Config, load_config
 from ppdet.core.errors import UserError
@@ -26,6 +27,8 @@ from ppdet.data.transforms.reduced_decode import ReducedDecodeCrop
 from ppdet.data.transforms.sample_transforms import Decode, RandomDistort
 
 ReaderFactory = Callable[..., Reader]
+
+load_classes()
 
 
 def test_fewer_images_than_a_batch(small: Dataset, train_reader: ReaderFactory) -> None:
@@ -186,6 +189,13 @@ def test_an_epoch_of_published_transforms_on_real_images(shared: Path, tmp_path:
         (
             {"sample_transforms": ["Decode", "Mosaic"], "mosaic_epoch": 0},
             "{}.sample_transforms.1: found Mosaic, after which boxes are not where they are in the image; it is for",
+        ),
+        ({"sample_transforms": ["Decode", "CopyPaste"]}, "{}.sample_transforms.1: found CopyPaste, after which"),
+        ({"sample_transforms": ["Decode", "RandomExpand"]}, "{}.sample_transforms.1: found RandomExpand, after which"),
+        ({"sample_transforms": ["Decode", "GridMask"]}, "{}.sample_transforms.1: found GridMask, which hides parts"),
+        (
+            {"sample_transforms": ["Decode", {"Pad": {"pad_mode": 1}}]},
+            "{}.sample_transforms.1: found Pad, after which boxes are not where they are",
         ),
         (
             {"batch_transforms": ["BatchMosaic"]},

@@ -13,6 +13,7 @@ from ppdet.data.transforms.batch_transforms import (
     BatchRandomResize,
     PadBatch,
     PadGT,
+    PadMaskBatch,
     pad_ground_truth,
 )
 from tests.support.samples import noise_sample, plain_sample
@@ -74,6 +75,12 @@ def test_pad_batch_rounds_the_largest_size_up(stride: int, size: tuple[int, int]
     assert [sample.padded_size for sample in padded] == [size, size]
     assert [sample.size for sample in padded] == [(8, 20), (16, 8)]  # boxes still refer to these
     assert [sample.padded_size for sample in samples] == [None, None]
+
+
+def test_pad_mask_batch_pads_as_pad_batch() -> None:
+    samples = [plain_sample(1, (8, 20)), plain_sample(1, (16, 8))]
+    for stride, size in ((-1, (16, 20)), (32, (32, 32))):
+        assert [sample.padded_size for sample in PadMaskBatch(stride)(samples, RNG)] == [size, size]
 
 
 def test_batch_random_resize_resizes_all_images_alike() -> None:

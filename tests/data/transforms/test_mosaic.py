@@ -98,14 +98,14 @@ def test_images_stored_smaller_or_with_a_pending_resize_and_colors() -> None:
 
 
 def test_how_many_partners_are_drawn() -> None:
-    def shares(**options: Any) -> dict[int, float]:
+    def shares(**options: Any) -> dict[int | None, float]:
         rng, mosaic = np.random.default_rng(0), Mosaic(**options)
         drawn = [mosaic.partners(rng) for _ in range(2000)]
         return {number: round(drawn.count(number) / 2000, 1) for number in set(drawn)}
 
     assert shares() == {4: 1}
-    assert shares(prob=0.6) == {0: 0.4, 4: 0.6}
-    assert shares(prob=0.5, mixup_prob=0.4) == {0: 0.5, 3: 0.3, 4: 0.2}
+    assert shares(prob=0.6) == {None: 0.4, 4: 0.6}
+    assert shares(prob=0.5, mixup_prob=0.4) == {None: 0.5, 3: 0.3, 4: 0.2}
     assert shares(enable_mixup=False) == {3: 1}
 
 
