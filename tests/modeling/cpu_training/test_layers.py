@@ -10,7 +10,12 @@ import paddle
 import pytest
 
 from ppdet.modeling.cpu_training import layers as cpu
-from ppdet.modeling.cpu_training.layers import CpuConvNormAct, use_cpu_kernels
+from ppdet.modeling.cpu_training.layers import (
+    CpuConvNormAct,
+    FrozenConvNormAct,
+    use_cpu_kernels,
+    use_frozen_cpu_kernels,
+)
 from ppdet.modeling.layers import ConvNormAct
 from tests.support.models import make_model, make_targets
 
@@ -26,8 +31,7 @@ def _on_the_cpu() -> Iterator[None]:
     paddle.set_device(before)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (7, 11), (1, 1), (2, 9)])
-@pytest.mark.parametrize(
+OPTIONS = pytest.mark.parametrize(
     "options",
     [
         *({"kernel_size": kernel, "stride": stride, "groups": 6} for kernel in (3, 5, 7) for stride in (1, 2)),
@@ -38,6 +42,10 @@ def _on_the_cpu() -> Iterator[None]:
     ],
     ids=str,
 )
+
+
+@OPTIONS
+@pytest.mark.parametrize("size", [(16, 16), (7, 11), (1, 1), (2, 9)])
 def test_equals_paddles_operators(options, size):
     paddle.seed(0)
     slow = ConvNormAct(6, **{"out_channels": 6, **options})
@@ -66,6 +74,25 @@ def test_equals_paddles_operators(options, size):
     for expected, found in zip(*results, strict=True):
         # sums of up to 49 products (of all pixels for the weight) in another order, divided by a deviation
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@OPTIONS
+def test_a_frozen_layer_evaluates_as_paddles_operators_do(options):
+    """Also after its weights have changed."""
+    paddle.seed(0)
+    slow = ConvNormAct(6, **{"out_channels": 6, **options})
+    fast = copy.deepcopy(slow)
+    use_frozen_cpu_kernels(fast)
+    for tensor, value in (("weight", 1.5), ("bias", 0.3), ("_mean", 0.2), ("_variance", 2.0)):
+        for layer in (slow, fast):
+            with paddle.no_grad():
+                size = layer.norm.weight.size
+                getattr(layer.norm, tensor).set_value(value * (1 + paddle.arange(size, dtype="float32") / size))
+    slow.eval()
+    fast.eval()
+    x = paddle.randn([4, 6, 7, 11])
+    with paddle.no_grad():
+        np.testing.assert_allclose(fast(x).numpy(), slow(x).numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_views_that_are_not_contiguous():
@@ -100,5 +127,6 @@ def test_evaluation_stays_on_paddles_operators():
 def test_without_numba_nothing_changes(monkeypatch):
     monkeypatch.setattr(cpu, "_kernels", lambda: None)
     model = make_model("PicoHeadV2")
-    use_cpu_kernels(model)
-    assert not any(isinstance(layer, CpuConvNormAct) for layer in model.sublayers())
+    for use in (use_cpu_kernels, use_frozen_cpu_kernels):
+        use(model)
+    assert not any(isinstance(layer, (CpuConvNormAct, FrozenConvNormAct)) for layer in model.sublayers())
