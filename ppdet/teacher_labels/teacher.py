@@ -121,6 +121,7 @@ class TeacherLabels:
         for part in detect(detector, files, len(known)):
             known = [*known, *part]
             cache.write(path, key, known)
+            logger.info("TeacherLabels: detected in %d of %d images", len(known), len(files))
             yield part
 
     def _change(

@@ -148,7 +148,8 @@ def test_the_log_says_what_the_teacher_does(tiny: Path, teacher: Path, caplog: p
     said = [record.getMessage() for record in caplog.records if record.name == module.__name__]
     assert said[0].endswith("classes that the teacher does not know: red, blue; its classes that are not used: other")
     assert said[1].startswith("TeacherLabels: detections in 0 of 6 images are in ")
-    assert said[2] == "TeacherLabels: 6 detections; 1 of 8 labels have one of their class; 3 without a label are added"
+    assert said[2] == "TeacherLabels: detected in 6 of 6 images"
+    assert said[3] == "TeacherLabels: 6 detections; 1 of 8 labels have one of their class; 3 without a label are added"
 
 
 def test_the_number_of_classes_is_checked_before_the_model_detects(tiny: Path, teacher: Path) -> None:
