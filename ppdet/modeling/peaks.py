@@ -16,8 +16,8 @@ _STEEPNESS = 1.25 / TIE  # so that a TIE is enough to become 0, with a margin fo
 def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
     """Returns the scores of which no neighbor has a higher one of the class, and 0 for the others.
 
-    Neighbors are the 3 x 3 points of the level, the point of the next coarser level around them, and the 4 x 4 points
-    of the next finer level around it. Within 0.0008 below the best neighbor a score falls to 0 linearly. So it takes no
+    Neighbors are the 3 x 3 points of the level around it, the 4 x 4 points of the next finer level around it, and the
+    points of the next coarser level of which it is one of the 4 x 4. Within 0.0008 below the best neighbor a score falls to 0 linearly. So it takes no
     comparison, which few devices have for integers, and rounding cannot change a score much.
 
     Among equal scores, which are frequent in 8 bits, one stays: each point has another handicap than its neighbors.
@@ -28,9 +28,10 @@ def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
     ranked = [scores + TIE * _handicaps(scores, level) for level, scores in enumerate(levels)]
     kept = []
     for level, (scores, own) in enumerate(zip(levels, ranked, strict=True)):
-        best = F.max_pool2d(own, 3, stride=1, padding=1)
+        best = own
         if level + 1 < len(ranked):
             best = paddle.maximum(best, upsample_to(ranked[level + 1], like=own))
+        best = F.max_pool2d(best, 3, stride=1, padding=1)
         if level > 0:
             best = paddle.maximum(best, F.max_pool2d(ranked[level - 1], 4, stride=2, padding=1, ceil_mode=True))
         kept.append(scores * F.relu(1 - _STEEPNESS * (best - own)))

@@ -8,8 +8,8 @@ Map = list[list[float]]  # scores of a level by row and column
 def peaks(levels: list[Map]) -> list[Map]:
     """Keeps the scores that beat all their neighbors; see `handicapped`. The finest level comes first.
 
-    Neighbors of a point: the 8 points around it; in the next coarser level, whose cells are twice as large, the point
-    of the cell around it; in the next finer level the points of the 2 x 2 cells in its cell, and those around them.
+    Neighbors of a point: the 8 points around it; in the next finer level, whose cells are half as large, the points of
+    the 2 x 2 cells in its cell, and those around them; in the next coarser level each point that it is a neighbor of.
     """
 
     def at(level: int, y: int, x: int) -> list[float]:
@@ -20,7 +20,7 @@ def peaks(levels: list[Map]) -> list[Map]:
 
     def neighbors(level: int, y: int, x: int) -> list[float]:
         around = [(level, y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
-        coarser = [(level + 1, y // 2, x // 2)]
+        coarser = [(level + 1, v // 2, u // 2) for v in (y - 1, y + 1) for u in (x - 1, x + 1)]
         finer = [(level - 1, 2 * y + dy, 2 * x + dx) for dy in (-1, 0, 1, 2) for dx in (-1, 0, 1, 2)]
         return [value for place in (*around, *coarser, *finer) for value in at(*place)]
 
