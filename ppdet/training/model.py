@@ -83,7 +83,14 @@ def _with_sync_bn(model: PicoDet, session: Session) -> PicoDet:
     if not supports_sync_bn(session.device):
         logger.warning("sync_bn: %s cannot share norm statistics, each rank keeps its own", session.device)
         return model
-    for name, part in list(model.named_children()):
-        if not getattr(part, "has_frozen_norms", False):  # those have no statistics to share
-            setattr(model, name, paddle.nn.SyncBatchNorm.convert_sync_batchnorm(part))
+    _share_statistics(model)
     return model
+
+
+def _share_statistics(layer: nn.Layer) -> None:
+    """Makes the norms below `layer` share their statistics over ranks; frozen ones have none to share."""
+    for name, child in list(layer.named_children()):
+        if not isinstance(child, nn.BatchNorm2D):
+            _share_statistics(child)
+        elif not child._use_global_stats:
+            setattr(layer, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))

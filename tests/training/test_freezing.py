@@ -85,3 +85,8 @@ def test_frozen_norms_share_no_statistics(tiny: Path, monkeypatch: pytest.Monkey
         for part, expected in ((model.backbone, shared), (model.neck, True), (model.head, True)):
             kinds = {type(layer) for layer in part.sublayers() if "BatchNorm" in type(layer).__name__}
             assert kinds == {paddle.nn.SyncBatchNorm if expected else paddle.nn.BatchNorm2D}
+    session = make_run(tiny, "norm_type=sync_bn", "PicoDet.head=PicoHeadE2E", "PicoDet.train_only=head.one_to_one")
+    model = _with_sync_bn(session.build_model(), session)
+    shared = [name for name, layer in model.named_sublayers() if isinstance(layer, paddle.nn.SyncBatchNorm)]
+    assert len(shared) == 8
+    assert all(name.startswith("head.one_to_one.") for name in shared)

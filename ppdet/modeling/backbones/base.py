@@ -18,7 +18,6 @@ class Backbone(nn.Layer):
 
     out_channels: list[int]
     out_strides: list[int]
-    has_frozen_norms = False  # norms that keep their running statistics in training
 
     def stages(self) -> list[list[nn.Layer]]:
         """The layers in stages, in the order of the forward pass; the first stage has the stem."""
@@ -39,7 +38,6 @@ class Backbone(nn.Layer):
         for index, stage in enumerate(stages if lr_mult_list else ()):
             scale_learning_rate(stage, lr_mult_list[min(index, len(lr_mult_list) - 1)])
         freeze(layer for stage in stages[: freeze_at + 1] for layer in stage)
-        self.has_frozen_norms = freeze_norm
         for norm in self.sublayers() if freeze_norm else ():
             if isinstance(norm, nn.BatchNorm2D):
                 norm._use_global_stats = True
