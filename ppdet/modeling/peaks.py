@@ -17,8 +17,9 @@ def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
     """Returns the scores of which no neighbor has a higher one of the class, and 0 for the others.
 
     Neighbors are the 3 x 3 points of the level around it, the 4 x 4 points of the next finer level around it, and the
-    points of the next coarser level of which it is one of the 4 x 4. Within 0.0008 below the best neighbor a score falls to 0 linearly. So it takes no
-    comparison, which few devices have for integers, and rounding cannot change a score much.
+    points of the next coarser level of which it is one of the 4 x 4. Within 0.0008 below the best neighbor a score
+    falls to 0 linearly. So it takes no comparison, which few devices have for integers, and rounding cannot change a
+    score much.
 
     Among equal scores, which are frequent in 8 bits, one stays: each point has another handicap than its neighbors.
 

@@ -19,9 +19,9 @@ def test_static_graph_gives_the_same_losses(tiny, head):
     static = StaticNetwork(trainer.model)
     for batch in trainer.loader.epoch(0):  # of two sizes
         trainer.model.train()
-        plain, recorded = trainer.model(batch.image), static(batch.image)
-        assert len(plain.one_to_one) == (4 if head == "PicoHeadE2E" else 0)
-        for plain, recorded in zip([*plain.one_to_one, *plain[:2]], [*recorded.one_to_one, *recorded[:2]], strict=True):
+        dynamic, graph = trainer.model(batch.image), static(batch.image)
+        assert len(dynamic.one_to_one) == (4 if head == "PicoHeadE2E" else 0)
+        for plain, recorded in zip(*([*each.one_to_one, *each[:2]] for each in (dynamic, graph)), strict=True):
             np.testing.assert_allclose(recorded.numpy(), plain.numpy(), rtol=1e-4, atol=1e-5)
         recorded.sum().backward()
         assert all(p.grad is not None for p in trainer.model.head.head_reg.parameters())

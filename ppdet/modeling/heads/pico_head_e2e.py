@@ -41,12 +41,13 @@ class Gate(nn.Layer):
 
     def __init__(self, channels: int, num_classes: int, act: str):
         super().__init__()
-        self.conv = DepthwiseSeparable(channels, channels, 5, act=act, norm_decay=False)
+        width = max(8, channels // 4)  # it has little to learn, and small devices pay for each channel
+        self.conv = DepthwiseSeparable(channels, width, 5, act=act, norm_decay=False)
         untrained = {
             "weight_attr": ParamAttr(initializer=Constant(0.0)),
             "bias_attr": ParamAttr(initializer=Constant(_OPEN)),
         }
-        self.logits = nn.Conv2D(channels, num_classes, 1, **untrained)
+        self.logits = nn.Conv2D(width, num_classes, 1, **untrained)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         logits: paddle.Tensor = self.logits(self.conv(x))
