@@ -108,7 +108,9 @@ def _named(option: str) -> Iterator[None]:
 def _check_normalization(config: str, builder: Builder, expected: np.ndarray) -> None:
     """Raises UserError if the teacher's readers normalize images otherwise: it gets the student's images."""
     name = next((name for name in _READERS if name in builder.cfg), None)
-    if name and not np.allclose(builder.build(name).normalization, expected, rtol=1e-4, atol=1e-5):
+    with _named("teacher"):
+        found = builder.build(name).normalization if name else expected
+    if not np.allclose(found, expected, rtol=1e-4, atol=1e-5):
         raise UserError(
             f"Distillation.teacher: NormalizeImage in {name} of {config} is not that of TrainReader; expected the "
             "same, because both models get the same images; change that of TrainReader, or take another teacher"

@@ -154,7 +154,7 @@ class OptimizerBuilder:
             learning_rate=float(learning_rate),
             parameters=self._by_decay(parameters, decays) if decays and self._is_adamw else parameters,
             grad_clip=self._clip(),
-            **self._defaults(parameters, known),
+            **self._defaults(parameters, known | {each.name: each for each in others}),
             **self.options,
         )
 
@@ -174,7 +174,7 @@ class OptimizerBuilder:
         ]
 
     def _defaults(self, parameters: list[paddle.Tensor], known: Mapping[str, paddle.Tensor]) -> dict[str, Any]:
-        """Arguments of the optimizer that no config sets; `known` has the model's parameters by published name."""
+        """Arguments of the optimizer that no config sets; `known` has all parameters, the model's by published name."""
         if self._is_adamw:
             default = {} if "weight_decay" in self.options else {"weight_decay": _ADAMW_DECAY}
             if self.regularizer:

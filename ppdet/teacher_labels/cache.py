@@ -62,7 +62,7 @@ def read(path: Path, key: str, num_images: int) -> list[np.ndarray]:
         if found != key:
             raise ValueError("it belongs to another model or other images")
         return _split(counts, rows, num_images)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         logger.warning("%s: is not used (%s); the detections are made again", path, error)
         return []
 

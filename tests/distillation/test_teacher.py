@@ -74,6 +74,12 @@ def test_teacher_and_weights_are_required(tiny):
     assert refusal(student) == "Distillation.teacher: required, not given"
 
 
+def test_a_wrong_reader_of_the_teacher_is_named_as_the_teacher_s(tiny):
+    config, weights = write_teacher(tiny, WIDER + "EvalReader: {sample_transforms: []}\n")
+    student = with_section(tiny, teacher=str(config), teacher_weights=str(weights))
+    assert refusal(student).startswith("Distillation.teacher: EvalReader.sample_transforms: must begin with Decode")
+
+
 def test_weights_that_are_missing_or_of_another_model(tiny):
     teacher, _ = write_teacher(tiny)
     student = with_section(tiny, teacher=str(teacher), teacher_weights="none.pdparams")

@@ -137,3 +137,17 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as error:
         stepped(build(**options), [1.0])
     assert str(error.value).startswith(f"OptimizerBuilder.optimizer.{message}")
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_parameters_outside_the_model_decay_like_those_inside(filtered: bool) -> None:
+    """Without a gradient AdamW changes a parameter by rate * decay * value alone."""
+    model, other = ThreeStages(), nn.Linear(1, 1)
+    other.weight.set_value(paddle.full([1, 1], 2.0))
+    other.bias.set_value(paddle.full([1], 1.0))
+    optimizer = build(weight_decay=0.5, filter_bias_and_bn=filtered)(0.1, model, others=other.parameters())
+    (0 * (model.head(paddle.ones([1, 1])) + other(paddle.ones([1, 1]))).sum()).backward()
+    optimizer.step()
+    for layer in (model.head, other):
+        assert layer.weight.item() == pytest.approx(2 * (1 - 0.1 * 0.5))
+        assert layer.bias.item() == pytest.approx(1 if filtered else 1 - 0.1 * 0.5)

@@ -38,6 +38,22 @@ def flip_a_byte(path: Path) -> None:
     path.write_bytes(content)
 
 
+def set_bits(offset: int, bits: int) -> Callable[[Path], None]:
+    """Sets bits of a byte of the first entry in the list of contents, which zipfile does not call a bad file."""
+
+    def damage(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[content.index(b"PK\1\2") + offset] |= bits
+        path.write_bytes(content)
+
+    return damage
+
+
+def as_one_array(path: Path) -> None:
+    with path.open("wb") as stream:
+        np.save(stream, ROWS[0])
+
+
 def of_objects(path: Path) -> None:
     np.savez(path, fingerprint=np.array("key"), counts=np.array([{}], object), rows=ROWS[0])
 
@@ -51,6 +67,9 @@ FAULTS = {
     "another byte": (flip_a_byte, "CRC"),
     "empty": (lambda path: path.write_bytes(b""), ""),
     "text": (lambda path: path.write_text("detections"), ""),
+    "a bit that says encrypted": (set_bits(8, 1), "encrypted"),
+    "a compression that nobody knows": (set_bits(10, 255), "not supported"),
+    "one array": (as_one_array, ""),
     "pickled objects": (of_objects, "allow_pickle"),
     "an array less": (lambda path: np.savez(path, fingerprint=np.array("key")), "counts"),
     "counts of more rows": (with_counts(2), "its numbers are wrong"),
