@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +21,9 @@ from ppdet.export.image_input import ImageInput
 from ppdet.export.nms_rules import NmsRules
 from ppdet.export.onnx_format import count_operators
 from ppdet.modeling import PicoDet
+from ppdet.modeling.heads import PicoHeadE2E
+from ppdet.modeling.heads.pico_head_e2e import PeakFilter
+from ppdet.modeling.peaks import possible_peaks
 from ppdet.utils.tables import format_table
 
 logger = logging.getLogger(__name__)
@@ -29,6 +34,8 @@ _SINGLE, _HALF = (1e-4, 5e-3), (1e-3, 5e-2)
 # add up numbers in another order.
 _MARGIN = 8
 
+Bounds = tuple[list[np.ndarray], list[np.ndarray]]
+
 
 class Reference(NamedTuple):
     """Inputs for a written model, and the outputs expected of it.
@@ -36,6 +43,8 @@ class Reference(NamedTuple):
     Attributes:
         inputs: arrays in the order of the model's inputs.
         expected: outputs of the trained model for the same images, before NMS.
+        bounds: for each format, the least and the most that rounding may leave of `expected`; they differ where a
+            filter of peaks decides between neighbors that are nearly equal.
         rules: limits of the NMS at the model's end; None: it has no NMS.
         tolerance: for each format, the largest difference of scores and of relative boxes that rounding may cause.
         source: what the images are.
@@ -43,6 +52,7 @@ class Reference(NamedTuple):
 
     inputs: list[np.ndarray]
     expected: list[np.ndarray]
+    bounds: dict[str, Bounds]
     rules: NmsRules | None
     tolerance: dict[str, float]
     source: str
@@ -56,22 +66,49 @@ class Reference(NamedTuple):
         inputs = [image_input.to_network(fed), *others]
         expected = _outputs(graph, inputs)
         half = {name: settings.fp16 and name != "paddle" for name in settings.formats}
-        tolerance = {name: _tolerance(graph, inputs, expected, half[name]) for name in settings.formats}
+        unfiltered = _with_peaks(graph, list)
+        tolerance = {name: _tolerance(unfiltered, inputs, half[name]) for name in settings.formats}
+        bounds = {name: _bounds(graph, inputs, expected, limit) for name, limit in tolerance.items()}
         rules = NmsRules.of(trained.head.nms.attrs) if settings.runs_nms else None
-        return cls([fed, *others], expected, rules, tolerance, sample.source)
+        return cls([fed, *others], expected, bounds, rules, tolerance, sample.source)
 
     def compare(self, format: str, found: list[np.ndarray]) -> Comparison:
         """The differences of a written model's outputs `found` to what is expected."""
         if self.rules is None:
-            return compare(self.expected, found)
+            return compare(_nearest(found, *self.bounds[format]), found)
         # ONNX's NonMaxSuppression considers all candidates of a class (see append_nms)
         rules = self.rules if format == "paddle" else self.rules._replace(per_class=None)
         boxes, scores = self.expected
         return compare_detections(Candidates(boxes, scores, rules), found, self.tolerance[format])
 
 
-def _tolerance(graph: ExportModel, inputs: list[np.ndarray], expected: list[np.ndarray], half: bool) -> float:
+def _with_peaks(graph: ExportModel, peaks: PeakFilter) -> ExportModel:
+    """A copy with another filter of peaks; the graph itself if its head has none."""
+    if not isinstance(graph.model.head, PicoHeadE2E):
+        return graph
+    model = copy.deepcopy(graph.model)
+    model.head.peaks = peaks
+    return ExportModel(model, graph.settings, graph.pixel_mean)
+
+
+def _bounds(graph: ExportModel, inputs: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> Bounds:
+    """See `Reference.bounds`. A score and its neighbor may both be off by `tolerance`."""
+    if not isinstance(graph.model.head, PicoHeadE2E):
+        return expected, expected
+    least, most = (partial(possible_peaks, change=sign * 2 * tolerance) for sign in (-1, 1))
+    return _outputs(_with_peaks(graph, least), inputs), _outputs(_with_peaks(graph, most), inputs)
+
+
+def _nearest(found: list[np.ndarray], least: list[np.ndarray], most: list[np.ndarray]) -> list[np.ndarray]:
+    """The arrays between `least` and `most` that are nearest to those found; `least` if the shapes differ."""
+    if [array.shape for array in found] != [array.shape for array in least]:
+        return least
+    return [np.clip(*arrays) for arrays in zip(found, least, most, strict=True)]
+
+
+def _tolerance(graph: ExportModel, inputs: list[np.ndarray], half: bool) -> float:
     """The largest difference that rounding may cause, measured by rounding each weight once."""
+    expected = _outputs(graph, inputs)
     result = compare(expected, _outputs(rounded(graph, 2**-13 if half else 2**-22), inputs))
     least, most = _HALF if half else _SINGLE
     return min(most, max(least, _MARGIN * max(result.score, result.box)))

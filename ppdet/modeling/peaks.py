@@ -11,6 +11,7 @@ from ppdet.modeling.layers import height_width, upsample_to
 
 TIE = 0.001  # the smallest difference between the handicaps of neighbors
 _STEEPNESS = 1.25 / TIE  # so that a TIE is enough to become 0, with a margin for rounding
+_HANDICAPS = 8  # how many there are
 
 
 def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
@@ -26,7 +27,26 @@ def keep_peaks(levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
     Args:
         levels: scores of 0 to 1, one [B, C, h, w] float32 per level, finest first.
     """
-    ranked = [scores + TIE * _handicaps(scores, level) for level, scores in enumerate(levels)]
+    return _filter(levels, [scores + TIE * _handicaps(scores, level) for level, scores in enumerate(levels)])
+
+
+def possible_peaks(levels: Sequence[paddle.Tensor], change: float) -> list[paddle.Tensor]:
+    """Returns the most that `keep_peaks` may give if each score rises by `change` while its neighbors stay.
+
+    With a `change` below 0 it is the least. Two models between which rounding decides differ by no more than both.
+    """
+    handicaps = [_handicaps(scores, level) for level, scores in enumerate(levels)]
+    kept = [paddle.zeros_like(scores) for scores in levels]
+    for number in range(_HANDICAPS):  # neighbors have different ones, so these rise alone
+        risen = [(each == number).astype("float32") for each in handicaps]
+        shifts = [TIE * each + change * rises for each, rises in zip(handicaps, risen, strict=True)]
+        found = _filter(levels, [scores + shift for scores, shift in zip(levels, shifts, strict=True)])
+        kept = [sum_ + part * rises for sum_, part, rises in zip(kept, found, risen, strict=True)]
+    return kept
+
+
+def _filter(levels: Sequence[paddle.Tensor], ranked: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
+    """The scores of `levels` whose value in `ranked` is the highest among neighbors, and 0 for the others."""
     kept = []
     for level, (scores, own) in enumerate(zip(levels, ranked, strict=True)):
         best = own

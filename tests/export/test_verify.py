@@ -6,14 +6,16 @@ import copy
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
 from ppdet.export.check_inputs import sample_batch
+from ppdet.export.compare import compare
 from ppdet.export.export import export
 from ppdet.export.formats import EXPORT_FORMATS
-from ppdet.export.graph import ExportModel
+from ppdet.export.graph import ExportModel, rounded
 from ppdet.export.image_input import ImageInput
 from ppdet.export.verify import Reference
 from tests.support.tiny import make_run
@@ -42,6 +44,29 @@ def test_the_reference_holds_what_the_trained_model_gives(config) -> None:
     assert raw.rules is None
     assert len(raw.inputs) == 1
     assert raw.compare("paddle", raw.expected) == (0, 0, 0)
+
+
+def test_rounding_may_choose_another_peak(config) -> None:
+    """Which of two neighbors that are nearly equal is the peak; nothing else may differ."""
+    session = make_run(config, "PicoDet.head=PicoHeadE2E")
+    model, sample = session.load_model(), sample_batch(session, (64, 64))
+    settings = ExportSettings(nms="none", boxes="input")
+    reference = Reference.of(model, settings, ImageInput((64, 64)), sample)
+    boxes, scores = reference.expected
+    (_, least), (_, most) = reference.bounds["paddle"]
+    assert (least <= scores).all()
+    assert (scores <= most).all()
+    assert reference.tolerance["paddle"] < 1e-3
+    near = most.copy()
+    assert not np.array_equal(near, least)
+    assert reference.compare("paddle", [boxes, near]) == (0, 0, 0)
+    assert not compare(reference.expected, [boxes, near]).within(reference.tolerance["paddle"])
+    inputs = [paddle.to_tensor(each) for each in reference.inputs]
+    with paddle.no_grad():
+        off = [each.numpy() for each in rounded(ExportModel(model, settings), 2**-21)(*inputs)]
+    assert reference.compare("paddle", off).within(reference.tolerance["paddle"])
+    lost = scores * (scores != least.max())
+    assert not reference.compare("paddle", [boxes, lost]).within(reference.tolerance["paddle"])
 
 
 def test_a_model_that_differs_is_not_written(config, tmp_path, monkeypatch):

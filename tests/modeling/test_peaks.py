@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppdet.modeling.peaks import TIE, keep_peaks
+from ppdet.modeling.peaks import TIE, keep_peaks, possible_peaks
 from tests.references.peaks import peaks
 
 SIZES = {"even": [(8, 12), (4, 6), (2, 3)], "odd": [(5, 7), (3, 4), (2, 2), (1, 1)], "one level": [(4, 4)]}
@@ -68,3 +68,22 @@ def test_gradients_reach_what_stays():
     scores = paddle.to_tensor(np.float32([[[[0.9, 0.2, 0.1, 0.5]]]]), stop_gradient=False)
     keep_peaks([scores])[0].sum().backward()
     np.testing.assert_array_equal(scores.grad.numpy(), [[[[1, 0, 0, 1]]]])
+
+
+def test_possible_peaks():
+    """The first two points are nearly equal in rank: each may win. The last one wins by more than the change."""
+    scores = np.zeros((1, 1, 1, 5), np.float32)
+    scores[0, 0, 0] = [0.5 + 1.2 * TIE, 0.5, 0, 0, 0.9]
+    least, most = ([level.numpy() for level in possible_peaks([paddle.to_tensor(scores)], by)] for by in (-0.01, 0.01))
+    np.testing.assert_allclose(least[0][0, 0, 0], [0, 0, 0, 0, 0.9], rtol=1e-6)
+    np.testing.assert_allclose(most[0][0, 0, 0], scores[0, 0, 0], rtol=1e-6)
+    rng = np.random.default_rng(0)
+    maps = [np.float32(rng.random((2, 3, *size))) for size in SIZES["odd"]]
+    low, high = (possible_peaks([paddle.to_tensor(each) for each in maps], by) for by in (-0.02, 0.02))
+    changed = 0
+    for number, (middle, below, above) in enumerate(zip(kept(maps), low, high, strict=True)):
+        assert (below.numpy() <= middle + 1e-6).all()
+        assert (middle <= above.numpy() + 1e-6).all()
+        assert (above.numpy() <= maps[number] + 1e-6).all()
+        changed += int((above.numpy() > below.numpy() + 1e-3).sum())
+    assert 0 < changed < 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, ClassVar
 
 import paddle
@@ -33,6 +33,7 @@ from ppdet.modeling.nms import MultiClassNMS, TopScores
 from ppdet.modeling.peaks import keep_peaks
 from ppdet.modeling.structures import HeadOutputs, Levels
 
+PeakFilter = Callable[[Sequence[paddle.Tensor]], list[paddle.Tensor]]
 _OPEN = 3.0  # logit of an untrained gate, which lets 95 % of each score through
 
 
@@ -111,6 +112,7 @@ class PicoHeadE2E(PicoHeadV2):
         )
         self.criterion = EndToEndCriterion(**vars(self.criterion), loss_o2o_weight=loss_o2o_weight)
         self.select = TopScores(nms.attrs)
+        self.peaks: PeakFilter = keep_peaks
         self.one_to_one = nn.LayerList([Gate(feat_in_chan, num_classes, act) for _ in self.fpn_stride])
 
     def levels(self, features: list[paddle.Tensor]) -> Levels:
@@ -124,10 +126,10 @@ class PicoHeadE2E(PicoHeadV2):
         return Levels(cls_levels, reg_levels, one_to_one)
 
     def score_maps(self, levels: Levels) -> list[paddle.Tensor]:
-        return keep_peaks(levels.one_to_one)
+        return self.peaks(levels.one_to_one)
 
     def scores(self, outputs: HeadOutputs) -> paddle.Tensor:
-        maps = keep_peaks(outputs.one_to_one)
+        maps = self.peaks(outputs.one_to_one)
         return paddle.concat(
             [x.reshape([-1, self.num_classes, points]) for x, points in zip(maps, outputs.grid.counts, strict=True)],
             axis=-1,
