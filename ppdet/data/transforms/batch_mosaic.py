@@ -59,7 +59,9 @@ class BatchMosaic(Augmentation, BatchTransform):
         rng = np.random.default_rng(rng.integers(2**63))
         canvases = np.full((len(samples), *samples[0].size, 3), warp.GRAY, np.uint8)
         results = [self._mosaic(samples, first, canvas, rng) for first, canvas in enumerate(canvases)]
-        return [self._mixed(results, first, rng) for first in range(len(samples))]
+        if not self.mixup_prob:
+            return results
+        return [self._mixed(results, first, canvas, rng) for first, canvas in enumerate(np.empty_like(canvases))]
 
     def _mosaic(self, samples: list[Sample], first: int, canvas: np.ndarray, rng: np.random.Generator) -> Sample:
         """The sample at `first` with three others on `canvas` [h, w, 3] uint8, or the sample itself."""
@@ -81,23 +83,27 @@ class BatchMosaic(Augmentation, BatchTransform):
         parts = np.split(shown, np.cumsum(counts)[:-1])
         return on_canvas(samples[first], canvas, tiles, parts, size, samples[first].color_map)
 
-    def _mixed(self, results: list[Sample], first: int, rng: np.random.Generator) -> Sample:
+    def _mixed(self, results: list[Sample], first: int, canvas: np.ndarray, rng: np.random.Generator) -> Sample:
+        """The result at `first` with another one on `canvas` [h, w, 3] uint8, or the result itself."""
         mixes, other = rng.uniform() < self.mixup_prob, results[rng.integers(len(results))]
         one = results[first]
         if not mixes or other is one:
             return one
-        canvases = [np.empty((*one.size, 3), np.uint8) for _ in range(2)]
-        for sample, canvas in zip((one, other), canvases, strict=True):
-            _draw(canvas, sample, np.eye(3))
-        both = cv2.addWeighted(canvases[0], 0.5, canvases[1], 0.5, 0)
-        return on_canvas(one, both, [one, other], [one.gt_bbox, other.gt_bbox], one.size, one.color_map)
+        cv2.addWeighted(_pixels(one), 0.5, _pixels(other), 0.5, 0, canvas)
+        return on_canvas(one, canvas, [one, other], [one.gt_bbox, other.gt_bbox], one.size, one.color_map)
 
 
 def _draw(canvas: np.ndarray, sample: Sample, places: np.ndarray) -> None:
     """Draws a sample without its changes of color through a map of its pixels, nearest if its resize is."""
     image, stored = drawable(replace(sample, color_map=None))
-    if image.shape == canvas.shape and (places == np.eye(3)).all():
-        canvas[:] = image
-        return
     nearest = sample.pending_resize is not None and sample.pending_resize.interp == cv2.INTER_NEAREST
     warp.draw(canvas, image, places @ stored, interp=cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR)
+
+
+def _pixels(sample: Sample) -> np.ndarray:
+    """The sample's image [h, w, 3] uint8 in its size, without its changes of color."""
+    if sample.image.shape[:2] == sample.size and sample.image.dtype == np.uint8:
+        return sample.image
+    canvas = np.empty((*sample.size, 3), np.uint8)
+    _draw(canvas, sample, np.eye(3))
+    return canvas
