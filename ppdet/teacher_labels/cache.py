@@ -1,8 +1,8 @@
 """The file of a teacher's detections on a data set, so that they are computed once.
 
 Its name holds a checksum of what the detections depend on: the model, its preprocessing, and the images. Of an image
-the checksum takes name, bytes and time of change, because reading every image would take as long as decoding it. Names
-are relative to the data set's folder, which may be moved.
+the checksum takes name, annotated size, bytes and time of change, because reading every image would take as long as
+decoding it. Names are relative to the data set's folder, which may be moved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ppdet.core.errors import UserError
 from ppdet.deploy.checksum import model_checksum
 from ppdet.deploy.detector import Detector
 from ppdet.deploy.files import atomic_path
-from ppdet.teacher_labels.detect import LOWEST
+from ppdet.teacher_labels.detect import LOWEST, ImageFile
 
 logger = logging.getLogger(__name__)
 
@@ -36,15 +36,17 @@ _NOT_DETECTED = (
 )  # of infer_cfg: no detection needs them
 
 
-def fingerprint(detector: Detector, files: Sequence[str], root: Path) -> str:
+def fingerprint(detector: Detector, files: Sequence[ImageFile], root: Path) -> str:
     """The SHA-256 of everything that the detections in `files` depend on, in hexadecimal digits."""
     settings = {name: value for name, value in asdict(detector.config).items() if name not in _NOT_DETECTED}
     facts = [_FORMAT, LOWEST, model_checksum(detector.file), json.dumps(settings, default=np.ndarray.tolist)]
     digest = hashlib.sha256(repr(facts).encode())
-    for file in map(Path, files):
+    for path, size in files:
+        file = Path(path)
         state = file.stat() if file.is_file() else None
         name = file.relative_to(root) if file.is_relative_to(root) else file
-        digest.update(repr((name.as_posix(), state and (state.st_size, state.st_mtime_ns))).encode("utf-8", "replace"))
+        facts = [name.as_posix(), size, state and (state.st_size, state.st_mtime_ns)]
+        digest.update(repr(facts).encode("utf-8", "replace"))
     return digest.hexdigest()
 
 

@@ -6,14 +6,15 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from ppdet.core.errors import UserError
+from ppdet.data.ops.decode import read_to_draw
 from ppdet.deploy.detections import Detections, to_rows
 from ppdet.deploy.detector import Detector
-from ppdet.deploy.images import read_image
 
 logger = logging.getLogger(__name__)
 
@@ -22,11 +23,25 @@ _AT_ONCE = 16  # images in memory
 _PART_SECONDS = 60.0
 
 
-def detect(detector: Detector, files: Sequence[str], start: int = 0) -> Iterator[list[np.ndarray]]:
+class ImageFile(NamedTuple):
+    """An image of a data set.
+
+    Attributes:
+        path: the file.
+        size: (height, width) in the annotations, which can tell that boxes are those of the image before its EXIF
+            orientation is applied; None if they have none.
+    """
+
+    path: str
+    size: tuple[int, int] | None = None
+
+
+def detect(detector: Detector, files: Sequence[ImageFile], start: int = 0) -> Iterator[list[np.ndarray]]:
     """Yields the detections in `files[start:]`, in order, in parts that take about a minute each.
 
     The detections in an image are rows [n, 6] float32 (class, score, x1, y1, x2, y2), the most confident first, in
-    pixels of the upright image and inside of it. An image that cannot be read has none; a warning counts such images.
+    pixels of the image as a training reads it, and inside of it. An image that cannot be read has none; a warning
+    counts such images.
 
     Args:
         detector: the model, which takes arrays in BGR.
@@ -51,10 +66,10 @@ def detect(detector: Detector, files: Sequence[str], start: int = 0) -> Iterator
         yield part
 
 
-def _read(file: str) -> np.ndarray | str:
-    """The image, or what is wrong with it."""
+def _read(file: ImageFile) -> np.ndarray | str:
+    """The image [h, w, 3] uint8 BGR, or what is wrong with it."""
     try:
-        return read_image(file)
+        return read_to_draw(*file)
     except UserError as error:
         return str(error)
 

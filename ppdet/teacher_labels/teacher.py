@@ -18,7 +18,7 @@ from ppdet.data.structures import Record
 from ppdet.deploy.detector import Detector
 from ppdet.runtime import distributed
 from ppdet.teacher_labels import cache
-from ppdet.teacher_labels.detect import LOWEST, detect
+from ppdet.teacher_labels.detect import LOWEST, ImageFile, detect
 from ppdet.teacher_labels.match import Change, marked_boxes, scores_of_labels, unlabeled, with_boxes, with_classes
 from ppdet.weights.class_names import left_over, match_names, some
 
@@ -74,7 +74,8 @@ class TeacherLabels:
         detector = self._open()
         classes = self._classes(detector.labels, [category.name for category in categories])
         marked, changes, found = marked_boxes(records, truth), list[Change](), 0
-        for part in self._detections(detector, [record.im_file for record in records], root):
+        files = [ImageFile(record.im_file, record.size) for record in records]
+        for part in self._detections(detector, files, root):
             place = slice(len(changes), len(changes) + len(part))
             of_images = zip(records[place], marked[place], part, strict=True)
             new = [
@@ -107,7 +108,7 @@ class TeacherLabels:
             logger.info(message, some(unknown) or "none", some(left_out) or "none")
         return np.array([-1 if position is None else position for position in positions], np.int64)
 
-    def _detections(self, detector: Detector, files: Sequence[str], root: Path) -> Iterator[list[np.ndarray]]:
+    def _detections(self, detector: Detector, files: Sequence[ImageFile], root: Path) -> Iterator[list[np.ndarray]]:
         """Yields the detections in all files in order, in parts: those of the cache, then new ones, which it keeps."""
         key = cache.fingerprint(detector, files, root)
         path = (Path(self.cache_dir) if self.cache_dir else root / "cache") / f"teacher-{key[:16]}.npz"

@@ -14,6 +14,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.deploy import Detector
 from ppdet.teacher_labels import cache
+from ppdet.teacher_labels.detect import ImageFile
 from tests.deploy.conftest import INFER_CFG, make_model
 
 ROWS = [np.float32([[1, 0.5, 0, 0, 5, 5]]), np.empty((0, 6), np.float32), np.float32([[0, 0.25, 1, 1, 2, 2]] * 2)]
@@ -124,9 +125,15 @@ def test_the_fingerprint_is_of_model_preprocessing_and_images(tmp_path: Path) ->
         file.write_bytes(b"image")
         os.utime(file, ns=(1, 1))
 
-    def key(root: Path = data, names: list[Path] = files, config: dict | None = None, box: int = 64) -> str:
+    def key(
+        root: Path = data,
+        names: list[Path] = files,
+        config: dict | None = None,
+        box: int = 64,
+        size: tuple[int, int] | None = None,
+    ) -> str:
         model = make_model(tmp_path / "model.onnx", config or INFER_CFG, side=box)
-        return cache.fingerprint(Detector(model, "onnxruntime"), [str(name) for name in names], root)
+        return cache.fingerprint(Detector(model, "onnxruntime"), [ImageFile(str(name), size) for name in names], root)
 
     plain = key()
     assert key() == plain
@@ -134,6 +141,7 @@ def test_the_fingerprint_is_of_model_preprocessing_and_images(tmp_path: Path) ->
     others = [key(config=INFER_CFG | {"label_list": ["cat", "cow"]}), key(names=files[:1]), key(names=files[::-1])]
     resize = [{**INFER_CFG["Preprocess"][0], "target_size": [32, 32]}, *INFER_CFG["Preprocess"][1:]]
     others.append(key(config=INFER_CFG | {"Preprocess": resize}, box=32))
+    others.append(key(size=(40, 80)))
     data.rename(tmp_path / "moved")
     assert key(tmp_path / "moved", [tmp_path / "moved" / file.name for file in files]) == plain
     (tmp_path / "moved").rename(data)

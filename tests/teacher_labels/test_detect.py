@@ -11,7 +11,7 @@ import pytest
 
 from ppdet.deploy import Detector
 from ppdet.teacher_labels import detect as module
-from ppdet.teacher_labels.detect import detect
+from ppdet.teacher_labels.detect import ImageFile, detect
 from tests.deploy.conftest import INFER_CFG, make_model
 
 
@@ -22,11 +22,11 @@ def detector(tmp_path: Path) -> Detector:
     return Detector(make_model(tmp_path / "model.onnx"), "onnxruntime", order="bgr", threads=1)
 
 
-def write_grays(folder: Path, *levels: int) -> list[str]:
+def write_grays(folder: Path, *levels: int) -> list[ImageFile]:
     files = [folder / f"{number}.png" for number in range(len(levels))]
     for file, level in zip(files, levels, strict=True):
         cv2.imwrite(str(file), np.full((40, 80, 3), level, np.uint8))
-    return list(map(str, files))
+    return [ImageFile(str(file)) for file in files]
 
 
 def test_detections_are_in_the_order_of_the_files(tmp_path: Path, detector: Detector) -> None:
@@ -46,7 +46,7 @@ def test_colors_are_those_of_the_file(tmp_path: Path, detector: Detector) -> Non
     scores = []
     for number, color in enumerate([(255, 0, 0), (0, 0, 255)]):  # BGR
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((40, 80, 3), color, np.uint8))
-        (((row,),),) = detect(detector, [str(tmp_path / f"{number}.png")])
+        (((row,),),) = detect(detector, [ImageFile(str(tmp_path / f"{number}.png"))])
         scores.append(row[1])
         assert row[1] == detector.detect(tmp_path / f"{number}.png", 0.0).scores[0]
     assert scores[0] != scores[1]
@@ -80,10 +80,10 @@ def test_unreadable_images_have_no_detections(
     tmp_path: Path, detector: Detector, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = write_grays(tmp_path, 200, 200, 200)
-    Path(files[1]).write_bytes(b"not an image")
+    Path(files[1].path).write_bytes(b"not an image")
     with caplog.at_level(logging.WARNING):
         (found,) = detect(detector, files)
     assert [len(rows) for rows in found] == [1, 0, 1]
     (record,) = caplog.records
-    assert record.getMessage().startswith(files[1])
+    assert record.getMessage().startswith(files[1].path)
     assert "(1 of 3 images cannot be read" in record.getMessage()

@@ -17,8 +17,10 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
 from ppdet.teacher_labels import detect as detecting
 from ppdet.teacher_labels import teacher as module
+from ppdet.teacher_labels.detect import ImageFile
 from ppdet.training.setup import load_train_dataset
 from tests.deploy.conftest import INFER_CFG, make_model
+from tests.support.image_specimens import encoded, exif, png_chunk
 from tests.support.tiny import make_run
 
 MIDDLE = [20, 15, 60, 45]  # of 80 x 60
@@ -119,13 +121,13 @@ def test_an_interrupted_detection_goes_on(tiny: Path, teacher: Path, monkeypatch
     monkeypatch.setattr(detecting, "_PART_SECONDS", -1.0)
     read, calls = detecting._read, list[str]()
 
-    def killed(file: str) -> np.ndarray | str:
-        if Path(file).stem in ("5", "6"):
+    def killed(file: ImageFile) -> np.ndarray | str:
+        if Path(file.path).stem in ("5", "6"):
             raise KeyboardInterrupt
         return read(file)
 
-    def counted(file: str) -> np.ndarray | str:
-        calls.append(Path(file).stem)
+    def counted(file: ImageFile) -> np.ndarray | str:
+        calls.append(Path(file.path).stem)
         return read(file)
 
     monkeypatch.setattr(detecting, "_read", killed)
@@ -208,6 +210,20 @@ def test_images_without_files_are_left_to_the_reader(tiny: Path, teacher: Path) 
     os.remove(tiny.parent / "images" / "3.png")
     taught = load(tiny, teacher)
     assert [len(record.gt_bbox) for record in taught.records] == [3, 2, 2, 2, 3, 1]
+
+
+def test_boxes_are_in_the_pixels_of_the_annotations(tiny: Path, teacher: Path) -> None:
+    """Two images are stored lying, the first one annotated so, and the second one upright."""
+    annotations = json.loads((tiny.parent / "boxes.json").read_text())
+    for number, entry in enumerate(annotations["images"][:2]):
+        data = encoded(".png", np.full((60, 80, 3), 128, np.uint8))
+        file = tiny.parent / "images" / entry["file_name"]
+        file.write_bytes(data[:33] + png_chunk(b"eXIf", exif(6)) + data[33:])
+        entry |= {"height": 80, "width": 60} if number else {"height": 60, "width": 80}
+    (tiny.parent / "boxes.json").write_text(json.dumps(annotations))
+    taught = load(tiny, teacher, "TeacherLabels.overlap=0.9")
+    boxes = [record.gt_bbox[-1] for record in taught.records[:2]]
+    np.testing.assert_allclose(boxes, [MIDDLE, [15, 20, 45, 60]], rtol=1e-6)
 
 
 def test_all_ranks_get_what_the_first_one_has(monkeypatch: pytest.MonkeyPatch) -> None:
