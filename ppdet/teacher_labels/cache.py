@@ -13,6 +13,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ppdet.deploy.checksum import model_checksum
 from ppdet.deploy.detector import Detector
 from ppdet.deploy.files import atomic_path
 from ppdet.teacher_labels.detect import LOWEST, ImageFile
+from ppdet.utils.files import sha256
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +42,20 @@ def fingerprint(detector: Detector, files: Sequence[ImageFile], root: Path) -> s
     """The SHA-256 of everything that the detections in `files` depend on, in hexadecimal digits."""
     settings = {name: value for name, value in asdict(detector.config).items() if name not in _NOT_DETECTED}
     facts = [_FORMAT, LOWEST, model_checksum(detector.file), json.dumps(settings, default=np.ndarray.tolist)]
+    facts += [sha256(file) for file in _outside_weights(detector.file)]
     digest = hashlib.sha256(repr(facts).encode())
     for path, size in files:
         file = Path(path)
         state = file.stat() if file.is_file() else None
         name = file.relative_to(root) if file.is_relative_to(root) else file
-        facts = [name.as_posix(), size, state and (state.st_size, state.st_mtime_ns)]
-        digest.update(repr(facts).encode("utf-8", "replace"))
+        image = (name.as_posix(), size, state and (state.st_size, state.st_mtime_ns))
+        digest.update(repr(image).encode("utf-8", "replace"))
     return digest.hexdigest()
+
+
+def _outside_weights(model: Path) -> list[Path]:
+    """The files of weights beside an ONNX file, as exporters name them: `model.onnx.data`, `model.onnx_data`."""
+    return sorted(file for file in model.parent.glob(f"{escape(model.name)}[._]*") if file.is_file())
 
 
 def read(path: Path, key: str, num_images: int) -> list[np.ndarray]:

@@ -142,6 +142,10 @@ def test_the_fingerprint_is_of_model_preprocessing_and_images(tmp_path: Path) ->
     resize = [{**INFER_CFG["Preprocess"][0], "target_size": [32, 32]}, *INFER_CFG["Preprocess"][1:]]
     others.append(key(config=INFER_CFG | {"Preprocess": resize}, box=32))
     others.append(key(size=(40, 80)))
+    for content in (b"weights", b"others"):
+        (tmp_path / "model.onnx.data").write_bytes(content)
+        others.append(key())
+    (tmp_path / "model.onnx.data").unlink()
     data.rename(tmp_path / "moved")
     assert key(tmp_path / "moved", [tmp_path / "moved" / file.name for file in files]) == plain
     (tmp_path / "moved").rename(data)
