@@ -168,6 +168,15 @@ def test_pictures_of_a_config_and_its_batches(tiny: Path, tmp_path: Path, capsys
     assert (tmp_path / "shown" / "train_batch1.jpg").is_file()
 
 
+def test_batches_of_a_config_whose_batch_is_to_be_measured(tiny: Path, tmp_path: Path) -> None:
+    """A training would measure; here all five images with boxes make one batch."""
+    auto = tmp_path / "auto.yml"
+    auto.write_text(f"_BASE_: {tiny}\nTrainReader: {{batch_size: auto}}\n")
+    assert status(auto, "--output", tmp_path / "shown", "--split", "train", action="show") == 0
+    assert (tmp_path / "shown" / "train_batch0.jpg").is_file()
+    assert not (tmp_path / "shown" / "train_batch1.jpg").exists()
+
+
 def test_batches_of_a_config_with_a_cache(tiny: Path, tmp_path: Path) -> None:
     """The cache, which would hold all images, is not made."""
     cached = tmp_path / "cached.yml"

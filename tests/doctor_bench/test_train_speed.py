@@ -33,6 +33,11 @@ def test_speed_of_a_step(tiny: Path, mode: str, batch: int, said: str) -> None:
     assert result.numbers["speed"] > 0
 
 
+def test_a_config_whose_batch_is_to_be_measured(tiny: Path) -> None:
+    auto = replace(task(tiny, "float32"), overrides=["device=cpu", "TrainReader.batch_size=auto"], seconds=60)
+    assert measure_train_step(replace(auto, batch=2, steps=1)).lines[0][1].find("batch 2 (published: 16)") > 0
+
+
 def test_a_cpu_has_no_mixed_precision(tiny: Path) -> None:
     with pytest.raises(NotMeasured, match="cpu has no mixed precision"):
         measure_train_step(task(tiny, "amp"))
