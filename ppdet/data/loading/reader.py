@@ -20,6 +20,7 @@ from ppdet.data.loading.batch_builder import BatchBuilder
 from ppdet.data.loading.image_cache import CachedDecode, ImageCache, disk_cache, ram_cache
 from ppdet.data.loading.loader import Loader
 from ppdet.data.loading.missing_images import missing_images
+from ppdet.data.loading.order import check_order, places
 from ppdet.data.loading.packing import batch_bytes
 from ppdet.data.loading.sampler import EpochSampler
 from ppdet.data.loading.schedule import Schedule
@@ -134,6 +135,7 @@ class Reader:
             raise UserError(f"{name}.sample_transforms: must begin with Decode, which reads the image")
         if not self.training:
             self._check_no_training_options()
+        check_order(name, places(self.sample_transforms, self.batch_transforms))
         first_epochs = {"Mixup": mixup_epoch, "Cutmix": cutmix_epoch, "Mosaic": mosaic_epoch}
         self.schedule = self._make_schedule(first_epochs, close_augmentation_epochs, epoch)
         if any(isinstance(transform, Decode) for transform in (*sample_transforms[1:], *batch_transforms)):
@@ -145,10 +147,7 @@ class Reader:
             raise UserError(f"{name}.batch_size: found 'auto', which measures training steps; set a number")
         if self.drop_last:
             raise UserError(f"{name}.drop_last: found true, which would leave images out; set it to false")
-        places: list[tuple[str, AnyTransform]]
-        places = [(f"sample_transforms.{index}", each) for index, each in enumerate(self.sample_transforms)]
-        places += [(f"batch_transforms.{index}", each) for index, each in enumerate(self.batch_transforms)]
-        for place, transform in places:
+        for place, transform in places(self.sample_transforms, self.batch_transforms):
             if transform.only_training:
                 kind = type(transform).__name__
                 raise UserError(f"{name}.{place}: found {kind}, {transform.only_training}; it is for TrainReader")
