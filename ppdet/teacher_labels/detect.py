@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ppdet.core.errors import UserError
-from ppdet.data.ops.decode import read_to_draw
+from ppdet.data.ops.decode import read_image
 from ppdet.deploy.detections import Detections, to_rows
 from ppdet.deploy.detector import Detector
 
@@ -44,7 +44,7 @@ def detect(detector: Detector, files: Sequence[ImageFile], start: int = 0) -> It
     counts such images.
 
     Args:
-        detector: the model, which takes arrays in BGR.
+        detector: the model, which takes arrays in RGB.
         files: the images.
         start: how many of them are done already.
     """
@@ -67,9 +67,9 @@ def detect(detector: Detector, files: Sequence[ImageFile], start: int = 0) -> It
 
 
 def _read(file: ImageFile) -> np.ndarray | str:
-    """The image [h, w, 3] uint8 BGR, or what is wrong with it."""
+    """The image [h, w, 3] uint8 RGB, or what is wrong with it."""
     try:
-        return read_to_draw(*file)
+        return read_image(*file)
     except UserError as error:
         return str(error)
 

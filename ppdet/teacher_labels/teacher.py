@@ -90,7 +90,7 @@ class TeacherLabels:
 
     def _open(self) -> Detector:
         try:
-            return Detector(self.model, order="bgr")
+            return Detector(self.model)
         except UserError as error:
             raise UserError(f"TeacherLabels.model: {error}") from error
 

@@ -19,7 +19,7 @@ from tests.deploy.conftest import INFER_CFG, make_model
 def detector(tmp_path: Path) -> Detector:
     """One dog in the middle of each image, as sure as the image is bright."""
     pytest.importorskip("onnxruntime")
-    return Detector(make_model(tmp_path / "model.onnx"), "onnxruntime", order="bgr", threads=1)
+    return Detector(make_model(tmp_path / "model.onnx"), "onnxruntime", threads=1)
 
 
 def write_grays(folder: Path, *levels: int) -> list[ImageFile]:
@@ -65,7 +65,7 @@ def test_parts_follow_each_other(tmp_path: Path, detector: Detector, monkeypatch
 def test_boxes_end_at_the_edges_and_have_a_pixel(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     shifted = INFER_CFG | {"boxes": "input"}  # the box of 0.25 to 0.75 is then half a pixel of the input
-    detector = Detector(make_model(tmp_path / "model.onnx", shifted), "onnxruntime", order="bgr", threads=1)
+    detector = Detector(make_model(tmp_path / "model.onnx", shifted), "onnxruntime", threads=1)
     (found,) = detect(detector, write_grays(tmp_path, 200))
     assert [len(rows) for rows in found] == [0]
     image = np.zeros((40, 80, 3), np.uint8)
