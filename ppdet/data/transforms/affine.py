@@ -18,7 +18,7 @@ from ppdet.data.transforms.sample_transforms import Augmentation, Transform
 
 _Scale = Annotated[float, Range(0, 100, exclude="low")]
 _Degrees = Annotated[float, Range(-360, 360)]
-_Shear = Annotated[float, Range(-89, 89)]
+_Shear = Annotated[float, Range(-45, 45, exclude="both")]  # at 45 degrees nothing is left but a line
 _Share = Annotated[float, Range(-1, 1)]
 Scales = Annotated[tuple[_Scale, _Scale], Ascending(strict=False)]
 Degrees = Annotated[tuple[_Degrees, _Degrees], Ascending(strict=False)]

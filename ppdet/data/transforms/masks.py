@@ -9,6 +9,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 
+from ppdet.core.errors import UserError
 from ppdet.core.ranges import Fraction, Positive, Range
 from ppdet.core.registry import register
 from ppdet.data.ops import color
@@ -95,6 +96,13 @@ class RandomErasingImage(Transform):
     lower: Fraction = 0.02
     higher: Fraction = 0.4
     aspect_ratio: Annotated[float, Range(0, 1, exclude="low")] = 0.3
+
+    def __post_init__(self) -> None:
+        if self.lower > self.higher:
+            raise UserError(
+                f"RandomErasingImage.lower: found {self.lower}, above higher, {self.higher}; expected less; "
+                "exchange the two"
+            )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         windows = [window for box in sample.gt_bbox.tolist() if (window := self._draw_window(box, rng))]

@@ -11,8 +11,7 @@ from ppdet.core.ranges import Fraction
 from ppdet.core.registry import Component, register
 from ppdet.data.ops import functional as F
 from ppdet.data.structures import Sample
-from ppdet.data.transforms.mixing import MixingTransform
-from ppdet.data.transforms.sample_transforms import Decode, Resize, Transform
+from ppdet.data.transforms.sample_transforms import Augmentation, Decode, NormalizeImage, Resize, Transform
 
 
 @register
@@ -36,7 +35,7 @@ class RandomSelect(Transform):
         self.lists, self.p = (list(transforms1), list(transforms2)), p
         for number, transforms in enumerate(self.lists, start=1):
             for transform in transforms:
-                if isinstance(transform, (Decode, MixingTransform)):
+                if isinstance(transform, (Decode, Augmentation, NormalizeImage)):
                     kind = type(transform).__name__
                     raise UserError(
                         f"RandomSelect.transforms{number}: found {kind}, which stands in sample_transforms itself only"

@@ -61,7 +61,7 @@ class PicoHeadE2E(PicoHeadV2):
 
     The branch multiplies the scores of PicoHeadV2 with a gate. `keep_peaks` drops the neighbors of the highest
     products. It has all options of PicoHeadV2, also those in the section of that name, and loads its weights; the
-    branch is untrained then. No gradient of the branch reaches other layers. See docs/deploy.md.
+    branch is untrained then. No gradient of the branch reaches other layers. See docs/e2e.md.
 
     Args:
         loss_o2o_weight: factor of the branch's loss in the sum.

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+import pytest
 
+from ppdet.core.errors import UserError
 from ppdet.data.ops import color
 from ppdet.data.structures import Sample
 from ppdet.data.transforms.masks import GridMask, RandomErasingImage
@@ -93,3 +95,8 @@ def test_an_image_stored_smaller() -> None:
         found = RandomErasingImage(prob=1)(small, np.random.default_rng(seed)).image
         assert found.shape == (30, 40, 3)
         assert (cv2.resize(found, (80, 60), interpolation=cv2.INTER_NEAREST) != whole).mean() < 0.1
+
+
+def test_a_range_that_is_empty() -> None:
+    with pytest.raises(UserError, match=r"RandomErasingImage\.lower: found 0\.5, above higher, 0\.4; expected"):
+        RandomErasingImage(lower=0.5)

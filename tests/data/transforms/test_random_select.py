@@ -44,6 +44,8 @@ def test_a_config_names_the_lists() -> None:
     ("options", "message"),
     [
         ({"transforms1": ["Mosaic"], "transforms2": []}, "RandomSelect.transforms1: found Mosaic, which stands in"),
+        ({"transforms1": ["RandomAffine"], "transforms2": []}, "RandomSelect.transforms1: found RandomAffine, which s"),
+        ({"transforms1": ["NormalizeImage"], "transforms2": []}, "RandomSelect.transforms1: found NormalizeImage, whi"),
         ({"transforms1": [], "transforms2": ["Decode"]}, "RandomSelect.transforms2: found Decode, which stands in"),
         ({"transforms1": [], "transforms2": [], "p": 2}, "TrainReader.sample_transforms.1.RandomSelect.p: expected at"),
     ],
