@@ -20,7 +20,7 @@ from ppdet.training.setup import TrainerParts, build_trainer
 from ppdet.training.static_graph import StaticNetwork
 from ppdet.training.step import accumulated_train_step, train_step
 from ppdet.utils.weight_files import read_arrays
-from tests.support.distilled import distilling
+from tests.support.distilled import WIDER, distilling
 from tests.support.ranks import make_batch, run_ranks
 from tests.support.tiny import make_run
 from tests.training.test_resume import InterruptAt, assert_same, train
@@ -52,6 +52,31 @@ def test_the_student_learns_and_the_teacher_stays(tiny):
         np.testing.assert_array_equal(value.numpy(), before[name], err_msg=name)
     assert all(p.grad is None for p in distiller.teacher.model.parameters())
     assert not any("teacher" in name for name, _ in network.named_parameters())
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("teacher", ["PicoHeadV2", "PicoHeadE2E"])
+def test_one_to_one_branches(tiny, teacher, static):
+    """A student's branch is trained by its own loss as without a teacher; a teacher's changes nothing."""
+    config = distilling(tiny, options=f"{WIDER}PicoDet: {{head: {teacher}}}\n")
+    trainer, _ = build_trainer(make_run(config, "use_ema=false", "PicoDet.head=PicoHeadE2E", f"to_static={static}"))
+    distiller, whole = trainer.distiller, make_batch(1)
+    assert distiller
+    trainer.model.eval()
+    alone, keep = Keep(trainer.model), Keep(distiller.student)
+    expected = train_step(trainer.model, trainer.model.criterion, whole, 200, alone, alone)
+    network = _network(trainer)
+    found = train_step(network, trainer.criterion, whole, 200, keep, keep)
+    assert list(found) == [*expected, *(f"loss_{name}" for name in NAMES)]
+    for name in expected.keys() - {"loss"}:
+        assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-4), name
+    parts = sum(float(value) for name, value in found.items() if name != "loss")
+    assert float(found["loss"]) == pytest.approx(parts, rel=1e-5)
+    branch = {name: value for name, value in alone.gradients.items() if name.startswith("head.one_to_one.")}
+    largest = max(np.abs(value).max() for value in branch.values())
+    for name, value in branch.items():
+        np.testing.assert_allclose(keep.gradients[f"model.{name}"], value, rtol=1e-3, atol=2e-5 * largest, err_msg=name)
+    assert all(p.grad is None for p in distiller.teacher.model.parameters())
 
 
 def test_the_optimizer_has_the_projector_and_no_teacher(tiny):

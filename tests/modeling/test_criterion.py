@@ -89,6 +89,20 @@ def test_losses_of_mixed_precision_are_float32(head, epoch):
         assert float(found[name]) == float(value), name
 
 
+def test_the_one_to_one_loss_of_mixed_precision_is_float32():
+    model = make_model("PicoHeadE2E", CLASSES)
+    outputs = model(paddle.randn([3, 3, 96, 128]))
+    half = outputs._replace(one_to_one=tuple(scores.astype("float16") for scores in outputs.one_to_one))
+    full = outputs._replace(one_to_one=tuple(scores.astype("float32") for scores in half.one_to_one))
+    found, expected = (model.criterion(each, targets(), 1000)["loss_o2o"] for each in (half, full))
+    assert found.dtype == paddle.float32
+    assert float(found) == float(expected)
+    found.backward()
+    gradients = [p.grad for gate in model.head.one_to_one for p in gate.logits.parameters()]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients)
+
+
 @pytest.mark.parametrize(("head", "epoch"), PHASES)
 def test_the_reduced_divisor_is_used(head, epoch):
     """As if another process had found three times as much."""

@@ -13,6 +13,7 @@ from tests.support.tiny import write_config, write_dataset
 
 XS, LEGACY = "picodet_xs_320_coco_lcnet.yml", "legacy_model/picodet_s_320_coco.yml"
 CASES = [(XS, 0), (XS, 200), (LEGACY, 0)]  # ATSS, TAL, SimOTA
+END_TO_END = "PicoDet: {head: PicoHeadE2E}\n"
 
 
 @pytest.mark.parametrize("layouts", [[(2, 1), (1, 4)], pytest.param([(2, 2)], marks=pytest.mark.slow)])
@@ -33,6 +34,21 @@ def test_spread_images_train_like_one_batch(tmp_path: Path, layouts: list[tuple[
             assert found.keys() == wanted.keys()
             worst = {name: relative_difference(found[name], wanted[name]) for name in wanted if np.any(wanted[name])}
             assert max(worst.values()) < 1e-5, (folder.name, max(worst, key=worst.get), max(worst.values()))
+
+
+@pytest.mark.slow
+def test_spread_images_train_the_one_to_one_branch_like_one_batch(tmp_path: Path) -> None:
+    write_dataset(tmp_path)
+    config = write_config(tmp_path)
+    with config.open("a") as file:
+        file.write(END_TO_END)
+    case = f"{config}:200"
+    (whole,) = run_ranks("frozen_steps", 1, tmp_path / "whole", 5, 1, case)
+    assert any("grad/head.one_to_one." in name and values.any() for name, values in whole.items())
+    for found in run_ranks("frozen_steps", 2, tmp_path / "ranks", 5, 2, case):
+        assert found.keys() == whole.keys()
+        worst = {name: relative_difference(found[name], whole[name]) for name in whole if np.any(whole[name])}
+        assert max(worst.values()) < 1e-5, (max(worst, key=worst.get), max(worst.values()))
 
 
 def test_objects_and_rows_of_every_length_are_exchanged(tmp_path: Path) -> None:

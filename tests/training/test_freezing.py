@@ -9,6 +9,7 @@ import paddle
 import pytest
 
 from ppdet.core.errors import UserError
+from ppdet.training.checkpoint import save_weights
 from ppdet.training.loop import fit
 from ppdet.training.model import _with_sync_bn
 from ppdet.training.setup import build_trainer
@@ -36,6 +37,11 @@ def arrays(path: Path, suffix: str) -> dict[str, np.ndarray]:
     return {k: v for k, v in read_arrays(path.with_name(path.name + suffix)).items() if isinstance(v, np.ndarray)}
 
 
+def of_the_rest(entries: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Entries outside of the branch."""
+    return {name: value for name, value in entries.items() if not name.startswith("head.one_to_one.")}
+
+
 def of_backbone(entries: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.replace(".bn.", ".norm."): value for name, value in entries.items() if name.startswith("backbone.")}
 
@@ -59,6 +65,27 @@ def test_a_resumed_run_equals_a_whole_one(tiny: Path) -> None:
         np.testing.assert_equal(arrays(rest, suffix), arrays(whole, suffix))
 
 
+def test_a_branch_that_is_trained_alone_goes_on_as_if_it_had_not_stopped(tiny: Path) -> None:
+    """And nothing outside of it has changed by a bit at the end, neither in the weights nor in their average."""
+    branch = ("PicoDet.head=PicoHeadE2E", "PicoDet.train_only=head.one_to_one", "LCNet.freeze_at=-1")
+    branch = (*branch, "LCNet.freeze_norm=false", "use_ema=true")
+    model = build_trainer(make_run(tiny, *branch))[0].model
+    save_weights(tiny.with_name("before"), model, model.state_dict())
+    before = arrays(tiny.with_name("before"), ".pdparams")
+    trained = {name for name, parameter in model.named_parameters() if parameter.trainable}
+    whole = train(tiny, *branch, "filename=whole")
+    half = train(tiny, *branch, "filename=half", "epoch=2")
+    rest = train(tiny, *branch, "filename=rest", resume=half)
+    for suffix in (".pdparams", ".pdema", ".pdopt"):
+        np.testing.assert_equal(arrays(rest, suffix), arrays(whole, suffix))
+    for suffix in (".pdparams", ".pdema"):
+        found = arrays(rest, suffix)
+        np.testing.assert_equal(of_the_rest(found), of_the_rest(before))
+        assert all((found[name] != before[name]).any() for name in trained if name.endswith(".logits.bias"))
+    assert len([name for name in arrays(rest, ".pdopt") if "velocity" in name]) == len(trained)
+    assert all(name.startswith("head.one_to_one.") for name in trained)
+
+
 def test_freezing_cannot_end_in_the_middle_of_a_run(tiny: Path) -> None:
     """The optimizer has no state of what was frozen; a new run with pretrain_weights is what the user wants."""
     half = train(tiny, "filename=half", "epoch=2")
@@ -70,10 +97,12 @@ def test_freezing_cannot_end_in_the_middle_of_a_run(tiny: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ranks_agree(tiny: Path, tmp_path: Path) -> None:
-    first, second = run_ranks("weights", 2, tmp_path, tiny, *FROZEN, "epoch=1", "TrainReader.batch_size=1")
+@pytest.mark.parametrize("frozen", [FROZEN, ("PicoDet.head=PicoHeadE2E", "PicoDet.train_only=head.one_to_one")])
+def test_ranks_agree(tiny: Path, tmp_path: Path, frozen: tuple[str, ...]) -> None:
+    first, second = run_ranks("weights", 2, tmp_path, tiny, *frozen, "epoch=1", "TrainReader.batch_size=1")
     np.testing.assert_equal(first, second)
     assert not of_backbone(first)  # trained parameters alone are here
+    assert any(name.startswith("head.") for name in first)
 
 
 def test_frozen_norms_share_no_statistics(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

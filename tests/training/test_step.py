@@ -29,12 +29,15 @@ _READS = ("numpy", "item", "tolist", "__array__", "__bool__", "__int__", "__floa
         ("picodet_xs_320_coco_lcnet.yml", 0, 2),
         ("picodet_xs_320_coco_lcnet.yml", 200, 1),
         ("picodet_xs_320_coco_lcnet.yml", 200, 2),
+        ("picodet_xs_320_coco_lcnet.yml PicoDet.head=PicoHeadE2E", 200, 2),
         ("legacy_model/picodet_s_320_coco.yml", 0, 1),
     ],
 )
 def test_a_step_reads_no_tensor(tiny, base, epoch, accumulate_steps, monkeypatch):
     """ATSS, TAL and SimOTA; learning rate, optimizer, average and meter included."""
-    trainer, _ = build_trainer(make_run(write_config(tiny.parent, base), "to_static=true"))  # without the CPU's kernels
+    base, *head = base.split()
+    config = write_config(tiny.parent, base)
+    trainer, _ = build_trainer(make_run(config, "to_static=true", *head))  # without the CPU's kernels
     scaler = paddle.amp.GradScaler(enable=False)
     meter = Meter()
     batches = list(itertools.islice(itertools.cycle(trainer.loader.epoch(0)), 2 * accumulate_steps))
@@ -104,13 +107,14 @@ class Keep:
             parameter.clear_gradient()
 
 
+@pytest.mark.parametrize("head", ["PicoHeadV2", "PicoHeadE2E"])
 @pytest.mark.parametrize("epoch", [0, 200])
-def test_several_batches_train_like_one(epoch):
+def test_several_batches_train_like_one(head, epoch):
     """Losses and gradients, the running statistics of the norms being used. Their divisors differ from batch to batch.
 
     Tolerance: 1e-5 of the largest value, since float32 sums differ in their order.
     """
-    model = make_model("PicoHeadV2", num_classes=3)
+    model = make_model(head, num_classes=3)
     model.eval()
     keep, whole = Keep(model), make_batch(1)
     expected = train_step(model, model.criterion, whole, epoch, keep, keep)
@@ -119,6 +123,7 @@ def test_several_batches_train_like_one(epoch):
     for name, value in expected.items():
         assert float(found[name]) == pytest.approx(float(value), rel=1e-5), name
     assert keep.gradients.keys() == gradients.keys()
+    assert any(name.startswith("head.one_to_one.") for name in gradients) == (head == "PicoHeadE2E")
     largest = max(np.abs(value).max() for value in gradients.values())
     for name, value in gradients.items():
         np.testing.assert_allclose(keep.gradients[name], value, rtol=1e-4, atol=1e-5 * largest, err_msg=name)
