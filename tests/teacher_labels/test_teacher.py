@@ -169,7 +169,7 @@ def test_the_number_of_classes_is_checked_before_the_model_detects(tiny: Path, t
         ("soft=-0.1", r"TeacherLabels\.soft: "),
         ("soft=2", r"TeacherLabels\.soft: "),
         ("overlap=0", r"TeacherLabels\.overlap: "),
-        ("modle=x", r"TeacherLabels\.modle: TeacherLabels has no option"),
+        ("modell_=x", r"TeacherLabels\.modell_: TeacherLabels has no option"),
     ],
 )
 def test_wrong_options(tiny: Path, teacher: Path, option: str, message: str) -> None:

@@ -139,7 +139,7 @@ def test_scores_stay_with_their_boxes() -> None:
         ({"scale": [2, 1]}, "TrainReader.sample_transforms.1.Mosaic.scale: expected numbers in ascending order"),
         ({"shear": [-90, 2]}, "TrainReader.sample_transforms.1.Mosaic.shear.0: expected above -45, found -90"),
         ({"input_dim": 0}, "TrainReader.sample_transforms.1.Mosaic.input_dim"),
-        ({"degres": [0, 1]}, "TrainReader.sample_transforms.1.Mosaic.degres: Mosaic has no option 'degres'; did you"),
+        ({"degreess": [0, 1]}, "TrainReader.sample_transforms.1.Mosaic.degreess: Mosaic has no option 'degreess'; "),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
