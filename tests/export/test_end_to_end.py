@@ -11,6 +11,7 @@ import pytest
 from ppdet.deploy import Detector
 from ppdet.deploy.detections import to_rows
 from ppdet.deploy.model_config import read_config
+from ppdet.deploy.postprocess import nms
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.export.export import export
 from ppdet.export.formats import EXPORT_FORMATS
@@ -77,6 +78,16 @@ def test_the_detector_finds_what_evaluation_does(exported, name):
         assert len(found) == len(rows) > 0
         np.testing.assert_allclose(found[:, 1], rows[:, 1], atol=1e-3)
         np.testing.assert_allclose(found[0], rows[0], atol=0.05)
+
+
+def test_boxes_of_one_tile_need_no_nms(exported):
+    """Tiles are merged, but of the boxes in one tile all stay, though they overlap."""
+    run, _, folder = exported
+    detector = Detector(folder, "paddle", threshold=0.01, threads=1)
+    image = build_evaluator(run).dataset.records[0].im_file
+    rows = to_rows(detector.detect(image))
+    assert len(nms(rows, detector.config.iou_threshold)) < len(rows)
+    np.testing.assert_array_equal(to_rows(detector.detect_sliced(image)), rows)
 
 
 def test_operators(exported):
