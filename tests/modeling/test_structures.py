@@ -18,4 +18,4 @@ def test_normalize_divides_the_class_loss_by_the_first_factor_and_the_others_by_
 
 def test_targets_are_those_of_the_reader():
     assert Targets is targets.Targets
-    assert Targets._fields == ("gt_class", "gt_bbox", "pad_gt_mask")
+    assert Targets._fields == ("gt_class", "gt_bbox", "pad_gt_mask", "gt_score")
