@@ -139,6 +139,8 @@ def _write_splits(work: Path, parameters: Parameters) -> None:
             made = pool.map(_make_image, jobs, chunksize=4)
             text = json.dumps(_coco(split, made))
             (work / "annotations" / f"instances_{split}.json").write_text(text, encoding="utf-8")
+        pool.close()  # workers that end by themselves; one that is killed may hold the lock of the queue
+        pool.join()
 
 
 def _make_image(job: Job) -> tuple[dict[str, object], list[Object]]:
