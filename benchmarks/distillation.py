@@ -1,4 +1,4 @@
-"""What a teacher gives and costs.  python3 benchmarks/distillation.py [--seeds 0 1 2] [--cost]
+"""Measures what a teacher gives and costs.  python3 benchmarks/distillation.py [--seeds 0 1 2] [--cost]
 
 Trains the demo's XS for each seed without a teacher and with one, which is the S of the same width of data, and prints
 the gain of each seed, their mean, and its 95 % interval (paired t). Runs that are complete in the output folder are not
@@ -16,16 +16,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import mean, median, stdev
-from typing import Any
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runs from a clone, installed or not
 
+from benchmarks.measure import convolutions, mean_interval
+
 DEMO = "configs/picodet/picodet_xs_demo.yml"
 LOSSES = "[ClassDistillation: {weight: 2.0}, BoxDistillation: {weight: 0.5}, FeatureDistillation: {weight: 1.0}]"
-# of Student's t for 97.5 %, by the degrees of freedom
-QUANTILES = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def main() -> None:
@@ -64,10 +63,9 @@ def print_gains(args: argparse.Namespace) -> None:
         taught = trained(args.output / f"taught_{data.name}_seed_{seed}", data, seed, [*section, *args.options])
         gains.append(100 * (taught - plain))
         print(f"| {seed} | {100 * plain:.1f} | {100 * taught:.1f} | {gains[-1]:+.1f} |", flush=True)
-    if len(gains) - 1 in QUANTILES:
-        half = QUANTILES[len(gains) - 1] * stdev(gains) / len(gains) ** 0.5
-        center = mean(gains)
-        print(f"| mean | | | {center:+.1f} ({center - half:+.1f} to {center + half:+.1f}) |")
+    if interval := mean_interval(gains):
+        center, low, high = interval
+        print(f"| mean | | | {center:+.1f} ({low:+.1f} to {high:+.1f}) |")
 
 
 def trained(folder: Path, data: Path, seed: int, options: list[str]) -> float:
@@ -109,7 +107,9 @@ def cost(size: int, repeats: int) -> str:
     model.train()
     batch = synthetic_batch(8, (size, size), session.settings.num_classes)
     plain = [open_session(name, common).build_model() for name in names]  # whose layers call their convolutions
-    forward = [multiplications(each, batch.image) for each in plain]
+    for each in plain:
+        each.eval()
+    forward = [sum(count for count, *_ in convolutions(each, batch.image)) for each in plain]
     share = forward[0] / (3 * forward[1])
     scaler, optimizer = paddle.amp.GradScaler(enable=False), session.builder.build("OptimizerBuilder")
     networks = {
@@ -135,26 +135,6 @@ def cost(size: int, repeats: int) -> str:
         f"{size} pixels: {medians['without']:.3f} s without, {medians['with']:.3f} s with a teacher: {wall:.2f} times, "
         f"{cpu:.2f} times the processors' time; the teacher's share of the multiplications is {share:.2f}"
     )
-
-
-def multiplications(model: Any, image: Any) -> int:
-    """The multiplications of all convolutions of a forward pass."""
-    import paddle
-    from paddle import nn
-
-    total = 0
-
-    def count(layer: nn.Conv2D, inputs: Any, output: paddle.Tensor) -> None:
-        nonlocal total
-        total += output.size * layer.weight.size // layer.weight.shape[0]
-
-    for layer in model.sublayers():
-        if isinstance(layer, nn.Conv2D):
-            layer.register_forward_post_hook(count)
-    model.eval()
-    with paddle.no_grad():
-        model(image)
-    return total
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runs from a clone, installed or not
 
+from benchmarks.measure import convolutions
+
 # Assumptions: the peaks of a V100, with which the models were published, and the share of them that is reached.
 FLOPS, BANDWIDTH, REACHED = 15.7e12, 900e9, 0.5
 LAUNCH_SECONDS = 5e-6
@@ -91,26 +93,14 @@ def step_seconds(builder: Any, batch: int) -> dict[str, float]:
 def forward_work(builder: Any, pixels: float) -> Work:
     """The work of the config's model for one image of so many pixels."""
     import paddle
-    from paddle import nn
 
     from ppdet.modeling import build_model
 
     paddle.set_device("cpu")
     model, side = build_model(builder), 320
     model.eval()
-    found: list[Work] = []
-
-    def count(layer: nn.Conv2D, inputs: tuple[paddle.Tensor, ...], output: paddle.Tensor) -> None:
-        multiply_adds = output.size * layer.weight.size / layer.weight.shape[0]
-        found.append(Work(2 * multiply_adds, 4 * (inputs[0].size + TOUCHES * output.size)))
-
-    for layer in model.sublayers():
-        if isinstance(layer, nn.Conv2D):
-            layer.register_forward_post_hook(count)
-    with paddle.no_grad():
-        model(paddle.zeros([1, 3, side, side]))
-    total = Work(sum(each.operations for each in found), sum(each.bytes for each in found))
-    return total.times(pixels / side**2)
+    multiplications, read, written = map(sum, zip(*convolutions(model, paddle.zeros([1, 3, side, side])), strict=True))
+    return Work(2 * multiplications, 4 * (read + TOUCHES * written)).times(pixels / side**2)
 
 
 if __name__ == "__main__":

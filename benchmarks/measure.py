@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved repeats, medians, ratios, memory."""
+"""Parts that benchmarks share: interleaved repeats, medians, ratios, intervals, memory, counts of operations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 _LAUNCH = " dygraph"  # how Paddle names the events of its operators
+# of Student's t for 97.5 %, by the degrees of freedom
+_QUANTILES = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
 def interleaved(ways: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
@@ -31,6 +33,33 @@ def report(unit: str, measured: Mapping[str, Sequence[float]]) -> None:
         median = statistics.median(values)
         spread = f"({min(values):.4g} to {max(values):.4g})" if len(values) > 1 else ""
         print(f"{name:>28}  {median:10.4g} {unit} {spread:<22} {first / median:6.2f}x")
+
+
+def mean_interval(gains: Sequence[float]) -> tuple[float, float, float] | None:
+    """The mean of paired differences and its 95 % interval by Student's t; None for one value or more than ten."""
+    if len(gains) - 1 not in _QUANTILES:
+        return None
+    center = statistics.mean(gains)
+    half = _QUANTILES[len(gains) - 1] * statistics.stdev(gains) / len(gains) ** 0.5
+    return center, center - half, center + half
+
+
+def convolutions(model: Any, image: Any) -> list[tuple[int, int, int]]:
+    """Runs a forward pass; returns the multiplications and the sizes of input and output of each Conv2D call."""
+    import paddle
+
+    found: list[tuple[int, int, int]] = []
+
+    def note(layer: Any, inputs: Any, output: Any) -> None:
+        found.append((output.size * layer.weight.size // layer.weight.shape[0], inputs[0].size, output.size))
+
+    layers = [layer for layer in model.sublayers() if isinstance(layer, paddle.nn.Conv2D)]
+    hooks = [layer.register_forward_post_hook(note) for layer in layers]
+    with paddle.no_grad():
+        model(image)
+    for hook in hooks:
+        hook.remove()
+    return found
 
 
 def extra_memory_mb(way: Callable[[], Any]) -> float:

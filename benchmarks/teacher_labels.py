@@ -1,4 +1,4 @@
-"""What a teacher's labels gain.  python3 benchmarks/teacher_labels.py --data dataset/demo --teacher output_inference/s
+"""Measures what a teacher's labels gain.  python3 benchmarks/teacher_labels.py --teacher output_inference/s
 
 Trains the XS demo config with and without `TeacherLabels`, once for each seed, and prints AP x 100 and the mean gain
 with its 95 % interval (paired, Student's t). `--remove 0.3` removes that share of the training boxes at random, the
@@ -19,14 +19,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # runs from a clone, installed or not
+
+from benchmarks.measure import mean_interval
+
 CONFIG = "configs/picodet/picodet_xs_demo.yml"
-STUDENT_T = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 
 
 def main() -> None:
@@ -49,9 +51,9 @@ def main() -> None:
         plain, taught = (train(args, seed, *run) for run in (("plain", []), ("taught", [teacher])))
         gains.append(taught - plain)
         print(f"| {seed} | {plain:.2f} | {taught:.2f} | {gains[-1]:+.2f} |", flush=True)
-    if len(gains) in STUDENT_T:
-        half = STUDENT_T[len(gains)] * stdev(gains) / len(gains) ** 0.5
-        print(f"mean gain {mean(gains):+.2f}, 95 % interval {mean(gains) - half:+.2f} to {mean(gains) + half:+.2f}")
+    if interval := mean_interval(gains):
+        center, low, high = interval
+        print(f"mean gain {center:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}")
 
 
 def train(args: argparse.Namespace, seed: int, name: str, options: list[str]) -> float:

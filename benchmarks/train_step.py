@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runs from a clone, installed or not
 
-from benchmarks.measure import operator_launches, report
+from benchmarks.measure import convolutions, operator_launches, report
 
 
 def main() -> None:
@@ -62,7 +62,6 @@ def serve(pipe: Connection, ours: bool, args: argparse.Namespace) -> None:
 def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any]]:
     import numpy as np
     import paddle
-    from paddle import nn
 
     from benchmarks.assigner import plain
     from ppdet.catalog import load_classes
@@ -130,16 +129,7 @@ def make_run(ours: bool, args: argparse.Namespace) -> dict[str, Callable[[], Any
         return count + operator_launches(update)
 
     def limit() -> float:
-        macs = 0
-
-        def note(layer: nn.Conv2D, inputs: Any, output: paddle.Tensor) -> None:
-            nonlocal macs
-            macs += output.size * layer.weight.size // layer.weight.shape[0]
-
-        for layer in model.sublayers():
-            if isinstance(layer, nn.Conv2D):
-                layer.register_forward_post_hook(note)
-        model(image)
+        macs = sum(count for count, *_ in convolutions(model, image))
         a = paddle.rand([1024, 1024])
         rates = []
         for _ in range(7):
