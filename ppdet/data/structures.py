@@ -84,6 +84,11 @@ class Sample:
         of_image = (record.im_file, record.im_id, record.size, image, im_shape, scale_factor)
         return cls(*of_image, record.gt_bbox, record.gt_class, record.gt_score)
 
+    @property
+    def scores(self) -> np.ndarray:
+        """`gt_score`, or ones."""
+        return np.ones((len(self.gt_bbox), 1), np.float32) if self.gt_score is None else self.gt_score
+
     def with_boxes(self, boxes: np.ndarray, kept: np.ndarray) -> Sample:
         """The sample with `boxes` [M, 4] in place of its own, which were made from those at the indices `kept` [M]."""
         score = None if self.gt_score is None else self.gt_score[kept]

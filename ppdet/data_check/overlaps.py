@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ppdet.data.ops import functional as F
 from ppdet.data_check.finding import Finding, found
 from ppdet.data_check.split import Split
 
@@ -34,7 +35,7 @@ def boxes_nearly_repeated(split: Split) -> Finding | None:
     """A box overlaps another of its class with an IoU over 0.9, without being equal."""
     boxes, near = split.boxes.corners, []
     for group in _groups(split):
-        overlap = np.triu(_iou(boxes[group]), 1)
+        overlap = np.triu(F.pairwise_iou(boxes[group], boxes[group]), 1)
         equal = (boxes[group, None] == boxes[None, group]).all(2)
         near += group[((overlap > _NEARLY) & ~equal).any(0) & ~np.triu(equal, 1).any(0)].tolist()
     what = "boxes nearly repeat another of their class (IoU over 0.9)"
@@ -68,11 +69,3 @@ def _groups(split: Split) -> Iterator[np.ndarray]:
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order])) + 1
     return (group[:_MOST] for group in np.split(usable[order], starts) if len(group) > 1)
-
-
-def _iou(boxes: np.ndarray) -> np.ndarray:
-    """[N, N] of boxes [N, 4] with a size."""
-    corners = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    both = (corners[1] - corners[0]).clip(0).prod(2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return np.asarray(both / (areas[:, None] + areas - both))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import paddle
 from ppdet.distillation.losses import DistillationLoss, Predictions
 from ppdet.distillation.network import DistilledOutputs
 from ppdet.modeling import PicoDet
-from ppdet.modeling.criterion import Divisor, at_least_one
+from ppdet.modeling.criterion import AnyCriterion
 from ppdet.modeling.structures import LossSums, Matched, Targets
 
 
@@ -66,23 +66,14 @@ def at_points(predictions: Predictions, index: paddle.Tensor) -> Predictions:
 
 
 @dataclass(frozen=True, eq=False)
-class DistillationCriterion:
-    """Takes the place of the model's criterion, with DistilledOutputs in place of HeadOutputs."""
+class DistillationCriterion(AnyCriterion):
+    """Takes the place of the model's criterion, with DistilledOutputs in place of HeadOutputs.
+
+    Its losses are those of the model's, and `loss_distill_<name>` for each difference.
+    """
 
     model: PicoDet
     losses: Sequence[DistillationLoss]
-
-    def __call__(
-        self,
-        outputs: DistilledOutputs,
-        targets: Targets,
-        epoch: int,
-        reduce: Callable[[paddle.Tensor], Divisor] = at_least_one,
-    ) -> dict[str, paddle.Tensor]:
-        """Losses of a batch, as those of `Criterion`, and `loss_distill_<name>` for each difference."""
-        matched = self.match(outputs, targets, epoch)
-        divisor = reduce(matched.avg_factor)
-        return self.sums(matched).normalize(divisor())
 
     def match(self, outputs: DistilledOutputs, targets: Targets, epoch: int) -> DistilledMatch:
         """All predictions in float32, and what they should be."""

@@ -1,4 +1,4 @@
-"""What a training needs for distillation, and what its checkpoints keep of it."""
+"""The parts of a distillation in a training, and in its checkpoints."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Distiller:
         return self.projector.parameters() if self.projector else []
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: which teacher it is, and the projector [F, …] by name."""
+        """The part of a checkpoint: which teacher it is, and the projector [F, …] by name."""
         weights = self.projector.state_dict() if self.projector else {}
         projector = {name: value.numpy() for name, value in weights.items()}
         return {"teacher": str(self.teacher.weights), "sha256": self.teacher.sha256, "projector": projector}

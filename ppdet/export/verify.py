@@ -67,7 +67,8 @@ class Reference(NamedTuple):
         expected = _outputs(graph, inputs)
         half = {name: settings.fp16 and name != "paddle" for name in settings.formats}
         unfiltered = _with_peaks(graph, list)
-        tolerance = {name: _tolerance(unfiltered, inputs, half[name]) for name in settings.formats}
+        exact = expected if unfiltered is graph else _outputs(unfiltered, inputs)
+        tolerance = {name: _tolerance(unfiltered, inputs, exact, half[name]) for name in settings.formats}
         bounds = {name: _bounds(graph, inputs, expected, limit) for name, limit in tolerance.items()}
         rules = NmsRules.of(trained.head.nms.attrs) if settings.runs_nms else None
         return cls([fed, *others], expected, bounds, rules, tolerance, sample.source)
@@ -92,7 +93,7 @@ def _with_peaks(graph: ExportModel, peaks: PeakFilter) -> ExportModel:
 
 
 def _bounds(graph: ExportModel, inputs: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> Bounds:
-    """See `Reference.bounds`. A score and its neighbor may both be off by `tolerance`."""
+    """The `Reference.bounds` of a format; a score and its neighbor may both be off by `tolerance`."""
     if not isinstance(graph.model.head, PicoHeadE2E):
         return expected, expected
     least, most = (partial(possible_peaks, change=sign * 2 * tolerance) for sign in (-1, 1))
@@ -106,9 +107,8 @@ def _nearest(found: list[np.ndarray], least: list[np.ndarray], most: list[np.nda
     return [np.clip(*arrays) for arrays in zip(found, least, most, strict=True)]
 
 
-def _tolerance(graph: ExportModel, inputs: list[np.ndarray], half: bool) -> float:
+def _tolerance(graph: ExportModel, inputs: list[np.ndarray], expected: list[np.ndarray], half: bool) -> float:
     """The largest difference that rounding may cause, measured by rounding each weight once."""
-    expected = _outputs(graph, inputs)
     result = compare(expected, _outputs(rounded(graph, 2**-13 if half else 2**-22), inputs))
     least, most = _HALF if half else _SINGLE
     return min(most, max(least, _MARGIN * max(result.score, result.box)))

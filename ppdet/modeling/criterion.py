@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import paddle
 import paddle.nn.functional as F
@@ -28,25 +28,11 @@ def at_least_one(avg_factor: paddle.Tensor) -> Divisor:
     return lambda: divisor
 
 
-@dataclass(eq=False, kw_only=True)
-class Criterion:
-    """Assigns ground truths to grid points and compares the predictions with them.
-
-    A subclass says how points are assigned and weighted.
-    """
-
-    loss_class: VarifocalLoss
-    loss_bbox: GIoULoss
-    loss_dfl: DistributionFocalLoss
-    reg_max: int
-    has_one_divisor: ClassVar[bool]  # of all losses, so that gradients of several batches can be rescaled at the end
+class AnyCriterion:
+    """Losses of a network's outputs in two steps, between which the divisor of the whole update is made."""
 
     def __call__(
-        self,
-        outputs: HeadOutputs,
-        targets: Targets,
-        epoch: int,
-        reduce: Callable[[paddle.Tensor], Divisor] = at_least_one,
+        self, outputs: Any, targets: Targets, epoch: int, reduce: Callable[[paddle.Tensor], Divisor] = at_least_one
     ) -> dict[str, paddle.Tensor]:
         """Losses of a batch; nothing waits for the device.
 
@@ -54,14 +40,37 @@ class Criterion:
             outputs: predictions, in any floating-point type.
             targets: ground truths.
             epoch: current epoch, from 0; it can decide which assigner is used.
-            reduce: begins to make the divisor [2] of the whole update from `Matched.avg_factor` [2] of this process.
+            reduce: begins to make the divisor [2] of the whole update from `avg_factor` [2] of this process.
 
         Returns:
-            `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`, float32 scalars on the device.
+            The losses by name and their sum `loss`, float32 scalars on the device.
         """
         matched = self.match(outputs, targets, epoch)
         divisor = reduce(matched.avg_factor)  # while it travels between the ranks, the losses are computed
-        return self.sums(matched).normalize(divisor())
+        losses: dict[str, paddle.Tensor] = self.sums(matched).normalize(divisor())
+        return losses
+
+    def match(self, outputs: Any, targets: Targets, epoch: int) -> Any:
+        """The predictions, what they should be, and `avg_factor`; the arguments are those of a call."""
+        raise NotImplementedError
+
+    def sums(self, matched: Any) -> Any:
+        """Losses before their division; `normalize` divides them."""
+        raise NotImplementedError
+
+
+@dataclass(eq=False, kw_only=True)
+class Criterion(AnyCriterion):
+    """Assigns ground truths to grid points and compares the predictions with them.
+
+    The losses are `loss_vfl`, `loss_bbox` and `loss_dfl`. A subclass says how points are assigned and weighted.
+    """
+
+    loss_class: VarifocalLoss
+    loss_bbox: GIoULoss
+    loss_dfl: DistributionFocalLoss
+    reg_max: int
+    has_one_divisor: ClassVar[bool]  # of all losses, so that gradients of several batches can be rescaled at the end
 
     def match(self, outputs: HeadOutputs, targets: Targets, epoch: int) -> Matched:
         """The predictions, and what they should be; the arguments are those of a call."""

@@ -63,7 +63,7 @@ def apply_groups(
 
 
 def _found(pattern: str, name: str, index: int) -> bool:
-    """Whether the regular expression `pattern` of group `index` is found in `name`."""
+    """Returns whether the regular expression `pattern` of group `index` is found in `name`."""
     try:
         return re.search(pattern, name) is not None
     except (re.error, RecursionError, OverflowError) as error:

@@ -272,7 +272,7 @@ def describe_device(device: str) -> str:
 
 
 def _properties(device: str) -> Any:
-    """What Paddle knows of a device: `name`, `total_memory` in bytes, …; a plug-in's may be empty."""
+    """The properties of a device that Paddle knows: `name`, `total_memory` in bytes, …; a plug-in's may be empty."""
     kind, _, card = device.partition(":")
     if kind == "gpu":
         return paddle.device.cuda.get_device_properties(int(card))

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ppdet.data.datasets import GroundTruth
+from ppdet.data.ops import functional as F
 from ppdet.data.structures import Record
 
 
 class Change(NamedTuple):
-    """What a teacher changes in a record with n labels.
+    """Changes that a teacher makes in a record with n labels.
 
     Attributes:
         gt_score: [n] float32, how much each label counts.
@@ -26,24 +27,9 @@ class Change(NamedTuple):
     agreeing: int
 
 
-def ious(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union [n, m] of each of the boxes `a` [n, 4] with each of `b` [m, 4]."""
-    shared = _shared(a, b)
-    return np.asarray(shared / np.maximum(_areas(a)[:, None] + _areas(b) - shared, 1e-9))
-
-
 def covered(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The share [n, m] of each of the boxes `a` [n, 4] that lies inside each of `b` [m, 4]."""
-    return np.asarray(_shared(a, b) / np.maximum(_areas(a)[:, None], 1e-9))
-
-
-def _shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    sides = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
-    return np.asarray(sides.clip(0).prod(axis=2))
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
+    return np.asarray(F.shared_areas(a, b) / np.maximum(F.areas(a)[:, None], 1e-9))
 
 
 def scores_of_labels(record: Record, rows: np.ndarray, overlap: float) -> np.ndarray:
@@ -51,7 +37,7 @@ def scores_of_labels(record: Record, rows: np.ndarray, overlap: float) -> np.nda
 
     rows: [m, 6] detections: class, score, x1, y1, x2, y2.
     """
-    agree = (ious(record.gt_bbox, rows[:, 2:]) >= overlap) & (record.gt_class == rows[:, 0])
+    agree = (F.pairwise_iou(record.gt_bbox, rows[:, 2:]) >= overlap) & (record.gt_class == rows[:, 0])
     scores: np.ndarray = np.where(agree, rows[:, 1], 0).max(axis=1, initial=0)
     return scores
 
@@ -65,9 +51,10 @@ def unlabeled(rows: np.ndarray, boxes: np.ndarray, crowds: np.ndarray, overlap: 
         crowds: [k, 4] regions with objects that are not labeled one by one; `overlap` of a detection inside counts.
         overlap: see above.
     """
-    free = (ious(rows[:, 2:], boxes) < overlap).all(axis=1) & (covered(rows[:, 2:], crowds) < overlap).all(axis=1)
-    rows = rows[free]
-    rivals, kept = ious(rows[:, 2:], rows[:, 2:]) >= overlap, list[int]()
+    places = rows[:, 2:]
+    on_label, in_crowd = F.pairwise_iou(places, boxes) >= overlap, covered(places, crowds) >= overlap
+    rows = rows[~on_label.any(axis=1) & ~in_crowd.any(axis=1)]
+    rivals, kept = F.pairwise_iou(rows[:, 2:], rows[:, 2:]) >= overlap, list[int]()
     for number in range(len(rows)):
         if not rivals[number, kept].any():
             kept.append(number)

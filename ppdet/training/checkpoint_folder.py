@@ -179,7 +179,7 @@ def _fault(state: Mapping[str, Any]) -> str | None:
 
 
 def _is_distillation(found: Any) -> bool:
-    """Whether `found` is a state of a distillation."""
+    """Returns whether `found` is a state of a distillation."""
     if not isinstance(found, dict) or found.keys() != {"teacher", "sha256", "projector"}:
         return False
     arrays = found["projector"]

@@ -22,6 +22,7 @@ from ppdet.data.loading.reader import TrainReader
 from ppdet.distillation import Distiller, build_distiller
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.modeling import PicoDet
+from ppdet.modeling.criterion import AnyCriterion
 from ppdet.optim.ema import ModelEMA
 from ppdet.optim.schedule import LearningRate
 from ppdet.runtime import distributed
@@ -52,7 +53,6 @@ from ppdet.training.checkpoint_folder import (
 from ppdet.training.epoch_table import METRICS
 from ppdet.training.model import build_ema, build_scaler, build_training_model, training_amp
 from ppdet.training.run_folder import begin_run
-from ppdet.training.step import Criterion
 from ppdet.weights.published_names import published_name
 from ppdet.weights.trained_classes import TrainedClasses, stored_classes
 
@@ -100,7 +100,7 @@ class TrainerParts:
         return len(self.loader) // self.settings.accumulate_steps
 
     @property
-    def criterion(self) -> Criterion:
+    def criterion(self) -> AnyCriterion:
         """The losses of the network that is trained."""
         return self.distiller.criterion if self.distiller else self.model.criterion
 

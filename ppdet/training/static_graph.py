@@ -37,7 +37,7 @@ class StaticNetwork(nn.Layer):
         self.network = paddle.jit.to_static(_Network(model), full_graph=True)
 
     def forward(self, image: paddle.Tensor) -> HeadOutputs | StudentOutputs:
-        """What the layer returns for image [B, 3, H, W] float32, normalized."""
+        """Returns what the recorded layer does for image [B, 3, H, W] float32, normalized."""
         cls, reg, *others = self.network(image)
         model, (height, width) = self.network.model, image.shape[2:]
         features = others.pop() if isinstance(model, Student) else None

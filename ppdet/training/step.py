@@ -5,33 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import Any, Protocol
 
 import paddle
 from paddle import nn
 
-from ppdet.core.targets import Targets
 from ppdet.data import Batch
-from ppdet.modeling.criterion import Divisor
+from ppdet.modeling.criterion import AnyCriterion, Divisor
 from ppdet.runtime import distributed
 
 Reduce = Callable[[paddle.Tensor], Divisor]
 Losses = dict[str, paddle.Tensor]  # `loss_vfl`, `loss_bbox`, `loss_dfl` and their sum `loss`: scalars on the device
 
 
-class Criterion(Protocol):
-    """Losses of a network's outputs; see `ppdet.modeling.criterion.Criterion`, whose methods these are."""
-
-    def __call__(
-        self, outputs: Any, targets: Targets, epoch: int, reduce: Callable[[paddle.Tensor], Divisor]
-    ) -> Losses: ...
-    def match(self, outputs: Any, targets: Targets, epoch: int) -> Any: ...
-    def sums(self, matched: Any) -> Any: ...
-
-
 def train_step(
     model: nn.Layer,
-    criterion: Criterion,
+    criterion: AnyCriterion,
     batch: Batch,
     epoch: int,
     optimizer: paddle.optimizer.Optimizer,
@@ -43,7 +31,7 @@ def train_step(
 
     Args:
         amp_dtype: type of mixed precision; None: float32.
-        reduce: makes the divisor of the losses, see `Criterion`; None: `begin_divisor`.
+        reduce: makes the divisor of the losses, see `AnyCriterion`; None: `begin_divisor`.
     """
     with autocast(amp_dtype):
         outputs = model(batch.image)
@@ -57,7 +45,7 @@ def train_step(
 
 def accumulated_train_step(
     model: nn.Layer,
-    criterion: Criterion,
+    criterion: AnyCriterion,
     batches: Sequence[Batch],
     epoch: int,
     optimizer: paddle.optimizer.Optimizer,

@@ -11,11 +11,11 @@ import paddle
 from ppdet.data import Batch
 from ppdet.data.datasets import Category
 from ppdet.distillation import build_distiller
-from ppdet.modeling.criterion import at_least_one
+from ppdet.modeling.criterion import AnyCriterion, at_least_one
 from ppdet.runtime import distributed
 from ppdet.session import Session
 from ppdet.training.model import build_ema, build_scaler, build_training_model, training_network
-from ppdet.training.step import Criterion, Losses, begin_divisor, train_step
+from ppdet.training.step import Losses, begin_divisor, train_step
 from ppdet.utils.streams import Stream, generator
 from ppdet.weights.published_names import published_name
 
@@ -52,7 +52,7 @@ class TrialStep:
         distiller = build_distiller(builder, model, normalization, categories, session.device)
         network = training_network(model, distiller, session.settings.to_static)
         self._forward = network if alone else distributed.parallel(network)
-        self._criterion: Criterion = distiller.criterion if distiller else model.criterion
+        self._criterion: AnyCriterion = distiller.criterion if distiller else model.criterion
         more = distiller.parameters if distiller else ()
         self._optimizer = builder.build("OptimizerBuilder")(_RATE, model, published_name, more)
         self._scaler, self._ema, self._amp = build_scaler(amp), build_ema(model, session.settings), amp

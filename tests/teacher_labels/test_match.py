@@ -9,10 +9,10 @@ import pytest
 
 from ppdet.data.datasets import GroundTruth
 from ppdet.data.datasets.box_filter import make_record
+from ppdet.data.ops.functional import pairwise_iou
 from ppdet.teacher_labels.match import (
     Change,
     covered,
-    ious,
     marked_boxes,
     scores_of_labels,
     unlabeled,
@@ -32,9 +32,9 @@ def rows(*detections: list[float]) -> np.ndarray:
 
 def test_overlaps() -> None:
     boxes = np.float32([A, [0, 0, 10, 5], [5, 5, 15, 15], B])
-    assert ious(np.float32([A]), boxes)[0].tolist() == pytest.approx([1, 0.5, 25 / 175, 0])
+    assert pairwise_iou(np.float32([A]), boxes)[0].tolist() == pytest.approx([1, 0.5, 25 / 175, 0])
     assert covered(boxes, np.float32([A]))[:, 0].tolist() == pytest.approx([1, 1, 0.25, 0])
-    assert ious(NOTHING, boxes).shape == (0, 4)
+    assert pairwise_iou(NOTHING, boxes).shape == (0, 4)
     assert covered(boxes, NOTHING).shape == (4, 0)
 
 

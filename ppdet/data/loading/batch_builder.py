@@ -111,7 +111,7 @@ class BatchBuilder:
     def _first_readable(
         self, wanted: int, read: Callable[[int], Sample], failures: Failures, progress: np.ndarray
     ) -> Sample:
-        """What `read` makes of the record at index `wanted`, or of the next one that is readable."""
+        """The sample that `read` makes of the record at index `wanted`, or of the next one that is readable."""
         for attempt in range(tolerated_failures(len(self.records)) + 1):
             index = progress[0] = (wanted + attempt) % len(self.records)
             try:

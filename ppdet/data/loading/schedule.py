@@ -15,7 +15,7 @@ IN_TURN = ("Mixup", "Cutmix", "Mosaic")  # one of them at a time, the first that
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which transforms an epoch has; epochs count from 0.
+    """The transforms of each epoch; epochs count from 0.
 
     Attributes:
         first_epochs: how many of the first epochs have the transform of a name (of IN_TURN); 0: all have it; -1: none.

@@ -54,6 +54,23 @@ def clip_boxes(boxes: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
     return clipped[kept], kept
 
 
+def shared_areas(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The area [n, m] that each of the boxes `a` [n, 4] shares with each of `b` [m, 4]."""
+    sides = np.minimum(a[:, None, 2:], b[:, 2:]) - np.maximum(a[:, None, :2], b[:, :2])
+    return np.asarray(sides.clip(0).prod(axis=2))
+
+
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """The areas [n] of boxes [n, 4]."""
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))
+
+
+def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """IoU [n, m] of each of the boxes `a` [n, 4] with each of `b` [m, 4]."""
+    shared = shared_areas(a, b)
+    return np.asarray(shared / np.maximum(areas(a)[:, None] + areas(b) - shared, 1e-9))
+
+
 def iou_with(boxes: np.ndarray, window: Sequence[float]) -> np.ndarray:
     """IoU [N] of each box with one window (x1, y1, x2, y2)."""
     low, high = np.asarray(window, np.float32).reshape(2, 2)

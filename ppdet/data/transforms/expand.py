@@ -55,7 +55,7 @@ class Pad(Transform):
 
     @property
     def only_training(self) -> str:
-        """See AnyTransform; padding at the bottom and right moves nothing."""
+        """The reason why evaluation refuses it; padding at the bottom and right moves nothing."""
         return MOVES_BOXES if self.pad_mode else ""
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:

@@ -12,9 +12,8 @@ import numpy as np
 from ppdet.core.errors import UserError
 from ppdet.core.ranges import Fraction, Positive, Range
 from ppdet.core.registry import register
-from ppdet.data.ops import color
 from ppdet.data.structures import Sample
-from ppdet.data.transforms.sample_transforms import Transform, apply_pending_resize
+from ppdet.data.transforms.sample_transforms import Transform, apply_pending
 
 _HIDES = "which hides parts of the image at random"
 
@@ -51,7 +50,7 @@ class GridMask(Transform):
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         if rng.uniform() > self.prob * min(1, sample.images_before / self.upper_iter):
             return sample
-        image = _with_colors(apply_pending_resize(sample))
+        image = apply_pending(sample)  # colors first, so that a 0 stays one
         shown = self._draw_grid(image.image.shape[0], image.image.shape[1], rng)[..., None]
         pixels = image.image * shown
         if self.offset:
@@ -108,7 +107,7 @@ class RandomErasingImage(Transform):
         windows = [window for box in sample.gt_bbox.tolist() if (window := self._draw_window(box, rng))]
         if not windows:
             return sample
-        sample = _with_colors(apply_pending_resize(sample))
+        sample = apply_pending(sample)
         image = sample.image.copy()
         by_y, by_x = image.shape[0] / sample.size[0], image.shape[1] / sample.size[1]
         for x1, y1, x2, y2 in windows:
@@ -128,10 +127,3 @@ class RandomErasingImage(Transform):
         y = y1 + int(rng.integers(0, int(y2 - y1 - height) + 1))
         x = x1 + int(rng.integers(0, int(x2 - x1 - width) + 1))
         return int(x), int(y), int(x + width), int(y + height)
-
-
-def _with_colors(sample: Sample) -> Sample:
-    """The sample with its color map applied, float32, so that a 0 stays one; as it is if it has none."""
-    if sample.color_map is None:
-        return sample
-    return replace(sample, image=color.apply_map(sample.image, sample.color_map), color_map=None)

@@ -71,8 +71,6 @@ def on_canvas(
         kept = np.flatnonzero((places[:, :2] < places[:, 2:]).all(axis=1))
         parts.append(other.with_boxes(places[kept].astype(np.float32), kept))
     scored = any(part.gt_score is not None for part in parts)
-    ones = [np.ones((len(part.gt_bbox), 1), np.float32) for part in parts]
-    scores = [one if part.gt_score is None else part.gt_score for part, one in zip(parts, ones, strict=True)]
     return replace(
         sample,
         image=canvas,
@@ -83,7 +81,7 @@ def on_canvas(
         pad_gt_mask=None,
         gt_bbox=np.concatenate([part.gt_bbox for part in parts]),
         gt_class=np.concatenate([part.gt_class for part in parts]),
-        gt_score=np.concatenate(scores) if scored else None,
+        gt_score=np.concatenate([part.scores for part in parts]) if scored else None,
     )
 
 

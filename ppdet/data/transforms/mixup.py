@@ -98,5 +98,4 @@ def _spread(sample: Sample, size: F.Size) -> np.ndarray:
 
 def _weighed(sample: Sample, share: float) -> Sample:
     """The sample with `share` as the factor of its boxes' scores."""
-    score = np.ones((len(sample.gt_bbox), 1), np.float32) if sample.gt_score is None else sample.gt_score
-    return replace(sample, gt_score=score * np.float32(share))
+    return replace(sample, gt_score=sample.scores * np.float32(share))

@@ -56,6 +56,12 @@ def test_iou_with() -> None:
     assert F.iou_with(given, (0, 0, 10, 10)) == pytest.approx([1, 50 / 150, 0, 0.5, 0.04])
 
 
+def test_pairwise_iou() -> None:
+    a, b = boxes([0, 0, 10, 10], [20, 20, 30, 30]), boxes([5, 0, 15, 10], [0, 0, 5, 10], [0, 0, 10, 10])
+    assert F.pairwise_iou(a, b).tolist() == [pytest.approx([50 / 150, 0.5, 1]), [0, 0, 0]]
+    assert F.pairwise_iou(boxes(), b).shape == (0, 3)
+
+
 def test_resize() -> None:
     np.testing.assert_array_equal(F.resize(IMAGE, (4, 6), (0.5, 0.5), cv2.INTER_NEAREST), IMAGE[::2, ::2])
     larger = F.resize(IMAGE, (4, 6), (2, 3), cv2.INTER_NEAREST)
