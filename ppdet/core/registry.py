@@ -15,7 +15,8 @@ A class may also name, as class attributes, options of existing configs that are
 - `ignored_options`: options without effect here -> what to do instead ("" if nothing is to be done);
 - `fixed_options`: options that have one value here -> its annotation; any other value is an error;
 - `removed_options`: options that an earlier release had -> what to do instead; they are errors everywhere.
-It may also name as `base_section` a class that it extends: the options in that one's section are its own as well.
+It may also name as `base_section` a class that it extends: the options in that one's section are its own as well, and
+its constructor may take them as **options.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ def register(cls: type[T]) -> type[T]:
     """Class decorator that makes `cls` nameable in configs.
 
     Raises:
-        TypeError: the name is taken by another class, or the constructor takes *args or **kwargs.
+        TypeError: the name is taken by another class, or the constructor takes *args, or **kwargs without base_section.
     """
     taken = _classes.get(cls.__name__)  # the same class again is a re-import
     if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
         raise TypeError(f"two classes named {cls.__name__}: {taken.__module__} and {cls.__module__}")
     for parameter in inspect.signature(cls).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        of_base = parameter.kind == parameter.VAR_KEYWORD and _extended(cls) is not None
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and not of_base:
             raise TypeError(f"{cls.__name__}: a registered class names its parameters, found *{parameter.name}")
     _classes[cls.__name__] = cls
     return cls
@@ -84,16 +86,25 @@ class Parameter:
 
 
 def parameters_of(cls: type) -> dict[str, Parameter]:
-    """The constructor parameters of `cls` by name, in order."""
+    """The constructor parameters of `cls` by name, in order; those that `**options` stand for come first."""
     # the fields of a dataclass are annotated with names of the module that they stand in, a base's included
     source = cls if is_dataclass(cls) else cls.__init__  # type: ignore[misc]  # a class, not an instance
     hints = get_type_hints(source, include_extras=True)
-    parameters = {}
+    parameters: dict[str, Parameter] = {}
     for name, parameter in inspect.signature(cls).parameters.items():
+        if parameter.kind == parameter.VAR_KEYWORD and (base := _extended(cls)):
+            parameters = {**parameters_of(base), **parameters}
+            continue
         hint = hints.get(name, Any)
         component, part_class = _component_of(hint)
         parameters[name] = Parameter(name, hint, parameter.default, _is_shared(hint), component, part_class)
     return parameters
+
+
+def _extended(cls: type) -> type | None:
+    """The class that `cls` names as its `base_section`; None if it names none that it extends."""
+    name = getattr(cls, "base_section", None)
+    return next((base for base in cls.__mro__[1:] if base.__name__ == name), None)
 
 
 def _is_shared(annotation: Any) -> bool:

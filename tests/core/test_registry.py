@@ -9,6 +9,7 @@ import pytest
 from ppdet.core import registry
 from ppdet.core.builder import Builder
 from ppdet.core.config import Config
+from ppdet.core.errors import UserError
 from ppdet.core.registry import Component, Shared, class_table, load_all, parameters_of, register
 from tests.support.small_classes import NMS, Head, LCNet, TrainReader
 
@@ -34,6 +35,31 @@ class TestRegister:
 
         with pytest.raises(TypeError, match="names its parameters"):
             register(Greedy)
+
+    def test_options_of_the_class_that_is_extended(self) -> None:
+        class Base:
+            def __init__(self, width: int, depth: int = 2) -> None:
+                self.width, self.depth = width, depth
+
+        class Extended(Base):
+            base_section = "Base"
+
+            def __init__(self, height: int = 3, **options: int) -> None:
+                super().__init__(**options)
+                self.height = height
+
+        register(Base)
+        register(Extended)
+        parameters = registry.parameters_of(Extended)
+        assert [(each.name, each.required) for each in parameters.values()] == [
+            ("width", True),
+            ("depth", False),
+            ("height", False),
+        ]
+        built = Builder(Config({"Base": {"width": 5}, "Extended": {"height": 7}})).build("Extended")
+        assert (built.width, built.depth, built.height) == (5, 2, 7)
+        with pytest.raises(UserError, match=r"^Extended\.with: Extended has no option 'with'"):
+            Builder(Config({"Base": {"width": 5}, "Extended": {"with": 7}})).build("Extended")
 
     def test_modules_are_loaded_by_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         text = "from ppdet.core.registry import register\n@register\nclass Mine:\n    pass\n"

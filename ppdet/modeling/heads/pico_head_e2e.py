@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, ClassVar
+from typing import Any, ClassVar
 
 import paddle
 import paddle.nn.functional as F
 from paddle import ParamAttr, nn
 from paddle.nn.initializer import Constant
 
-from ppdet.core.ranges import (
-    AboveZero,
-    Ascending,
-    Channels,
-    Count,
-    Fraction,
-    Inside,
-    Length,
-    NotNegative,
-    Positive,
-    Range,
-)
-from ppdet.core.registry import Component, Shared, register
-from ppdet.modeling.assigners import ATSSAssigner, TaskAlignedAssigner
+from ppdet.core.ranges import NotNegative
+from ppdet.core.registry import register
 from ppdet.modeling.criterion import EndToEndCriterion
-from ppdet.modeling.heads.pico_feat import PicoFeat
 from ppdet.modeling.heads.pico_head_v2 import PicoHeadV2
-from ppdet.modeling.layers import Act, DepthwiseSeparable
-from ppdet.modeling.losses import DistributionFocalLoss, GIoULoss, VarifocalLoss
-from ppdet.modeling.nms import MultiClassNMS, TopScores
+from ppdet.modeling.layers import DepthwiseSeparable
+from ppdet.modeling.nms import TopScores
 from ppdet.modeling.peaks import keep_peaks
 from ppdet.modeling.structures import HeadOutputs, Levels
 
@@ -70,50 +56,12 @@ class PicoHeadE2E(PicoHeadV2):
     base_section: ClassVar[str] = "PicoHeadV2"
     needs_nms: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        conv_feat: Component[PicoFeat],
-        static_assigner: Component[ATSSAssigner],
-        assigner: Component[TaskAlignedAssigner],
-        loss_class: Component[VarifocalLoss],
-        loss_dfl: Component[DistributionFocalLoss],
-        loss_bbox: Component[GIoULoss],
-        nms: Component[MultiClassNMS],
-        num_classes: Shared[Positive] = 80,
-        fpn_stride: Annotated[Sequence[Annotated[int, Range(4, 128)]], Length(1, 8), Ascending()] = (8, 16, 32),
-        prior_prob: Inside = 0.01,
-        use_align_head: bool = True,
-        reg_max: Annotated[int, Range(1, 128)] = 16,
-        feat_in_chan: Channels = 96,
-        static_assigner_epoch: Count = 60,
-        cell_offset: Fraction = 0.0,
-        act: Act = "hard_swish",
-        grid_cell_scale: AboveZero = 5.0,
-        loss_o2o_weight: NotNegative = 1.0,
-    ):
-        super().__init__(
-            conv_feat=conv_feat,
-            static_assigner=static_assigner,
-            assigner=assigner,
-            loss_class=loss_class,
-            loss_dfl=loss_dfl,
-            loss_bbox=loss_bbox,
-            nms=nms,
-            num_classes=num_classes,
-            fpn_stride=fpn_stride,
-            prior_prob=prior_prob,
-            use_align_head=use_align_head,
-            reg_max=reg_max,
-            feat_in_chan=feat_in_chan,
-            static_assigner_epoch=static_assigner_epoch,
-            cell_offset=cell_offset,
-            act=act,
-            grid_cell_scale=grid_cell_scale,
-        )
+    def __init__(self, loss_o2o_weight: NotNegative = 1.0, **options: Any):
+        super().__init__(**options)
         self.criterion = EndToEndCriterion(**vars(self.criterion), loss_o2o_weight=loss_o2o_weight)
-        self.select = TopScores(nms.attrs)
+        self.select = TopScores(self.nms.attrs)
         self.peaks: PeakFilter = keep_peaks
-        self.one_to_one = nn.LayerList([Gate(feat_in_chan, num_classes, act) for _ in self.fpn_stride])
+        self.one_to_one = nn.LayerList([Gate(self.feat_in_chan, self.num_classes, self.act) for _ in self.fpn_stride])
 
     def levels(self, features: list[paddle.Tensor]) -> Levels:
         cls_levels, reg_levels, one_to_one = [], [], []

@@ -92,6 +92,7 @@ class PicoHeadV2(DenseHead):
             grid_cell_scale=grid_cell_scale,
         )
         super().__init__(conv_feat, criterion, nms, num_classes, fpn_stride, reg_max, cell_offset)
+        self.act = act
         self.head_cls = self._prediction_convs(feat_in_chan, num_classes, prior_prob)
         self.head_reg = self._prediction_convs(feat_in_chan, 4 * (reg_max + 1), None)
         self.cls_align = (
