@@ -169,8 +169,10 @@ def _reader_and_dataset(session: Session, checkpoint: Path | None) -> tuple[Trai
     reader: TrainReader = session.builder.build("TrainReader")
     batch_size = known_batch(session, reader, checkpoint)  # first: it may be refused, and reading may take long
     dataset = load_train_dataset(session, checkpoint)
-    batch_size = batch_size or measured_batch(session, reader, dataset)
-    return session.builder.build("TrainReader", batch_size=batch_size), dataset
+    if reader.auto_batch:
+        batch_size = batch_size or measured_batch(session, reader, dataset)
+        reader = session.builder.build("TrainReader", batch_size=batch_size)
+    return reader, dataset
 
 
 def load_train_dataset(session: Session, checkpoint: Path | None) -> Dataset:
