@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -129,18 +130,25 @@ def image_ids(parameters: Parameters) -> dict[str, np.ndarray]:
 def _write_splits(work: Path, parameters: Parameters) -> None:
     (work / "annotations").mkdir()
     ids = image_ids(parameters)
-    # Ctrl-C reaches all processes; the workers leave it to this one, which ends them
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with multiprocessing.Pool(min(4, os.cpu_count() or 1), cv2.setNumThreads, (1,)) as pool:
+    with ProcessPoolExecutor(min(4, os.cpu_count() or 1), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        try:
+            for split in SPLITS:
+                (work / split).mkdir()
+                jobs = [Job(work, split, i, int(id_), parameters.seed) for i, id_ in enumerate(ids[split])]
+                text = json.dumps(_coco(split, list(_start(pool, jobs))))
+                (work / "annotations" / f"instances_{split}.json").write_text(text, encoding="utf-8")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # the workers draw what they have begun, then end by themselves
+            raise
+
+
+def _start(pool: ProcessPoolExecutor, jobs: list[Job]) -> Iterator[tuple[dict[str, object], list[Object]]]:
+    """Hand out the jobs, which starts the workers, and return the results as an iterator."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers keep this: Ctrl-C reaches all processes
+    try:
+        return pool.map(_make_image, jobs, chunksize=4)
+    finally:
         signal.signal(signal.SIGINT, handler)
-        for split in SPLITS:
-            (work / split).mkdir()
-            jobs = [Job(work, split, i, int(id_), parameters.seed) for i, id_ in enumerate(ids[split])]
-            made = pool.map(_make_image, jobs, chunksize=4)
-            text = json.dumps(_coco(split, made))
-            (work / "annotations" / f"instances_{split}.json").write_text(text, encoding="utf-8")
-        pool.close()  # workers that end by themselves; one that is killed may hold the lock of the queue
-        pool.join()
 
 
 def _make_image(job: Job) -> tuple[dict[str, object], list[Object]]:
