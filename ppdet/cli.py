@@ -185,8 +185,8 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--format", default="onnx", metavar="NAMES", help=formats)
     images = "images of TrainDataset from which the ranges of values are measured (default: %(default)s)"
     p.add_argument("--calib_images", type=int, default=50, metavar="N", help=images)
-    tolerance = "layers that alone change the outputs by more stay in float (default: %(default)s)"
-    p.add_argument("--tolerance", type=float, default=0.02, metavar="X", help=tolerance)
+    tolerance = "layers that alone change the outputs by more stay in float (default: all are quantized)"
+    p.add_argument("--tolerance", type=float, metavar="X", help=tolerance)
     pages = "also write DIR/compare_<runtime>.html: float and INT8 side by side"
     p.add_argument("--report", type=as_path, metavar="DIR", help=pages)
     _add_thresholds(p)

@@ -1,107 +1,133 @@
-"""INT8 in an ONNX graph: QuantizeLinear and DequantizeLinear around chosen convolutions."""
+"""Writes a plan as an ONNX model: QuantizeLinear and DequantizeLinear around the convolutions of the plan."""
 
 from __future__ import annotations
 
-import copy
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+import functools
 from typing import Any
 
 import numpy as np
 
-from ppdet.deploy.backends.base import Feed
-from ppdet.utils.files import temporary_folder
+from ppdet.quantization.network import readers
+from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 
-Ranges = Mapping[str, tuple[np.ndarray, np.ndarray]]  # the smallest and the largest value of each tensor
-
-
-def with_shapes(model: Any) -> Any:
-    """Returns the onnx.ModelProto with inferred tensor shapes, which the other functions here need."""
-    import onnx
-
-    return onnx.shape_inference.infer_shapes(model)
+# ONNX Runtime joins other operators with the DequantizeLinear before them without a look at its number of scales
+_READ_CHANNEL_SCALES = {"HardSwish", "HardSigmoid", "Sigmoid", "Relu", "Clip"}
 
 
-def convolutions(model: Any) -> list[str]:
-    """Returns the names of the convolutions that are worth quantizing, in the graph's order.
+def qdq_model(model: Any, plan: Plan) -> Any:
+    """Returns a copy of a float onnx.ModelProto with the convolutions of the plan in INT8.
 
-    Convolutions on 1 x 1 maps (squeeze and excite) are left out: they take less time than the conversion to INT8.
-    """
-    shapes = {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
-        for value in (*model.graph.value_info, *model.graph.output)
-    }
-    convs = [node for node in model.graph.node if node.op_type == "Conv"]
-    return [node.name for node in convs if shapes.get(node.output[0], [])[2:] != [1, 1]]
-
-
-def measure_ranges(model: Any, feeds: Sequence[Feed]) -> Ranges:
-    """Returns the ranges of what convolutions read and write over all feeds.
-
-    Values that a hard swish turns into 0 are left out.
+    What a convolution of the plan reads becomes DequantizeLinear(QuantizeLinear(x)) with the tensor's scale, in units
+    of its channel scales. If the plan has a quantizer for what a convolution writes, the convolution's weights have
+    its channel scales taken out, and DequantizeLinear puts them back.
     """
     import onnx
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod
-    from onnxruntime.quantization.calibrate import create_calibrator
 
-    class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self._remaining: Iterator[Feed] = iter(feeds)
-
-        def get_next(self) -> Feed | None:
-            return next(self._remaining, None)
-
-    with temporary_folder() as folder:
-        source, augmented = folder / "model.onnx", folder / "augmented.onnx"
-        onnx.save(model, str(source))
-        calibrator = create_calibrator(source, ["Conv"], str(augmented), CalibrationMethod.MinMax)
-        calibrator.collect_data(Reader())
-        found = {name: value.range_value for name, value in calibrator.compute_data().items()}
-    gated = _hard_swish_inputs(model.graph)
-    return {name: (np.maximum(low, -3) if name in gated else low, high) for name, (low, high) in found.items()}
+    written = onnx.ModelProto()
+    written.CopyFrom(model)
+    graph = written.graph
+    writer = _Writer(graph, plan)
+    nodes = [*writer.of_inputs(), *(made for node in graph.node for made in writer.nodes(node))]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    _drop_unused(graph)
+    return written
 
 
-def _hard_swish_inputs(graph: Any) -> set[str]:
-    """Returns the tensors that only HardSwish reads, which is 0 below -3.
+class _Writer:
+    """Writes a graph's nodes again, in their order, with those of the quantization between them."""
 
-    Often half of their range lies below -3. Without that part the quantization steps are half as wide.
-    """
-    readers: dict[str, set[str]] = defaultdict(set)
-    for node in graph.node:
-        for name in node.input:
-            readers[name].add(node.op_type)
-    return {name for name, operators in readers.items() if operators == {"HardSwish"}}
+    def __init__(self, graph: Any, plan: Plan) -> None:
+        self._graph, self._plan = graph, plan
+        self._readers = readers(graph)
+        self._shared: dict[bytes, str] = {}  # names of constants by their contents
+
+    def of_inputs(self) -> list[Any]:
+        """Returns the nodes that quantize what the graph is given."""
+        read = [value.name for value in self._graph.input if value.name in self._plan.tensors]
+        return [node for name in read for node in self._quantize_tensor(name)]
+
+    def nodes(self, node: Any) -> list[Any]:
+        """Returns what stands for a node of the float model."""
+        conv = self._plan.convs.get(node.name)
+        made = [node] if conv is None else self._conv(node, conv)
+        if conv is not None and conv.output in self._plan.tensors:
+            return made + self._output(conv.output)
+        read = [name for name in node.output if name in self._plan.tensors]
+        return made + [each for name in read for each in self._quantize_tensor(name)]
+
+    def _conv(self, node: Any, conv: ConvPlan) -> list[Any]:
+        """Returns the nodes of a convolution without those that quantize what it writes."""
+        tensors = self._plan.tensors
+        output = tensors.get(conv.output)
+        over = np.float32(1) if output is None else output.channel_scales
+        scales = (conv.weight_scales / over).astype(np.float32)
+        steps = scales * np.float32(tensors[conv.input].scale)
+        bias = np.rint(np.float64(conv.bias / over) / steps).astype(np.int32)
+        copied = type(node)()
+        copied.CopyFrom(node)
+        del copied.input[:], copied.output[:]
+        copied.input.extend([f"{conv.input}/dequantized", f"{node.name}/weight", f"{node.name}/bias"])
+        copied.output.append(conv.output if output is None else f"{conv.output}/float")
+        return [
+            self._parameter(f"{node.name}/weight", conv.weight, scales),
+            self._parameter(f"{node.name}/bias", bias, steps),
+            copied,
+        ]
+
+    def _parameter(self, name: str, integers: np.ndarray, scales: np.ndarray) -> Any:
+        """Returns the node that gives a weight or a bias by its integers and the scales of output channels."""
+        from onnx import helper
+
+        inputs = [self._constant(each) for each in (integers, scales, np.zeros(len(scales), integers.dtype))]
+        return helper.make_node("DequantizeLinear", inputs, [name], f"{name}/dequantize", axis=0)
+
+    def _output(self, name: str) -> list[Any]:
+        """Returns the nodes between what a convolution writes, in units of channel scales, and its readers."""
+        from onnx import helper
+
+        quantizer = self._plan.tensors[name]
+        linear = functools.partial(self._linear, quantizer=quantizer)
+        integers, equal = f"{name}/quantized", f"{name}/dequantized"
+        made = [linear("QuantizeLinear", f"{name}/float", integers, per_channel=False)]
+        operators = {node.op_type for node in self._readers.get(name, [])}
+        if operators <= _READ_CHANNEL_SCALES:
+            return [*made, linear("DequantizeLinear", integers, name, per_channel=True)]
+        scales = self._constant(quantizer.channel_scales.reshape(1, -1, 1, 1))
+        made.append(linear("DequantizeLinear", integers, equal, per_channel=False))
+        return [*made, helper.make_node("Mul", [equal, scales], [name], f"{name}/scale")]
+
+    def _quantize_tensor(self, name: str) -> list[Any]:
+        quantizer = self._plan.tensors[name]
+        return [
+            self._linear("QuantizeLinear", name, f"{name}/quantized", quantizer, per_channel=True),
+            self._linear("DequantizeLinear", f"{name}/quantized", f"{name}/dequantized", quantizer, per_channel=False),
+        ]
+
+    def _linear(self, operator: str, source: str, target: str, quantizer: Quantizer, *, per_channel: bool) -> Any:
+        from onnx import helper
+
+        steps = quantizer.steps if per_channel else np.array([quantizer.scale], np.float32)
+        if len(set(steps.tolist())) == 1:
+            steps = steps[0].reshape(())
+        zeros = np.full(steps.shape, quantizer.zero_point, np.int8 if quantizer.signed else np.uint8)
+        inputs = [source, self._constant(steps), self._constant(zeros)]
+        return helper.make_node(operator, inputs, [target], f"{target}/{operator}", axis=1 if steps.ndim else None)
+
+    def _constant(self, value: np.ndarray) -> str:
+        """Add an initializer, once for equal values, and return its name."""
+        from onnx import numpy_helper
+
+        key = value.dtype.char.encode() + str(value.shape).encode() + value.tobytes()
+        if key not in self._shared:
+            self._shared[key] = f"quantization/{len(self._shared)}"
+            self._graph.initializer.append(numpy_helper.from_array(value, self._shared[key]))
+        return self._shared[key]
 
 
-def quantized(model: Any, ranges: Ranges, names: Sequence[str], *, outputs: bool = True) -> Any:
-    """Returns a copy with some convolutions in INT8.
-
-    Weights are signed, with a scale per channel. Activations are unsigned, with a scale and a zero point per tensor.
-
-    Args:
-        model: a float onnx.ModelProto.
-        ranges: the ranges of its tensors.
-        names: the convolutions.
-        outputs: quantize the outputs of the convolutions as well as their inputs. ONNX Runtime needs it: its INT8
-            kernels work between INT8 tensors. OpenVINO needs INT8 inputs only, and is faster and more precise without.
-    """
-    from onnxruntime.quantization import CalibrationMethod, QuantType
-    from onnxruntime.quantization.calibrate import TensorsData
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-
-    options = {} if outputs else {"OpTypesToExcludeOutputQuantization": ["Conv"]}
-    quantizer = QDQQuantizer(
-        copy.deepcopy(model),
-        per_channel=True,
-        reduce_range=False,
-        weight_qType=QuantType.QInt8,
-        activation_qType=QuantType.QUInt8,
-        tensors_range=TensorsData(CalibrationMethod.MinMax, dict(ranges)),
-        nodes_to_quantize=list(names),
-        nodes_to_exclude=[],
-        op_types_to_quantize=["Conv"],
-        extra_options=options,
-    )
-    if names:  # an empty list would mean all convolutions
-        quantizer.quantize_model()
-    return quantizer.model.model
+def _drop_unused(graph: Any) -> None:
+    """Remove initializers that nothing reads, as float weights."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

@@ -19,9 +19,14 @@ from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
-from ppdet.quantization.qdq import Ranges, convolutions, measure_ranges, quantized, with_shapes
+from ppdet.quantization.min_max import min_max_plan
+from ppdet.quantization.network import Network
+from ppdet.quantization.plan import Plan
+from ppdet.quantization.qdq import qdq_model
+from ppdet.quantization.ranges import channel_ranges
 from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
+from ppdet.quantization.targets import TARGETS
 from ppdet.report.write import require_report
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
@@ -41,7 +46,8 @@ class QuantizeSettings:
     Attributes:
         formats: some of "onnx" and "openvino".
         images: number of images to calibrate with.
-        tolerance: the change of the outputs that a layer alone may cause; layers that cause more stay in float.
+        tolerance: the change of the outputs that a layer alone may cause; layers that cause more stay in float. None:
+            no layer does.
         report: folder for the pages that compare float and INT8; None: no pages.
 
     Raises:
@@ -50,7 +56,7 @@ class QuantizeSettings:
 
     formats: Sequence[str] = ("onnx",)
     images: int = 50
-    tolerance: float = 0.02
+    tolerance: float | None = None
     report: Path | None = None
 
     def __post_init__(self) -> None:
@@ -60,7 +66,7 @@ class QuantizeSettings:
             require("--format", name, _MODULES[name])
         if self.images < 1:
             raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
-        if not self.tolerance >= 0:
+        if self.tolerance is not None and not self.tolerance >= 0:
             raise UserError(f"--tolerance: found {self.tolerance}; expected 0 or more")
         if self.report:
             require_report(self.report)
@@ -69,8 +75,8 @@ class QuantizeSettings:
 def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> Report:
     """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`.
 
-    An existing float export is not touched. Only convolutions are quantized, except for those that alone change the
-    outputs by more than the tolerance. Everything else (activations, decoding, NMS) stays in float.
+    An existing float export is not touched. All convolutions are quantized; with a tolerance, except for those that
+    alone change the outputs by more. Everything else (activations, decoding, NMS) stays in float.
 
     Raises:
         UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
@@ -92,12 +98,13 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     exported = replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
     with staged(folder) as temp:
         float_file = export(exported, temp) / "model.onnx"
-        model = with_shapes(onnx.load(str(float_file)))
+        model = onnx.load(str(float_file))
         builder = FeedBuilder.of(exported, model)
         feeds = calibration_feeds(session, calibration, builder)
-        ranges = measure_ranges(model, feeds)
-        chosen, kept_float = _choose(model, ranges, feeds, settings.tolerance)
-        files = _write(model, ranges, chosen, settings.formats, temp)
+        network = Network.of(model)
+        plan = min_max_plan(network, channel_ranges(network, feeds, cpu_threads()), TARGETS["onnxruntime"])
+        plan, kept_float = _choose(model, plan, feeds, settings.tolerance)
+        files = _write(model, plan, settings.formats, temp)
         report, found = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)
@@ -106,19 +113,20 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     return report
 
 
-def _choose(model: Any, ranges: Ranges, feeds: Sequence[Feed], tolerance: float) -> tuple[list[str], dict[str, float]]:
-    """Returns the convolutions that go to INT8, and those that stay in float with their sensitivities."""
-    candidates = convolutions(model)
-    found = sensitivities(model, ranges, candidates, feeds[:_SEARCH_FEEDS], cpu_threads())
+def _choose(model: Any, plan: Plan, feeds: Sequence[Feed], tolerance: float | None) -> tuple[Plan, dict[str, float]]:
+    """Returns the plan of the convolutions that go to INT8, and those that stay in float with their sensitivities."""
+    if tolerance is None:
+        return plan, {}
+    found = sensitivities(model, plan, feeds[:_SEARCH_FEEDS], cpu_threads())
     chosen = select_int8_layers(found, tolerance)
     kept_float = {name: change for name, change in found.items() if name not in chosen}
     listed = ", ".join(f"{name} {change:.2g}" for name, change in kept_float.items()) or "none"
-    number = f"{len(chosen)} of {len(candidates)} convolutions on maps go to INT8"
+    number = f"{len(chosen)} of {len(found)} convolutions go to INT8"
     logger.info("%s; in float, since each alone changes the outputs by more than %g: %s", number, tolerance, listed)
-    return chosen, kept_float
+    return plan.only(chosen), kept_float
 
 
-def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[str], folder: Path) -> list[Path]:
+def _write(model: Any, plan: Plan, formats: Sequence[str], folder: Path) -> list[Path]:
     """Write an INT8 file of each format to `folder` and return their paths."""
     import onnx
 
@@ -126,11 +134,12 @@ def _write(model: Any, ranges: Ranges, chosen: Sequence[str], formats: Sequence[
     files = []
     if "onnx" in formats:
         files.append(folder / "model_int8.onnx")
-        save_onnx_model(quantized(model, ranges, chosen), config, files[-1])
+        save_onnx_model(qdq_model(model, plan), config, files[-1])
     if "openvino" in formats:
         files.append(folder / "model_int8.xml")
+        inputs_only = replace(plan, rules=TARGETS["openvino"]).only(plan.convs)
         with temporary_folder() as temp:
             source = temp / "model.onnx"
-            onnx.save(quantized(model, ranges, chosen, outputs=False), str(source))
+            onnx.save(qdq_model(model, inputs_only), str(source))
             convert_onnx(source, config, files[-1])
     return files

@@ -11,23 +11,21 @@ from tqdm import tqdm
 
 from ppdet.deploy.backends.base import Feed
 from ppdet.deploy.backends.runtimes import OnnxRuntime
-from ppdet.quantization.qdq import Ranges, quantized
+from ppdet.quantization.plan import Plan
+from ppdet.quantization.qdq import qdq_model
 
 _POINTS = 100  # per image, the most confident ones of the float model: those that become detections
 
 
-def sensitivities(
-    model: Any, ranges: Ranges, names: Sequence[str], feeds: Sequence[Feed], threads: int
-) -> dict[str, float]:
-    """Returns for each named convolution how much the decoded outputs change when it alone is in INT8.
+def sensitivities(model: Any, plan: Plan, feeds: Sequence[Feed], threads: int) -> dict[str, float]:
+    """Returns for each convolution of a plan how much the decoded outputs change when it alone is in INT8.
 
     The change is the larger of two means over the most confident points of all images: of the largest change of a
     class score, and of the largest shift of a box side relative to the square root of the box area.
 
     Args:
         model: a float onnx.ModelProto.
-        ranges: the ranges of its tensors.
-        names: the convolutions.
+        plan: its quantization.
         feeds: inputs, a batch each.
         threads: number of threads that run the model.
     """
@@ -35,8 +33,8 @@ def sensitivities(
     run = OnnxRuntime(exposed.SerializeToString(), threads).run
     expected = [run(feed) for feed in feeds]
     found = {}
-    for name in tqdm(names, desc="sensitivity", unit="layer", leave=False, disable=None):
-        run = OnnxRuntime(quantized(exposed, ranges, [name]).SerializeToString(), threads).run
+    for name in tqdm(plan.convs, desc="sensitivity", unit="layer", leave=False, disable=None):
+        run = OnnxRuntime(qdq_model(exposed, plan.only([name])).SerializeToString(), threads).run
         changes = [_change(outputs, run(feed)) for outputs, feed in zip(expected, feeds, strict=True)]
         found[name] = float(np.mean(changes, axis=0).max())
     return found

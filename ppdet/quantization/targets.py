@@ -1,0 +1,16 @@
+"""The rules of INT8 of the runtimes and devices that a model can be written for."""
+
+from __future__ import annotations
+
+from ppdet.quantization.plan import Rules
+
+# TFLite, RKNN, ncnn and MNN have one scale for an activation, and their own converters write the integers
+TARGETS = {
+    "onnxruntime": Rules(),
+    "openvino": Rules(outputs=False),
+    "tflite": Rules(channel_quantizers=False),
+    "rknn": Rules(channel_quantizers=False),
+    "ncnn": Rules(symmetric=True, channel_quantizers=False, outputs=False),
+    "mnn": Rules(symmetric=True, channel_quantizers=False),
+    "generic": Rules(symmetric=True, channel_quantizers=False, outputs=False),
+}

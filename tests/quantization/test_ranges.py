@@ -1,0 +1,32 @@
+"""Ranges of channels over images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ppdet.quantization.network import Network
+from ppdet.quantization.ranges import channel_ranges, observed
+from tests.support.small_onnx import CONVS, images, small_model
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+def test_convolutions_of_a_graph():
+    network = Network.of(small_model())
+    assert tuple(network.convs) == CONVS
+    stem = network.convs["stem"]
+    assert (stem.input, stem.output, stem.channels, stem.attributes["strides"]) == ("image", "x", 3, [2, 2])
+    assert not stem.bias.any()
+    assert [node.name for node in network.readers["x"]] == ["", "boxes_conv", "scores_conv"]
+
+
+def test_ranges_hold_the_values_of_all_images():
+    network, feeds = Network.of(small_model()), images(4)
+    found = channel_ranges(network, feeds, threads=1)
+    assert set(found) == {"image", "x", "mean", "unused", "b0", "s0"}
+    values = np.concatenate([feed["image"] for feed in feeds])
+    np.testing.assert_array_equal(found["image"].low, values.min(axis=(0, 2, 3)))
+    stems = np.concatenate([value["x"] for value in observed(network.model, ["x"], feeds, threads=1)])
+    np.testing.assert_array_equal(found["x"].high, stems.max(axis=(0, 2, 3)))
