@@ -14,6 +14,7 @@ from typing import Any
 import paddle
 import pytest
 
+from tests.support.remembered import remember_answers
 from tests.support.tiny import write_config, write_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +30,8 @@ paddle.ones([64, 64]) @ paddle.ones([64, 64])
 # With a plug-in installed, launchers that tests start look for its cards: that of Paddle 2.6 does not by itself.
 if plugins := paddle.device.get_all_custom_device_type():
     os.environ.setdefault("PADDLE_XCCL_BACKEND", plugins[0])
+
+remember_answers()
 
 # A shell that starts the tests in its background has it ignored, and so would the tools that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
