@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +20,17 @@ def build_or_skip(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the compiled plug-in."""
-    return build_or_skip(tmp_path_factory.mktemp("plugin"))
+    """The folder of the compiled plug-in, which all workers of pytest-xdist share."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    folder = root / "plugin"
+    with (root / "plugin.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            part = root / "plugin.part"
+            part.mkdir(exist_ok=True)
+            build_or_skip(part).rename(folder)
+    return folder
 
 
 class Trained(NamedTuple):

@@ -51,6 +51,7 @@ def test_one_card_leaves_the_collectives_to_the_cpu(machine: Machine) -> None:
     assert report.rstrip().endswith("nothing is broken")
 
 
+@pytest.mark.slow
 def test_a_card_that_drops_out_of_a_collective_is_one_finding(machine: Machine) -> None:
     """The other one waits for it for ever."""
     program = """

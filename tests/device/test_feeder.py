@@ -57,7 +57,7 @@ def epoch_on_device(machine: Machine, *overrides: str) -> tuple[list[list[np.nda
     return [[arrays[f"{i} {name}"] for name in ARRAYS] for i in range(count)], size
 
 
-@pytest.mark.parametrize("worker_num", ["0", "2"])
+@pytest.mark.parametrize("worker_num", [pytest.param("0", marks=pytest.mark.slow), "2"])
 def test_batches_are_those_of_the_cpu_and_take_one_copy_each(machine: Machine, worker_num: str) -> None:
     overrides = (*SHORT, f"worker_num={worker_num}")
     run = make_run(machine.config, "device=cpu", *SHORT)
@@ -76,6 +76,7 @@ def test_batches_are_those_of_the_cpu_and_take_one_copy_each(machine: Machine, w
     assert fewer < 0.3 * size  # a quarter of the images, and the boxes
 
 
+@pytest.mark.slow
 def test_ctrl_c_then_resume_gives_the_same_bits(job: Workspace, machine: Machine) -> None:
     settings = (*SHORT, "epoch=3", "snapshot_epoch=3", "worker_num=2")
     whole = machine.train("whole", *settings)

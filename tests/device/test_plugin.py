@@ -79,7 +79,10 @@ def test_its_kernels_compute_what_the_cpu_does(machine: Machine, in_place: str) 
     assert kept == (in_place == "1")
 
 
-@pytest.mark.parametrize("access", ["ctypes.c_float.from_address(x.data_ptr()).value", "memset(x.data_ptr(), 0, 4)"])
+READ, WRITE = "ctypes.c_float.from_address(x.data_ptr()).value", "memset(x.data_ptr(), 0, 4)"
+
+
+@pytest.mark.parametrize("access", [READ, pytest.param(WRITE, marks=pytest.mark.slow)])
 def test_a_host_access_to_device_memory_kills_the_process(machine: Machine, access: str) -> None:
     lines = ["import ctypes, paddle", "from ctypes import memset", f"paddle.set_device('{KIND}')"]
     lines += ["x = paddle.ones([4])", "print(x.numpy().sum(), flush=True)", access, "print('alive')"]
@@ -99,11 +102,10 @@ def test_it_counts_what_it_is_asked_to_do(machine: Machine) -> None:
     assert during_copies["device_to_host"] == 1
 
 
-@pytest.mark.parametrize("kind", ["npu", "iluvatar_gpu"])
-def test_its_type_and_number_come_from_the_environment(machine: Machine, kind: str) -> None:
+def test_its_type_and_number_come_from_the_environment(machine: Machine) -> None:
     program = "import paddle; print(paddle.device.get_available_custom_device())"
-    done = python(machine, program, GUARDED_TYPE=kind, GUARDED_COUNT="3")
-    assert done.stdout.splitlines()[-1] == str([f"{kind}:{i}" for i in range(3)])
+    done = python(machine, program, GUARDED_TYPE="npu", GUARDED_COUNT="3")
+    assert done.stdout.splitlines()[-1] == str([f"npu:{i}" for i in range(3)])
 
 
 def test_a_process_without_it_sees_none(machine: Machine) -> None:

@@ -40,6 +40,7 @@ def test_two_ranks_are_as_on_the_cpu(trained: Trained) -> None:
     assert_alike(trained.machine.train_ranks("ranks", *settings), cpu)
 
 
+@pytest.mark.slow
 def test_a_killed_rank_ends_the_job_with_its_name(job: Workspace) -> None:
     with started(job, command(job, "-o", *LONG, ranks=2)) as launcher:
         read_until(launcher, "step 2/2")

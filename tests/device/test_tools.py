@@ -135,6 +135,7 @@ def test_export(reference: Reference) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("paddle2onnx") is None, reason="needs paddle2onnx")
 def test_quantization(reference: Reference) -> None:
     folder = reference.machine.folder / "quantized"

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import paddle
+import pytest
 
 from tests.device.compare import assert_alike, assert_same
 from tests.device.conftest import Trained
@@ -17,10 +18,12 @@ def test_training_is_as_on_the_cpu(trained: Trained) -> None:
     assert_alike(trained.device, trained.cpu)
 
 
+@pytest.mark.slow
 def test_without_operators_that_write_in_place(trained: Trained) -> None:
     assert_alike(trained.machine.train("fresh", *TWO_EPOCHS, GUARDED_IN_PLACE="0"), trained.cpu)
 
 
+@pytest.mark.slow
 def test_accumulated_updates_are_as_on_the_cpu(trained: Trained) -> None:
     accumulated = (*TWO_EPOCHS, "accumulate_steps=2")
     cpu = trained.machine.train_on_cpu("accumulated-cpu", *accumulated)
@@ -28,6 +31,7 @@ def test_accumulated_updates_are_as_on_the_cpu(trained: Trained) -> None:
     assert losses(cpu)[1] != losses(trained.cpu)[1]  # the first update came later
 
 
+@pytest.mark.slow
 def test_the_legacy_head_is_as_on_the_cpu(plugin: Path, tmp_path: Path) -> None:
     machine = Machine(plugin, tmp_path).prepare(base="legacy_model/picodet_s_320_coco.yml")
     settings = (*TWO_EPOCHS, "TrainReader.batch_size=8")  # four images are too few for this network
@@ -41,6 +45,7 @@ def test_a_static_graph_is_as_on_the_cpu(trained: Trained) -> None:
     assert_alike(static, trained.cpu)
 
 
+@pytest.mark.slow
 def test_reader_processes_change_nothing(trained: Trained) -> None:
     assert_same(trained.machine.train("readers", *SHORT, "worker_num=2") / "model_final", trained.device / "0")
 

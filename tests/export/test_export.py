@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 import yaml
 
 from ppdet.core.errors import UserError
+from ppdet.deploy.backends.base import keep_outputs
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino, PaddleInference
 from ppdet.export.export import export
 from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.export.onnx_format import count_operators
@@ -29,7 +33,8 @@ VARIANTS = {
     "input": ["export.boxes=input", "export.nms=false"],
     "normalized": ["export.boxes=normalized", "export.batch_size=3", "export.opset=17"],
 }
-ALL_FORMATS = ["paddle", "onnx", "openvino"]
+RUNTIMES = {"paddle": PaddleInference, "onnx": OnnxRuntime, "openvino": OpenVino}
+Run = Callable[[list[np.ndarray]], list[np.ndarray]]
 RAW = ("raw", "benchmark", "4d")
 CONTRASTS = (0.1, 0.5, 1)  # more, and these weights turn a change of 1e-6 into one of 1e-3
 POINTS = (64, 16, 4, 1)  # of each level at 64 x 64
@@ -70,7 +75,10 @@ def best_scores(model: PicoDet, images: np.ndarray) -> np.ndarray:
     return scores.max(axis=[1, 2]).numpy()
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name in ("benchmark", "input") else ()) for name in VARIANTS],
+)
 def variant(request) -> str:
     return request.param
 
@@ -80,6 +88,17 @@ def exported(config, variant, model) -> Path:
     names = f"export.format={','.join(installed_formats())}"
     run = make_run(config, *VARIANTS[variant], threshold_of(model), f"filename={variant}", names)
     return export(run, config.parent / "exported")
+
+
+@pytest.fixture(scope="module")
+def runner(exported) -> Callable[[str], Run]:
+    """Gives the model in a format, which is loaded once."""
+    return functools.cache(lambda name: load(exported, name))
+
+
+def load(folder: Path, name: str) -> Run:
+    run = keep_outputs(RUNTIMES[name](EXPORT_FORMATS[name].model_file(folder), 1).run)
+    return lambda feed: run(dict(zip(("image", "scale_factor"), feed, strict=False)))
 
 
 def threshold_of(model: PicoDet) -> str:
@@ -111,16 +130,16 @@ def outputs_of(model: PicoDet, variant: str, feed: list[np.ndarray]) -> list[np.
     return [tensor.numpy() for tensor in found]
 
 
-@pytest.mark.parametrize("name", ALL_FORMATS)
+@pytest.mark.parametrize("name", RUNTIMES)
 @pytest.mark.parametrize("chosen", [[1], [2, 1, 0], [0, 2, 0], [0], [0, 0, 0]], ids=str)
-def test_equals_the_trained_model(exported, model, variant, images, chosen, name):
+def test_equals_the_trained_model(runner, model, variant, images, chosen, name):
     """Batches of one and three images; those of image 0 alone have no detection at all."""
     if name not in installed_formats():
         pytest.skip(f"{name}: its packages are not installed")
     if len(chosen) == 1 and "export.batch_size=3" in VARIANTS[variant]:
         pytest.skip("this variant takes three images")
     feed = feed_of(variant, images[chosen])
-    expected, found = outputs_of(model, variant, feed), EXPORT_FORMATS[name].run(exported, feed)
+    expected, found = outputs_of(model, variant, feed), runner(name)(feed)
     assert [x.shape for x in found] == [x.shape for x in expected]
     assert [x.dtype for x in found] == [x.dtype for x in expected]
     assert differences(expected, found) <= TOLERANCE
@@ -130,11 +149,11 @@ def test_equals_the_trained_model(exported, model, variant, images, chosen, name
         assert bbox.shape == (bbox_num.sum(), 6)
 
 
-def test_shapes_of_the_network_alone(exported, variant, images):
+def test_shapes_of_the_network_alone(runner, variant, images):
     """Published order: each level's scores, finest first, then each level's box distributions."""
     if variant not in ("raw", "benchmark"):
         pytest.skip("not the published outputs")
-    shapes = [x.shape for x in EXPORT_FORMATS["paddle"].run(exported, [images])]
+    shapes = [x.shape for x in runner("paddle")([images])]
     assert shapes == [(3, n, len(CLASSES)) for n in POINTS] + [(3, n, 4 * 8) for n in POINTS]
 
 
@@ -156,17 +175,16 @@ def test_operators_for_small_devices(exported, variant):
 
 
 def test_images_of_any_size(config, tmp_path, model):
-    run = make_run(
-        config, threshold_of(model), "export.dynamic_size=true", f"export.format={','.join(installed_formats())}"
-    )
-    folder = export(run, tmp_path)
+    overrides = ["export.dynamic_size=true", f"export.format={','.join(installed_formats())}"]
+    folder = export(make_run(config, threshold_of(model), *overrides), tmp_path)
     assert yaml.safe_load((folder / "infer_cfg.yml").read_text())["use_dynamic_shape"] is True
+    runs = {name: load(folder, name) for name in installed_formats()}
     for shape in ((1, 3, 64, 96), (2, 3, 75, 33)):
         image = np.random.default_rng(0).standard_normal(shape).astype("float32")
         feed = [image, np.ones((len(image), 2), "float32")]
         expected = outputs_of(model, "nms", feed)
-        for name in installed_formats():
-            assert differences(expected, EXPORT_FORMATS[name].run(folder, feed)) <= TOLERANCE, name
+        for name, run in runs.items():
+            assert differences(expected, run(feed)) <= TOLERANCE, name
 
 
 def test_a_paddle_model_that_would_not_fit_any_more(config, tmp_path):

@@ -1,4 +1,4 @@
-"""Answers of pure functions that thousands of tests ask for again: shipped configs as read, options of classes."""
+"""What thousands of tests ask for again: shipped configs as read, options of classes, published names of weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import pickle
 from unittest import mock
 
 from ppdet.core import builder, check, config_files, explain, registry, yaml_text
+from ppdet.weights import published_names
 from tests.support.configs import CONFIGS
 
 
 def remember_answers() -> None:
-    """Let this process read each shipped config once, and inspect each class once."""
+    """Let this process read each shipped config once, and inspect each class and translate each name once."""
     config_files.parse = _parse
+    published_names.published_name = functools.cache(published_names.published_name)
     for module in (registry, builder, check, explain):
         module.parameters_of = _parameters_of
 

@@ -259,7 +259,7 @@ def test_resuming_takes_the_batch_of_the_checkpoint(tiny: Path, monkeypatch: pyt
 
 
 @needs_peaks
-@pytest.mark.parametrize("megabytes", [150, 400])
+@pytest.mark.parametrize("megabytes", [150, pytest.param(400, marks=pytest.mark.slow)])
 def test_the_real_peak_of_the_chosen_batch(megabytes: int, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of the chosen batch, measured, take 85 % of a small card."""
     card = Card(megabytes * MB).install(monkeypatch)

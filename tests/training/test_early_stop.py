@@ -132,29 +132,37 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing handles it."""
 
 
-def test_killed_at_any_checkpoint(tiny, whole, monkeypatch):
-    """Before each of the checkpoints in turn: the same end, and the same best model."""
-    save, fatal = loop.save_checkpoint, 0
-    while True:
-        left = iter(range(fatal))
+# Each epoch before and after its evaluation and as the best one, and model_final.
+CHECKPOINTS = [pytest.param(n, marks=() if n in (2, 4, 6) else pytest.mark.slow) for n in range(END * 3 + 1)]
 
-        def dying(path, *parts, left=left):
-            if next(left, None) is None:
-                raise Killed
-            save(path, *parts)
 
-        name = f"filename=killed{fatal}"
-        monkeypatch.setattr(loop, "save_checkpoint", dying)
-        try:
-            run(tiny, name)
-            break
-        except Killed:
-            monkeypatch.setattr(loop, "save_checkpoint", save)
-        end = run(tiny, name, resume="auto")
-        assert (end.epoch, end.scores) == (END, tuple(rate(*SCORES[:END])))
-        np.testing.assert_equal(contents(tiny.parent / "output" / f"killed{fatal}"), whole)
-        fatal += 1
-    assert fatal == END * 3 + 1  # each epoch before and after its evaluation and as the best one, and model_final
+@pytest.mark.parametrize("fatal", CHECKPOINTS)
+def test_killed_at_any_checkpoint(tiny, whole, monkeypatch, fatal):
+    """Before one of the checkpoints: the same end, and the same best model."""
+    left = iter(range(fatal))
+
+    def dying(path, *parts):
+        if next(left, None) is None:
+            raise Killed
+        save_checkpoint(path, *parts)
+
+    save_checkpoint = loop.save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", dying)
+    with pytest.raises(Killed):
+        run(tiny)
+    monkeypatch.setattr(loop, "save_checkpoint", save_checkpoint)
+    end = run(tiny, resume="auto")
+    assert (end.epoch, end.scores) == (END, tuple(rate(*SCORES[:END])))
+    np.testing.assert_equal(contents(tiny.parent / "output" / "tiny"), whole)
+
+
+def test_all_checkpoints_are_killed_at(tiny, monkeypatch):
+    saved, save_checkpoint = [], loop.save_checkpoint
+    monkeypatch.setattr(
+        loop, "save_checkpoint", lambda path, *parts: (saved.append(path), save_checkpoint(path, *parts))
+    )
+    run(tiny)
+    assert len(saved) == len(CHECKPOINTS)
 
 
 def test_out_of_time_again_and_again(tiny, whole):
@@ -180,7 +188,7 @@ def test_a_checkpoint_without_scores(tiny):
     assert (end.epoch, end.scores) == (3, tuple(rate(*SCORES)[1:3]))
 
 
-@pytest.mark.parametrize("short", [0, 1])
+@pytest.mark.parametrize("short", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_two_ranks_stop_in_the_same_epoch(tmp_path, tiny, short):
     """After the time of one of them was over in the first epoch. The scores of rank 0 decide."""
     options = (tiny, ",".join(map(str, SCORES)), *RULE)
