@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 # Folders whose tests need no process, export or training; `pytest -m unit` runs them.
 UNIT_FOLDERS = ("core", "data", "metrics", "modeling", "optim", "utils", "weights")
+# What takes longest comes first, so that all workers of pytest-xdist end at about the same time.
+LONG_FOLDERS = ("device", "tools", "training", "export", "runtime", "evaluation")
 LONGER = ("test_golden.py", "test_jit.py")  # every config with its losses and gradients; compilations
 
 # MKL chooses its code at its first product. The golden figures were measured with what it chooses by itself, so it does
@@ -50,7 +52,9 @@ def shared() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the fast tier as `unit`: the tests of UNIT_FOLDERS that are not slow and in no file of LONGER."""
+    """Put LONG_FOLDERS first; mark as `unit` the tests of UNIT_FOLDERS that are not slow and in no file of LONGER."""
+    first = {ROOT / "tests" / name for name in LONG_FOLDERS}
+    items.sort(key=lambda item: first.isdisjoint(item.path.parents))
     folders = {ROOT / "tests" / name for name in UNIT_FOLDERS}
     for item in items:
         slow = item.get_closest_marker("slow") or item.path.name in LONGER

@@ -10,4 +10,5 @@ ruff check .
 ruff format --check .
 [[ ${EXTRAS:-} == *paddle26* ]] || mypy # NumPy 1, which Paddle 2.6 needs, has other types
 codespell
-python -m pytest -n "${WORKERS:-2}" --dist loadfile "$@" # a file stays in one process, with what its fixtures made
+# A file stays in one process, with what its fixtures made. The order is that of tests/conftest.py.
+python -m pytest -n "${WORKERS:-2}" --dist loadfile --no-loadscope-reorder "$@"

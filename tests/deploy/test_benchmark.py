@@ -86,7 +86,7 @@ def test_ctrl_c(small, tmp_path):
         while process.poll() is None and not list(folder.glob("ppdet-*/*")):
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[1] == "interrupted\n"
+        assert process.communicate(timeout=300)[1] == "interrupted\n"
     assert process.returncode == 130
 
 

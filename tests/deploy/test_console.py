@@ -33,7 +33,7 @@ def shell(tmp_path: Path, command: str, program: str = PROGRAM) -> subprocess.Co
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 

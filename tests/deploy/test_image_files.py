@@ -134,7 +134,7 @@ def read_all(folder: Path) -> tuple[list[str], int]:
         resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 
     command = [sys.executable, "-c", BOMBS, folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=100, preexec_fn=limit)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300, preexec_fn=limit)
     *lines, grown = done.stdout.splitlines()
     return lines, int(grown)
 
@@ -262,7 +262,7 @@ def test_no_decoder_reads_another_size_than_the_header_says(suffix: str) -> None
         for _ in range(rng.integers(1, 4)):
             data[rng.integers(0, min(len(data), 200))] = rng.integers(0, 256)
         header = read_header(bytes(data))
-        if header is None or header.size[0] * header.size[1] > 1_000_000:
+        if header is None or header.size[0] * header.size[1] > 100_000:
             continue
         with contextlib.suppress(ImageProblem):
             assert decode(bytes(data), header).shape[:2] == header.upright_size

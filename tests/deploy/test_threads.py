@@ -52,7 +52,7 @@ def test_eight_threads(detector):
 
     def work(number: int) -> int:
         """How many results are another picture's; threads go through the pictures in different orders."""
-        order = np.random.default_rng(number).permutation(len(pictures) * 8) % len(pictures)
+        order = np.random.default_rng(number).permutation(len(pictures) * 3) % len(pictures)
         return sum(not equal(detector.detect(pictures[i]), expected[i]) for i in order)
 
     with ThreadPoolExecutor(8) as pool:

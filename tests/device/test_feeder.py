@@ -83,7 +83,7 @@ def test_ctrl_c_then_resume_gives_the_same_bits(job: Workspace, machine: Machine
     with started(job, command(job, "-o", *settings)) as process:
         read_until(process, "epoch 1/3 step 2/2")
         os.kill(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
         assert process.returncode == 130, out
         assert out.splitlines()[-1] == "interrupted"
     assert newest_checkpoint(job.output) == job.output / "interrupted"
@@ -101,7 +101,7 @@ def test_sigterm_while_the_next_batch_is_awaited(job: Workspace) -> None:
         while select.select([process.stdout], [], [], 3)[0] and os.read(process.stdout.fileno(), 1 << 16):
             pass  # the batches that were made already
         os.kill(process.pid, signal.SIGTERM)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
         assert process.returncode == 143, out
     assert newest_checkpoint(job.output) == job.output / "interrupted"
 
@@ -110,7 +110,7 @@ def test_a_dead_reader_is_one_line(job: Workspace) -> None:
     with started(job, command(job, "-o", *SHORT, *LONG)) as process:
         read_until(process, "epoch 1/10000 step 2/2")
         os.kill(descendants(process.pid)[0], signal.SIGKILL)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
     assert process.returncode == 2, out
     assert "error: worker_num: a reader process died (signal 9)" in out.splitlines()[-1]
     assert "Traceback" not in out

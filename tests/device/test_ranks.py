@@ -45,7 +45,7 @@ def test_a_killed_rank_ends_the_job_with_its_name(job: Workspace) -> None:
     with started(job, command(job, "-o", *LONG, ranks=2)) as launcher:
         read_until(launcher, "step 2/2")
         os.kill(trainers(launcher.pid)[1], signal.SIGKILL)
-        out, _ = launcher.communicate(timeout=60)
+        out, _ = launcher.communicate(timeout=300)
     assert launcher.returncode not in (0, 2, 130)
     assert "Container rank 1 status" in out
 
@@ -63,7 +63,7 @@ def test_sigterm_to_the_launcher(job: Workspace) -> None:
     with started(job, command(job, "-o", *LONG, ranks=2)) as launcher:
         read_until(launcher, "epoch 2/")
         launcher.send_signal(signal.SIGTERM)
-        out, _ = launcher.communicate(timeout=60)
+        out, _ = launcher.communicate(timeout=300)
     assert launcher.returncode in (signal.SIGTERM, 143), out  # its own way, or that of a process which ended first
     assert [log.splitlines()[-1] for log in logs(job)] == ["interrupted"] * 2
     newest = newest_checkpoint(job.output)
@@ -73,7 +73,7 @@ def test_sigterm_to_the_launcher(job: Workspace) -> None:
 
 def test_one_card_for_two_ranks(job: Workspace) -> None:
     with started(job, command(job, "--device", f"{KIND}:1", ranks=2)) as launcher:
-        out, _ = launcher.communicate(timeout=60)
+        out, _ = launcher.communicate(timeout=300)
     assert launcher.returncode == 2, out
     fault = f"error: device: '{KIND}:1' is one card but the launcher started 2 processes; set {KIND}"
     assert all(fault in log for log in logs(job))

@@ -54,8 +54,15 @@ def test_the_student_learns_and_the_teacher_stays(tiny):
     assert not any("teacher" in name for name, _ in network.named_parameters())
 
 
-@pytest.mark.parametrize("static", [False, True])
-@pytest.mark.parametrize("teacher", ["PicoHeadV2", "PicoHeadE2E"])
+@pytest.mark.parametrize(
+    ("teacher", "static"),
+    [
+        ("PicoHeadV2", False),
+        pytest.param("PicoHeadV2", True, marks=pytest.mark.slow),
+        pytest.param("PicoHeadE2E", False, marks=pytest.mark.slow),
+        ("PicoHeadE2E", True),
+    ],
+)
 def test_one_to_one_branches(tiny, teacher, static):
     """A student's branch is trained by its own loss as without a teacher; a teacher's changes nothing."""
     config = distilling(tiny, options=f"{WIDER}PicoDet: {{head: {teacher}}}\n")

@@ -173,6 +173,7 @@ def test_without_a_temporary_folder_the_model_runs(tiny, monkeypatch, caplog, tm
     assert "not there cannot be written (No such file or directory)" in caplog.text
 
 
+@pytest.mark.slow
 def test_memory_stays_over_many_evaluations(tiny, caplog):
     """Twenty snapshots of a training, each with a predictor of its own."""
     caplog.set_level(logging.ERROR)

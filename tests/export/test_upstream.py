@@ -53,7 +53,9 @@ def config(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind == "benchmark" else ()) for kind in KINDS]
+)
 def test_the_boxes_are_those_of_the_detector(config, tmp_path, kind):
     overrides, arch = KINDS[kind]
     folder = export(make_run(config, *overrides), tmp_path)
@@ -74,7 +76,7 @@ def test_thresholds_of_classes_change_nothing_there(config, tmp_path):
     assert len(Detector(ours, "paddle").detect(picture)) == 0
 
 
-@pytest.mark.parametrize("kind", ["default", "raw"])
+@pytest.mark.parametrize("kind", ["default", pytest.param("raw", marks=pytest.mark.slow)])
 def test_published_weights(shared, tmp_path, kind):
     folder = export(published_run(shared, "xs_320_lcnet", *KINDS[kind][0]), tmp_path)
     picture = shared / "data" / "coco_tiny" / "val2017" / "000000017627.jpg"

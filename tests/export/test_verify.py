@@ -116,7 +116,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+RARE = ("one more", "score", "class")
+
+
+@pytest.mark.parametrize("kind", [pytest.param(k, marks=pytest.mark.slow if k in RARE else ()) for k in FAULTS])
 def test_faults_in_what_is_written(config, tmp_path, monkeypatch, kind):
     """The check knows none of them, and finds each in each format."""
 

@@ -24,11 +24,11 @@ def test_spread_images_train_like_one_batch(tmp_path: Path, layouts: list[tuple[
         folder = tmp_path / f"{Path(base).stem}_{epoch}"
         write_dataset(folder)
         cases.append(f"{write_config(folder, base)}:{epoch}")
-    (whole,) = run_ranks("frozen_steps", 1, tmp_path / "whole", 5, 1, *cases)
+    (whole,) = run_ranks("frozen_steps", 1, tmp_path / "whole", 3, 1, *cases)
     for world_size, accumulate_steps in layouts:
         folder = tmp_path / f"{world_size}x{accumulate_steps}"
         those = cases if accumulate_steps == 1 else cases[:2]
-        ranks = run_ranks("frozen_steps", world_size, folder, 5, accumulate_steps, *those)
+        ranks = run_ranks("frozen_steps", world_size, folder, 3, accumulate_steps, *those)
         wanted = {name: values for name, values in whole.items() if name.startswith(tuple(those))}
         for found in ranks:
             assert found.keys() == wanted.keys()

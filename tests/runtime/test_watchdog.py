@@ -85,7 +85,7 @@ def test_a_rank_whose_store_is_gone_ends_well(monkeypatch: pytest.MonkeyPatch) -
 
     watch._exchange = noted  # type: ignore[method-assign]
     for _ in range(3):  # the first may still go out; the thread survives the second
-        assert heartbeats.acquire(timeout=20)
+        assert heartbeats.acquire(timeout=120)
     watch.detach()
     assert not watch._thread.is_alive()
     assert errors
@@ -130,11 +130,11 @@ from ppdet.runtime import watchdog
 watchdog._delay_ends_after_lost_connections()
 watchdog._libc_signal(signal.SIGALRM, "abort")
 libc = ctypes.CDLL(None)
-threading.Thread(target=libc.sleep, args=(60,), daemon=True).start()
+threading.Thread(target=libc.sleep, args=(250,), daemon=True).start()
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
 libc.alarm(1)
 print("begun", flush=True)
-ctypes.PyDLL(None).sleep(30)
+ctypes.PyDLL(None).sleep(250)
 """
 
 
@@ -145,5 +145,5 @@ def test_an_abort_waits_for_the_launcher_and_still_aborts() -> None:
     assert process.stdout.readline() == "begun\n"
     begun = time.monotonic()
     process.communicate(timeout=300)
-    assert 6 <= time.monotonic() - begun < 25
+    assert 6 <= time.monotonic() - begun < 200
     assert process.returncode == -signal.SIGABRT

@@ -31,6 +31,9 @@ class Wrong(Exception):
 
 
 def main() -> None:
+    from tests.support.remembered import remember_answers
+
+    remember_answers()
     parse = argparse.ArgumentParser.parse_args
 
     def parse_and_leave(self: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> Any:

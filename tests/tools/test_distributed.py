@@ -19,7 +19,7 @@ from tests.support.workspaces import ROOT, Workspace, coco_workspace
 def launch(coco: Workspace, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
     launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
     tool = [str(ROOT / "tools" / f"{name}.py"), "-c", str(coco.config), *argv]
-    return subprocess.run([*launcher, *tool], cwd=coco.root, capture_output=True, text=True, timeout=100)
+    return subprocess.run([*launcher, *tool], cwd=coco.root, capture_output=True, text=True, timeout=300)
 
 
 def test_train_and_evaluate_on_two_processes(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_dead_or_stopped_rank_ends_the_job_with_its_name(tmp_path: Path, numbe
     with started(coco, command(coco, "-o", "epoch=10000", "snapshot_epoch=10000", ranks=2)) as process:
         read_until(process, "step 2/3")
         os.kill(trainers(process.pid)[victim], number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode != 0
     # of a killed process the launcher hears at once
     name = f"Container rank {victim} status" if number == signal.SIGKILL else f"error: rank {victim}: no sign of life"
@@ -80,11 +80,12 @@ distributed.detach = late
 """
 
 
-@pytest.mark.parametrize("late", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [0, 1])
 def test_a_rank_may_leave_after_the_others_have_gone(tmp_path: Path, late: int) -> None:
     coco = coco_workspace(tmp_path, train=12, val=5)
     argv = command_with(coco, LATE.format(late=late), "-o", "epoch=1")
-    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in (coco.root / "log" / "workerlog.1").read_text()
 
@@ -123,12 +124,11 @@ PLACES = ["config", "dataset", "training", "memory", "evaluation"]
     ("at", "victim"),
     [
         ("training", 1),
-        ("dataset", 1),
         *(
             pytest.param(at, victim, marks=pytest.mark.slow)
             for at in PLACES
             for victim in (0, 1)
-            if (at, victim) not in (("training", 1), ("dataset", 1))
+            if (at, victim) != ("training", 1)
         ),
     ],
 )
@@ -136,7 +136,7 @@ def test_an_error_of_one_rank_ends_all_with_status_2(tmp_path: Path, at: str, vi
     """A restart loop must not go on."""
     coco = coco_workspace(tmp_path, train=12, val=5)
     argv = command_with(coco, FAULT.format(at=at, victim=victim), "--eval", "-o", "epoch=50", "snapshot_epoch=3")
-    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(argv, cwd=coco.root, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2, done.stdout + done.stderr
     expected = "batch_size: memory ran out ((ResourceExhausted" if at == "memory" else f"{at}.txt: cannot be read"
     for rank in range(2):
@@ -167,7 +167,7 @@ def test_a_stuck_rank_ends_the_job_with_its_name(tmp_path: Path, victim: int, mo
     coco = coco_workspace(tmp_path, train=12, val=5)
     argv = command_with(coco, PAUSE.format(victim=victim, data=1000, rest=0), "-o", "epoch=5", "snapshot_epoch=5")
     with started(coco, argv) as process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode != 0
     assert f"error: rank {victim}: the others have waited for its update 4 for 3 s" in said
     assert "in batches\n    time.sleep(1000)" in said

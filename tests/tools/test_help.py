@@ -36,7 +36,7 @@ def parser(name: str) -> argparse.ArgumentParser:
 
 def start(*argv: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", SHOW_PADDLE, *map(str, argv)], cwd=cwd, capture_output=True, text=True, timeout=20
+        [sys.executable, "-c", SHOW_PADDLE, *map(str, argv)], cwd=cwd, capture_output=True, text=True, timeout=300
     )
 
 

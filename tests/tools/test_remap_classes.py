@@ -214,6 +214,7 @@ def test_a_label_list_has_the_ids_of_the_training(tools: Tools, workspace: Works
     assert f"{labels}: there is no such file; the class names are those of the training of guessing.pdparams" in log
 
 
+@pytest.mark.slow
 def test_int8_is_scored_by_name(tools: Tools, workspace: Workspace) -> None:
     def scored(*flags: str) -> dict[str, Any]:
         tools.run("post_quant", *options(workspace), "--output_dir", "out", "--calib_images", "4", *flags)

@@ -13,7 +13,7 @@ from tests.support.tiny import make_run
 from tests.training.test_resume import train
 
 
-@pytest.mark.parametrize("head", ["PicoHeadV2", "PicoHeadE2E"])
+@pytest.mark.parametrize("head", ["PicoHeadV2", pytest.param("PicoHeadE2E", marks=pytest.mark.slow)])
 def test_static_graph_gives_the_same_losses(tiny, head):
     trainer, _ = build_trainer(make_run(tiny, "to_static=true", f"PicoDet.head={head}"))
     static = StaticNetwork(trainer.model)

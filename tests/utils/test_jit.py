@@ -92,6 +92,7 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 def test_the_first_run_equals_the_later_ones(tmp_path):
     first = run(ALL_LOOPS, tmp_path / "cache")
     assert first.count("\n") == 12
@@ -105,7 +106,10 @@ def test_code_is_kept_and_the_wait_is_announced_once(cache):
     assert run(SQUARE, cache) == "square 9.0 misses 0\n"
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut short", "a flipped bit", "another's", "a folder"])
+OTHER_DAMAGES = [pytest.param(name, marks=pytest.mark.slow) for name in ("empty", "another's", "a folder")]
+
+
+@pytest.mark.parametrize("damage", ["cut short", "a flipped bit", *OTHER_DAMAGES])
 def test_damaged_code_is_compiled_again(cache, damage):
     run(SQUARE, cache)
     (file,) = cache.rglob("*.nbc")

@@ -36,6 +36,6 @@ def test_models_that_end_in_the_order_in_which_they_began(tmp_path: Path) -> Non
     file = tmp_path / "model.onnx"
     onnx.save(small_model(), str(file))
     command = [sys.executable, "-c", _MODELS, str(file)]
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=100)
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["handled"] * 4
