@@ -10,5 +10,7 @@ ruff check .
 ruff format --check .
 [[ ${EXTRAS:-} == *paddle26* ]] || mypy # NumPy 1, which Paddle 2.6 needs, has other types
 codespell
+# As the commands set it: OpenMP threads that spin while they wait take the cores of the other worker.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 # A file stays in one process, with what its fixtures made. The order is that of tests/conftest.py.
 python -m pytest -n "${WORKERS:-2}" --dist loadfile --no-loadscope-reorder "$@"
