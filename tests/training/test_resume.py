@@ -69,7 +69,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trainer.output_dir / "model_final"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_ends_an_evaluation(tiny, whole, number):
     """The resumed run does the evaluation."""
 
@@ -89,7 +89,7 @@ def test_a_signal_ends_an_evaluation(tiny, whole, number):
     assert_same(whole, tiny.parent / "output" / "rest" / "model_final")
 
 
-@pytest.mark.parametrize("worker_num", [0, 2])
+@pytest.mark.parametrize("worker_num", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_two_and_two_epochs_equal_four(tiny, whole, worker_num):
     half, rest = (f"filename={name}" for name in ("half", "rest"))
     train(tiny, half, "epoch=2", f"worker_num={worker_num}", evaluate=True)
