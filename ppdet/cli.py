@@ -136,7 +136,7 @@ def _infer_options(p: argparse.ArgumentParser) -> None:
 
 # Each stands for the key export.<name> of the config.
 _EXPORT_OPTIONS = [
-    ("format", "NAMES", "paddle, onnx, openvino; several with commas (default: paddle)"),
+    ("format", "NAMES", "paddle, onnx, openvino, ncnn, mnn; several with commas (default: paddle)"),
     (
         "nms",
         "true|false|none",
@@ -157,7 +157,8 @@ _EXPORT_OPTIONS = [
     ("batch_size", "N", "a fixed number of images (default: any)"),
     ("dynamic_size", "true|false", "take images of any height and width"),
     ("opset", "N", "of the ONNX file (default: 14)"),
-    ("fp16", "true|false", "store weights in half the space (ONNX, OpenVINO)"),
+    ("fp16", "true|false", "store weights in half the space (all formats but Paddle's)"),
+    ("tool_env", "DIR", "a virtual environment that has the converters of vendors' formats (default: this one)"),
 ]
 
 

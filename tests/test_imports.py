@@ -22,7 +22,7 @@ FLOORS = [
     {"catalog"},
     {"session", "data_check"},
     {"data_edit", "data_view", "report"},
-    {"data_new"},
+    {"data_new", "vendor"},
     {"export"},
     {"evaluation"},
     {"training", "quantization", "suspects"},

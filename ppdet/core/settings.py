@@ -16,7 +16,8 @@ from ppdet.core.typecheck import check_type, converted
 T = TypeVar("T")
 
 
-FORMATS = ("paddle", "onnx", "openvino")
+VENDOR_FORMATS = ("ncnn", "mnn")
+FORMATS = ("paddle", "onnx", "openvino", *VENDOR_FORMATS)
 LOGGERS = ("tensorboard", "visualdl", "wandb", "mlflow")
 
 
@@ -39,7 +40,8 @@ class ExportSettings:
         batch_size: number of images; -1 for any.
         dynamic_size: take images of any height and width, not only that of TestReader's image_shape.
         opset: version of the ONNX operators.
-        fp16: store the weights of ONNX and OpenVINO in half the space; they are computed with in float32.
+        fp16: store the weights in half the space (not of Paddle's format); they are computed with in float32.
+        tool_env: folder of a virtual environment that has the converters of vendors' formats; null: this one has them.
         thresholds: a file of `ppdet thresholds`, whose score thresholds become the defaults of the export.
     """
 
@@ -56,6 +58,7 @@ class ExportSettings:
     dynamic_size: bool = False
     opset: Annotated[int, Range(13, 20)] = 14
     fp16: bool = False
+    tool_env: str | None = None
     thresholds: str | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +85,11 @@ class ExportSettings:
     def formats(self) -> tuple[str, ...]:
         """The names in `format`."""
         return tuple(name.strip() for name in self.format.split(","))
+
+    @property
+    def vendor_formats(self) -> tuple[str, ...]:
+        """Those of `formats` that a vendor's converter writes."""
+        return tuple(name for name in self.formats if name in VENDOR_FORMATS)
 
 
 class _Patience(TypedDict):

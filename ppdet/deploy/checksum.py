@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+_WEIGHTS = {".json": ".pdiparams", ".pdmodel": ".pdiparams", ".param": ".bin"}
 _METADATA = 14  # field number of metadata_props in ONNX's ModelProto
 
 
@@ -27,7 +28,8 @@ def _parts(file: Path) -> Iterator[bytes | memoryview]:
         yield file.with_suffix(".bin").read_bytes()
     else:
         yield content
-        yield file.with_suffix(".pdiparams").read_bytes()
+        if weights := _WEIGHTS.get(file.suffix):
+            yield file.with_suffix(weights).read_bytes()
 
 
 def _without_metadata(content: memoryview) -> Iterator[memoryview]:

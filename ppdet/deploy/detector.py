@@ -37,9 +37,9 @@ class Detector:
     """An exported model, loaded once, with all that has to happen before and after it. Threads may share it.
 
     Args:
-        model_path: the folder of an export, or one of its files: .onnx, .xml, .json or .pdmodel; or a
-            Backend of the caller (see backends/base.py).
-        backend: openvino, onnxruntime or paddle; auto: the first of them that is installed and has a file.
+        model_path: the folder of an export, or one of its files: .onnx, .xml, .json, .pdmodel, .param or .mnn;
+            or a Backend of the caller (see backends/base.py).
+        backend: openvino, onnxruntime, paddle, ncnn or mnn; auto: the first of them that is installed and has a file.
         threads: number of threads that compute the network; None: one for each processor core.
         threshold: detections that score less are left out. "model" or None: those of the model's infer_cfg, one for
             each class if `ppdet thresholds` chose some, else its draw_threshold (0.5). The attribute `threshold` is the

@@ -30,3 +30,9 @@ def save_openvino_model(model: Any, config: Mapping[str, Any], path: Path, fp16:
     openvino.save_model(model, str(path), compress_to_fp16=fp16)
     before, after = (b"checksum&quot;: &quot;" + value.encode() for value in (_PLACEHOLDER, model_checksum(path)))
     path.write_bytes(path.read_bytes().replace(before, after))
+
+
+def save_config_beside(model: Path, config: Mapping[str, Any]) -> None:
+    """Writes `<model>.json`: `config` and the checksum, for formats that carry no metadata."""
+    text = json.dumps({**config, "checksum": model_checksum(model)})
+    model.with_name(f"{model.name}.json").write_text(text, encoding="utf-8")

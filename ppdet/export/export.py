@@ -23,6 +23,8 @@ from ppdet.export.verify import Reference, verify
 from ppdet.modeling import PicoDet
 from ppdet.session import Session, class_categories
 from ppdet.utils.staging import staged
+from ppdet.vendor.toolchain import TOOLCHAINS
+from ppdet.vendor.tools import require_tools
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ def export(session: Session, output_dir: Path) -> Path:
     settings = session.settings.export
     for name in settings.formats:
         require("export.format", name, EXPORT_FORMATS[name].needs)
+    for name in settings.vendor_formats:
+        require_tools(name, TOOLCHAINS[name].tools, settings.tool_env)
     image_input = ImageInput.of(session)
     categories = class_categories(session)  # before the weights, which say less if they have other classes
     trained = session.load_model()

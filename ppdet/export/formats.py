@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,17 @@ import numpy as np
 import paddle
 
 from ppdet.core.errors import UserError
+from ppdet.core.settings import ExportSettings
 from ppdet.deploy.backends.base import Backend, keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino, PaddleInference
 from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_format import save_onnx
 from ppdet.export.openvino_format import save_openvino
 from ppdet.export.paddle_format import program_file, save_graph
+from ppdet.export.vendor_format import first_wrong_layer, run_vendor, save_vendor
 from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.vendor.toolchain import TOOLCHAINS, Toolchain
+from ppdet.vendor.tools import INSTALL
 
 
 class Format(NamedTuple):
@@ -30,6 +35,8 @@ class Format(NamedTuple):
             `config` is the content of infer_cfg.yml.
         model_file: the file in `folder` that a runtime loads.
         run: `run(folder, inputs)` runs the written model on the CPU and returns its outputs.
+        blame: `blame(folder, inputs, settings, tolerance)` says which layer of a model that differs does so first, as
+            "; …", or "" if it cannot.
     """
 
     names: tuple[str, ...]
@@ -37,6 +44,7 @@ class Format(NamedTuple):
     write: Callable[[ExportModel, Sequence[int], dict[str, Any], Path], None]
     model_file: Callable[[Path], Path]
     run: Callable[[Path, Sequence[np.ndarray]], list[np.ndarray]]
+    blame: Callable[[Path, Sequence[np.ndarray], ExportSettings, float], str] = lambda *_: ""
 
     def files(self, folder: Path) -> list[Path]:
         """The format's files in `folder`."""
@@ -49,6 +57,17 @@ def _write_paddle(graph: ExportModel, size: Sequence[int], config: dict[str, Any
 
 def _run(backend: Backend, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     return keep_outputs(backend.run)(dict(zip(("image", "scale_factor"), inputs, strict=False)))
+
+
+def _of_vendor(chain: Toolchain) -> Format:
+    return Format(
+        (chain.file, *chain.others, f"{chain.file}.json"),
+        (chain.runtime, "onnx", "onnxruntime", "paddle2onnx"),
+        partial(save_vendor, chain),
+        lambda folder: folder / chain.file,
+        lambda folder, inputs: run_vendor(chain, folder / chain.file, inputs),
+        partial(first_wrong_layer, chain),
+    )
 
 
 EXPORT_FORMATS = {
@@ -73,6 +92,7 @@ EXPORT_FORMATS = {
         lambda folder: folder / "model.xml",
         lambda folder, inputs: _run(OpenVino(folder / "model.xml", cpu_threads()), inputs),
     ),
+    **{name: _of_vendor(chain) for name, chain in TOOLCHAINS.items()},
 }
 
 
@@ -88,4 +108,4 @@ def require(option: str, name: str, modules: Sequence[str]) -> None:
 def _remedy(module: str) -> str:
     if module == "paddle2onnx":  # each line of Paddle has its own
         return f'pip install "paddle2onnx=={"1.3.1" if paddle.__version__.startswith("2.") else "2.1.0"}"'
-    return 'pip install ".[deploy]"'
+    return INSTALL.get(module, 'pip install ".[deploy]"')

@@ -135,13 +135,13 @@ def verify(folder: Path, written: Path, settings: ExportSettings, reference: Ref
     Raises:
         UserError: a format differs by more than its tolerance. The message names `folder`, where the files belong.
     """
-    rows, failed = [], []
+    rows, failed = [], {}
     for name in settings.formats:
         result = reference.compare(name, EXPORT_FORMATS[name].run(written, reference.inputs))
         size = sum(path.stat().st_size for path in EXPORT_FORMATS[name].files(written)) / 1e6
         rows.append(_Row(name, f"{size:.2f}", f"{result.score:.1e}", f"{result.box:.1e}", str(result.unmatched)))
         if not result.within(reference.tolerance[name]):
-            failed.append(name)
+            failed[name] = EXPORT_FORMATS[name].blame(written, reference.inputs, settings, reference.tolerance[name])
     logger.info("checked against the trained model on %d %s", len(reference.inputs[0]), reference.source)
     for line in format_table(rows).splitlines():  # a message is one line
         logger.info("%s", line)
@@ -152,5 +152,5 @@ def verify(folder: Path, written: Path, settings: ExportSettings, reference: Ref
         allowed = " and ".join(f"{reference.tolerance[name]:.1e}" for name in failed)
         raise UserError(
             f"{folder}: not written, since {' and '.join(failed)} differ from the trained model by more than rounding "
-            f"({allowed}; see the table); report this with the config"
+            f"({allowed}; see the table){''.join(failed.values())}; report this with the config"
         )

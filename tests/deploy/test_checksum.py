@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -14,9 +13,9 @@ import yaml
 from ppdet.deploy import DeployError, Detector
 from ppdet.deploy.checksum import model_checksum
 from ppdet.export.export import export
-from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.training.checkpoint import save_weights
 from tests.support.tiny import make_run, write_config, write_dataset
+from tests.support.trained import installed_formats
 
 IMAGE = np.full((60, 80, 3), 99, np.uint8)
 FILES = {
@@ -33,13 +32,12 @@ FILES = {
 def original(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checksum")
     write_dataset(folder)
-    formats = [name for name in EXPORT_FORMATS if all(map(importlib.util.find_spec, EXPORT_FORMATS[name].needs))]
     config = write_config(folder)
     weights = folder / "weights.pdparams"
     run = make_run(config)
     model = run.build_model()
     save_weights(folder / "weights", model, model.state_dict())
-    return export(make_run(config, f"weights={weights}", f"export.format={','.join(formats)}"), folder)
+    return export(make_run(config, f"weights={weights}", f"export.format={','.join(installed_formats())}"), folder)
 
 
 @pytest.fixture

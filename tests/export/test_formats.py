@@ -17,13 +17,17 @@ def test_every_format_of_the_settings_is_there() -> None:
 
 
 def test_files_of_each_format(tmp_path) -> None:
-    for name in ("model.json", "model.pdmodel", "model.pdiparams", "model.onnx", "model.xml", "model.bin", "notes.txt"):
+    general = ("model.json", "model.pdmodel", "model.pdiparams", "model.onnx", "model.xml", "model.bin", "notes.txt")
+    ncnn = ("model.ncnn.bin", "model.ncnn.param", "model.ncnn.param.json")
+    for name in (*general, *ncnn, "model.mnn", "model.mnn.json"):
         (tmp_path / name).write_text("")
     found = {name: sorted(path.name for path in each.files(tmp_path)) for name, each in EXPORT_FORMATS.items()}
     assert found == {
         "paddle": ["model.json", "model.pdiparams", "model.pdmodel"],
         "onnx": ["model.onnx"],
         "openvino": ["model.bin", "model.xml"],
+        "ncnn": list(ncnn),
+        "mnn": ["model.mnn", "model.mnn.json"],
     }
 
 

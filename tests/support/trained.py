@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from ppdet.core.settings import VENDOR_FORMATS
 from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.session import Session
 from ppdet.training.checkpoint import save_weights
@@ -57,8 +58,9 @@ def published_run(shared: Path, model: str, *overrides: str) -> Session:
 
 
 def installed_formats() -> list[str]:
-    """The export formats whose packages are installed."""
-    return [name for name, each in EXPORT_FORMATS.items() if all(map(importlib.util.find_spec, each.needs))]
+    """The export formats with any graph, thus not those of vendors, whose packages are installed."""
+    general = [name for name in EXPORT_FORMATS if name not in VENDOR_FORMATS]
+    return [name for name in general if all(map(importlib.util.find_spec, EXPORT_FORMATS[name].needs))]
 
 
 def random_inputs(batch: int, height: int = 64, width: int = 64) -> tuple[paddle.Tensor, paddle.Tensor]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..cpus import allowed_cores
 from ..errors import DeployError, first_error_line
-from . import runtimes
+from . import runtimes, small_runtimes
 from .base import Backend
 
 
@@ -25,6 +25,8 @@ KINDS = {
     "openvino": _Kind("openvino", "openvino", (".xml", ".onnx")),
     "onnxruntime": _Kind("onnxruntime", "onnxruntime", (".onnx",)),
     "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
+    "ncnn": _Kind("ncnn", "ncnn", (".param",)),
+    "mnn": _Kind("MNN", "MNN", (".mnn",)),
 }
 _INT8 = "_int8"  # ending of the names that tools/post_quant.py writes
 SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
@@ -39,6 +41,8 @@ def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[
         "openvino": runtimes.OpenVino,
         "onnxruntime": runtimes.OnnxRuntime,
         "paddle": runtimes.PaddleInference,
+        "ncnn": small_runtimes.Ncnn,
+        "mnn": small_runtimes.Mnn,
     }
     try:
         return make[name](file, threads), name, file
@@ -98,7 +102,7 @@ def _is_model(file: Path) -> bool:
     """True for a model file that is not INT8. A .json without weights, like int8_report.json, is no model."""
     if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
         return False
-    return not file.stem.endswith(_INT8)
+    return not file.name.partition(".")[0].endswith(_INT8)  # model_int8.ncnn.param
 
 
 def default_threads() -> int:

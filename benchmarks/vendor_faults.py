@@ -1,0 +1,54 @@
+"""Shows faults of vendors' converters, each with the smallest graph that has it.
+
+    python benchmarks/vendor_faults.py
+
+It needs ncnn, pnnx, onnx and onnxruntime.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from onnx import helper, numpy_helper, save
+
+from ppdet.deploy.backends.runtimes import OnnxRuntime
+from ppdet.deploy.backends.small_runtimes import Ncnn
+from ppdet.vendor.tools import run_worker
+
+SHAPE = (1, 3, 4, 8)
+
+
+def write_reduction(operator: str, path: Path) -> None:
+    """An ONNX file that adds up, or averages, the last axis of an image of SHAPE."""
+    axes = [numpy_helper.from_array(np.array([3]), "axes")] if operator == "ReduceSum" else []
+    options = {} if axes else {"axes": [3]}
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["image", *(each.name for each in axes)], ["y"], keepdims=0, **options)],
+        "reduction",
+        [helper.make_tensor_value_info("image", 1, SHAPE)],
+        [helper.make_tensor_value_info("y", 1, SHAPE[:3])],
+        axes,
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=7), str(path))
+
+
+def main() -> None:
+    image = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
+    with tempfile.TemporaryDirectory() as temp:
+        for operator in ("ReduceSum", "ReduceMean"):
+            source = Path(temp, "model.onnx")
+            write_reduction(operator, source)
+            run_worker("ncnn", {"source": str(source), "shape": SHAPE, "fp16": False}, None)
+            expected = OnnxRuntime(source, 1).run({"image": image})[0].shape
+            found = Ncnn(Path(temp, "model.ncnn.param"), 1).run({"in0": image})[0].shape
+            print(f"pnnx, {operator} over axis 3 of {SHAPE}: found {found}, expected {expected}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""ncnn files, converted from ONNX by pnnx."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppdet.core.errors import UserError
+from ppdet.utils.files import temporary_folder
+from ppdet.vendor.tools import run_worker
+
+
+def convert_ncnn(source: Path, target: Path, fp16: bool, tool_env: str | None) -> None:
+    """Write the ONNX file `source` as `target` (.param) and the .bin beside it, with the ONNX file's names.
+
+    Raises UserError if the converter fails.
+    """
+    import onnx
+
+    model = onnx.load(str(source))
+    sums_as_products(model)
+    inputs, outputs = ([value.name for value in values] for values in (model.graph.input, model.graph.output))
+    shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
+    with temporary_folder() as temp:
+        onnx.save(model, str(temp / "model.onnx"))
+        run_worker("ncnn", {"source": str(temp / "model.onnx"), "shape": shape, "fp16": fp16}, tool_env)
+        param, weights = temp / "model.ncnn.param", temp / "model.ncnn.bin"
+        if not (param.is_file() and weights.is_file()):
+            raise UserError("export.format: ncnn's converter wrote no file; report this with the config")
+        target.write_text(with_names(param.read_text(encoding="utf-8"), inputs, outputs), encoding="utf-8")
+        target.with_suffix(".bin").write_bytes(weights.read_bytes())
+
+
+def with_names(param: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    """Returns the text of a .param file with these names of inputs and outputs; pnnx calls them in0, out0 and so on."""
+    names = {f"{kind}{i}": name for kind, given in (("in", inputs), ("out", outputs)) for i, name in enumerate(given)}
+    return "\n".join(" ".join(_renamed(line.split(), names)) for line in param.splitlines()) + "\n"
+
+
+def _renamed(words: list[str], names: dict[str, str]) -> list[str]:
+    """The words of a layer (type, name, numbers of inputs and outputs, their names, options), with other names."""
+    if len(words) < 4:  # the first lines
+        return words
+    end = 4 + int(words[2]) + int(words[3])
+    return [*words[:4], *(names.get(word, word) for word in words[4:end]), *words[end:]]
+
+
+def sums_as_products(model: Any) -> None:
+    """Replace, in an onnx.ModelProto of fixed shapes, each sum over the last axis by a product with a vector of ones.
+
+    pnnx forgets the axis of a sum over one axis, so that nothing is added up (benchmarks/vendor_faults.py shows it).
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *inferred.input, *inferred.output)
+    }
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    nodes: list[Any] = []
+    for node in graph.node:
+        if node.op_type != "ReduceSum" or not _is_last_axis(node, constants, shapes):
+            nodes.append(node)
+            continue
+        (source, _), (result,) = node.input, node.output
+        ones, shape, product = (f"{result}/{part}" for part in ("ones", "shape", "product"))
+        graph.initializer.append(numpy_helper.from_array(np.ones((shapes[source][-1], 1), np.float32), ones))
+        graph.initializer.append(numpy_helper.from_array(np.array(shapes[result], np.int64), shape))
+        nodes.append(helper.make_node("MatMul", [source, ones], [product], f"{result}/matmul"))
+        nodes.append(helper.make_node("Reshape", [product, shape], [result], f"{result}/reshape"))
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _is_last_axis(node: Any, constants: dict[str, Any], shapes: dict[str, list[int]]) -> bool:
+    from onnx import numpy_helper
+
+    if len(node.input) != 2 or node.input[1] not in constants:
+        return False
+    return numpy_helper.to_array(constants[node.input[1]]).tolist() in ([-1], [len(shapes[node.input[0]]) - 1])

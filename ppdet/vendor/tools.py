@@ -1,0 +1,66 @@
+"""Runs a vendor's converter as a process of its own, in this environment or in that of `--tool_env`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ppdet.core.errors import UserError
+
+# Commands that install the modules of converters and runtimes.
+INSTALL = {
+    "ncnn": "pip install ncnn",
+    "pnnx": "pip install --no-deps pnnx",  # its program needs none of its dependencies
+    "MNN": "pip install MNN",
+}
+_WORKERS = Path(__file__).parent / "workers"
+_FIND = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"
+
+
+def python_of(tool_env: str | None) -> str:
+    """The Python program of a virtual environment; this one's for None. Raises UserError if it has none."""
+    if tool_env is None:
+        return sys.executable
+    places = [Path(tool_env, *parts) for parts in (("bin", "python"), ("Scripts", "python.exe"))]
+    for place in places:
+        if place.is_file():
+            return str(place)
+    raise UserError(
+        f"export.tool_env: {tool_env} has no {places[os.name == 'nt'].relative_to(tool_env)}; expected the folder of a "
+        "virtual environment; make one with python3 -m venv"
+    )
+
+
+def require_tools(name: str, modules: Sequence[str], tool_env: str | None) -> None:
+    """Raise UserError with the command that installs it if a module of the format's converter is missing."""
+    python = python_of(tool_env)
+    found = subprocess.run([python, "-c", _FIND, *modules], capture_output=True, text=True)
+    if found.returncode:
+        raise UserError(
+            f"export.tool_env: {python} does not run ({_last_line(found.stderr)}); make the environment anew"
+        )
+    if missing := found.stdout.split():
+        install = " && ".join(INSTALL[module] for module in missing)
+        where = f", in {tool_env}" if tool_env else ", or name an environment that has it with --tool_env PATH"
+        raise UserError(f"export.format: {name} needs {', '.join(missing)}, which is not installed; {install}{where}")
+
+
+def run_worker(name: str, job: Mapping[str, Any], tool_env: str | None) -> None:
+    """Run `workers/<name>_worker.py` with `job`. Raises UserError with its last line if it fails."""
+    command = [python_of(tool_env), str(_WORKERS / f"{name}_worker.py")]
+    with tempfile.TemporaryFile() as log:  # converters write much
+        done = subprocess.run(command, input=json.dumps(job).encode(), stdout=log, stderr=subprocess.STDOUT)
+        log.seek(0)
+        if done.returncode:
+            last = _last_line(log.read().decode(errors="replace"))
+            raise UserError(f"export.format: {name}'s converter failed with status {done.returncode} ({last})")
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it said nothing"])[-1].strip()
