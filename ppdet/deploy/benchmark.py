@@ -84,15 +84,16 @@ def synthetic_image(folder: Path) -> Path:
 
 def _timed(detector: Detector, batch: Sequence[Path]) -> dict[str, float]:
     """Seconds that each stage takes for one batch."""
-    clock = [time.perf_counter()]
-    loaded = [detector.load(image) for image in batch]
-    clock.append(time.perf_counter())
-    prepared = detector.prepare(loaded)
-    clock.append(time.perf_counter())
-    outputs = detector.run(prepared)
-    clock.append(time.perf_counter())
-    detector.finish(outputs, prepared, detector.threshold)
-    clock.append(time.perf_counter())
+    with detector.lane() as lane:
+        clock = [time.perf_counter()]
+        loaded = [detector.load(image) for image in batch]
+        clock.append(time.perf_counter())
+        prepared = lane.prepare(loaded)
+        clock.append(time.perf_counter())
+        outputs = lane.run(prepared)
+        clock.append(time.perf_counter())
+        detector.finish(outputs, prepared, detector.threshold)
+        clock.append(time.perf_counter())
     parts = [end - start for start, end in zip(clock, clock[1:], strict=False)]
     return dict(zip(STAGES, [*parts, clock[-1] - clock[0]], strict=True))
 

@@ -18,6 +18,16 @@ def allowed_cores(root: Path = Path("/")) -> float:
     return min([float(cores), *_quotas(root)])
 
 
+def default_threads() -> int:
+    """The processor cores that this process may use, at least 1."""
+    return max(1, int(allowed_cores()))
+
+
+def side_by_side(threads: int) -> int:
+    """How many calls of `threads` threads each the processor cores compute at the same time, at least 1."""
+    return max(1, default_threads() // threads)
+
+
 def _quotas(root: Path) -> Iterator[float]:
     """The quota, in cores, of each control group that this process is in (version 1 and 2) and of their parents."""
     with suppress(OSError):

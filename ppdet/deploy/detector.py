@@ -7,7 +7,9 @@ print(found.boxes, found.scores, found.names)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -17,16 +19,21 @@ import numpy as np
 
 from . import tiles
 from .backends import choose as backends
-from .backends.base import Backend, Port
+from .backends.base import Backend, Cloneable
 from .checksum import model_checksum
 from .config_values import shown
+from .cpus import default_threads, side_by_side
 from .detections import Detections, from_rows, to_rows
-from .errors import DeployError, first_error_line
+from .errors import DeployError
 from .images import read_image, three_channels
+from .inputs import find_inputs
+from .lane import Lane
 from .model_config import ModelConfig, read_config
 from .other_outputs import as_nms_outputs
+from .pool import Pool
 from .postprocess import Threshold, box_units, check_outputs, detections
 from .preprocess import Prepared, Preprocessor
+from .stream import map_ahead
 
 Image = str | Path | np.ndarray  # a file, or [h, w, 3] uint8 (gray and alpha as well)
 Wanted = float | Literal["model"] | None  # as threshold
@@ -34,13 +41,17 @@ ImageList = list[str] | list[Path] | list[np.ndarray] | list[Image] | tuple[Imag
 
 
 class Detector:
-    """An exported model, loaded once, with all that has to happen before and after it. Threads may share it.
+    """An exported model, loaded once, with all that has to happen before and after it.
+
+    Threads may share it: each call has buffers and a request of the runtime to itself. As many calls are computed at
+    the same time as there are processor cores for `threads` each, so that a program with many threads gets the most out
+    of its cores with threads=1. With Paddle the network computes one call after the other.
 
     Args:
         model_path: the folder of an export, or one of its files: .onnx, .xml, .json, .pdmodel, .param or .mnn;
             or a Backend of the caller (see backends/base.py).
         backend: openvino, onnxruntime, paddle, ncnn or mnn; auto: the first of them that is installed and has a file.
-        threads: number of threads that compute the network; None: one for each processor core.
+        threads: number of threads that compute the network of one call; None: one for each processor core.
         threshold: detections that score less are left out. "model" or None: those of the model's infer_cfg, one for
             each class if `ppdet thresholds` chose some, else its draw_threshold (0.5). The attribute `threshold` is the
             number, or [K] float32.
@@ -66,23 +77,23 @@ class Detector:
         if order not in ("rgb", "bgr"):
             raise DeployError(f"order: found {order}; expected rgb or bgr")
         self._order, self._batch_size = order, batch_size
-        self.threads = threads or backends.default_threads()
-        self._backend, self.backend, self.file = backends.load(model_path, backend, self.threads)
-        self.config: ModelConfig = read_config(self.file, self._backend.infer_cfg)
+        self.threads = threads or default_threads()
+        runtime, self.backend, self.file = backends.load(model_path, backend, self.threads)
+        self.config: ModelConfig = read_config(self.file, runtime.infer_cfg)
         _check_files(self.file, self.config)
         self.threshold: Threshold = self._threshold("model" if threshold is None else threshold)
-        self._ports = _inputs(self._backend.inputs, self.file)
-        image = self._ports["image"]
-        self._batch = next((port.shape[0] for port in self._ports.values() if port.shape[0]), None)
-        _, _, height, width = image.shape
-        fixed = (height, width) if height and width else None
-        if fixed and not self.config.keep_ratio and fixed != self.config.size:
+        self._inputs = find_inputs(runtime.inputs, self.file)
+        _, _, height, width = self._inputs.ports["image"].shape
+        self._fixed = (height, width) if height and width else None
+        if self._fixed and not self.config.keep_ratio and self._fixed != self.config.size:
             resized = " x ".join(map(str, self.config.size))
             raise DeployError(
                 f"{self.file}: takes {height} x {width} pixels, but its infer_cfg resizes to {resized}; "
                 "export the model again"
             )
-        self._preprocess = Preprocessor(self.config, fixed, image.dtype)
+        # one more than compute at the same time, for the work before and after the network
+        self.lanes = side_by_side(self.threads) + 1 if isinstance(runtime, Cloneable) else 1
+        self._pool = Pool(self._lane(runtime), lambda: self._lane(_clone(runtime)), self.lanes)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -97,7 +108,7 @@ class Detector:
     @property
     def max_batch_size(self) -> int | None:
         """The most images that the network takes at a time; None: any number."""
-        return self._batch if self._preprocess.uniform else 1
+        return self._inputs.batch if self._fixed or not self.config.keep_ratio else 1
 
     @overload
     def detect(self, images: Image, threshold: Wanted = None) -> Detections: ...
@@ -113,6 +124,23 @@ class Detector:
         if isinstance(images, (list, tuple)):
             return self._detect(images, threshold)
         return self._detect([images], threshold)[0]
+
+    async def detect_async(self, image: Image, threshold: Wanted = None) -> Detections:
+        """`detect` in a thread of the event loop's, which goes on with other tasks in the meantime."""
+        return await asyncio.to_thread(self.detect, image, threshold)
+
+    def stream(self, images: Iterable[Image], threshold: Wanted = None) -> Iterator[Detections]:
+        """The Detections of each image, in order; reading, network and the rest of several images overlap.
+
+        `images` may be endless, as the frames of a camera: a few are taken ahead, in the caller's thread, and as many
+        are kept. An image that cannot be read ends the stream with the error of `detect`, after those before it.
+        Closing the iterator (it closes itself when nothing refers to it) ends its threads. An array must stay as it is
+        until its result is there.
+
+        threshold: as of `detect`.
+        """
+        lowest = self._lowest(threshold)
+        return map_ahead(lambda image: self._detect_group([image], lowest)[0], images, self.lanes)
 
     def detect_sliced(
         self,
@@ -146,7 +174,7 @@ class Detector:
         rows = tiles.merge(np.concatenate(per_part), owner, np.concatenate(is_cut), self.config.iou_threshold)
         return replace(from_rows(rows, self.labels, 0.0), path=_path(image), order=order)
 
-    # ---- the stages of `detect`, one after the other; benchmark.py measures each ----
+    # ---- the stages of `detect`: load, prepare and run of a Lane, finish; benchmark.py measures each ----
 
     def load(self, image: Image, order: str | None = None) -> tuple[np.ndarray, str]:
         """The image [h, w, 3] uint8 and its color order. `order`: color order of an array; default: the detector's."""
@@ -154,28 +182,17 @@ class Detector:
             return read_image(image), "bgr"
         return three_channels(image), order or self._order
 
-    def prepare(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
-        """The network's inputs for loaded images, lent until the next call in the same thread."""
-        return self._preprocess(images)
-
-    def run(self, prepared: Prepared) -> list[np.ndarray]:
-        """The network's outputs, which may be lent until the next call in the same thread."""
-        feeds = {port.name: self._pad_batch(getattr(prepared, name)) for name, port in self._ports.items()}
-        try:
-            return self._backend.run(feeds)
-        except DeployError:
-            raise
-        except Exception as error:  # each runtime has its own
-            problem = f"{self.backend} cannot run it on {list(prepared.image.shape)} ({first_error_line(error)})"
-            raise DeployError(f"{self.file}: {problem}; export the model again") from error
+    def lane(self) -> AbstractContextManager[Lane]:
+        """Context in which the caller alone has a Lane, which prepares images and runs the network."""
+        return self._pool.lend()
 
     def finish(self, outputs: Sequence[np.ndarray], prepared: Prepared, threshold: Threshold) -> list[Detections]:
         """The Detections of each image: NMS if the model has none, units, threshold and names."""
         outputs = as_nms_outputs(outputs)
         check_outputs(outputs, self.config)
         height, width = prepared.image.shape[2:]
-        factors = self._pad_batch(prepared.scale_factor)
-        units = box_units(outputs, self.config, "scale_factor" in self._ports)
+        factors = self._inputs.pad(prepared.scale_factor)
+        units = box_units(outputs, self.config, "scale_factor" in self._inputs.ports)
         rows = detections(outputs, self.config, units, (height, width), factors, threshold)
         return [from_rows(each, self.labels, threshold) for each in rows[: len(prepared.scale_factor)]]
 
@@ -183,17 +200,28 @@ class Detector:
 
     def _detect(self, images: Sequence[Image], threshold: Wanted, order: str | None = None) -> list[Detections]:
         """The Detections of all images, computed for as many at a time as the model takes."""
-        lowest = self.threshold if threshold is None else self._threshold(threshold)
+        lowest = self._lowest(threshold)
         size = self.max_batch_size or self._batch_size
-        found: list[Detections] = []
-        for start in range(0, len(images), size):
-            group = images[start : start + size]
-            loaded = [self.load(image, order) for image in group]
-            prepared = self.prepare(loaded)
-            finished = self.finish(self.run(prepared), prepared, lowest)
-            for image, (_, colors), each in zip(group, loaded, finished, strict=True):
-                found.append(replace(each, path=_path(image), order=colors))
-        return found
+        groups = [images[start : start + size] for start in range(0, len(images), size)]
+        return [found for group in groups for found in self._detect_group(group, lowest, order)]
+
+    def _detect_group(self, group: Sequence[Image], lowest: Threshold, order: str | None = None) -> list[Detections]:
+        """The Detections of images that the network takes together."""
+        loaded = [self.load(image, order) for image in group]
+        with self.lane() as lane:
+            prepared = lane.prepare(loaded)
+            finished = self.finish(lane.run(prepared), prepared, lowest)
+        return [
+            replace(found, path=_path(image), order=colors)
+            for image, (_, colors), found in zip(group, loaded, finished, strict=True)
+        ]
+
+    def _lane(self, runtime: Backend) -> Lane:
+        preprocess = Preprocessor(self.config, self._fixed, self._inputs.ports["image"].dtype)
+        return Lane(runtime, preprocess, self._inputs, self.backend, self.file)
+
+    def _lowest(self, threshold: Wanted) -> Threshold:
+        return self.threshold if threshold is None else self._threshold(threshold)
 
     def _threshold(self, wanted: float | Literal["model"]) -> Threshold:
         if not isinstance(wanted, str) or wanted != "model":  # an array is compared entry by entry
@@ -201,9 +229,9 @@ class Detector:
         of_classes = self.config.thresholds
         return self.config.threshold if of_classes is None else np.array(of_classes, np.float32)
 
-    def _pad_batch(self, batch: np.ndarray) -> np.ndarray:
-        """`batch` repeated up to the model's fixed batch size, if it has one."""
-        return np.resize(batch, (self._batch, *batch.shape[1:])) if self._batch and len(batch) < self._batch else batch
+
+def _clone(runtime: Backend) -> Backend:
+    return runtime.clone() if isinstance(runtime, Cloneable) else runtime
 
 
 def _path(image: Image) -> Path | None:
@@ -222,19 +250,3 @@ def _check_files(file: Path, config: ModelConfig) -> None:
             f"{file}: it or its weights are not as they were exported: damaged, or changed by a tool; copy or export "
             f"them again, or remove `checksum` from {config.source} to use them"
         )
-
-
-def _inputs(ports: Sequence[Port], file: Path) -> dict[str, Port]:
-    """The model's inputs by the field of `Prepared` that they take: image, and perhaps scale_factor and im_shape."""
-    images = [port for port in ports if len(port.shape) == 4 and port.shape[1] in (3, None)]
-    pairs = [port for port in ports if len(port.shape) == 2 and port.shape[1] in (2, None)]
-    shapes = [port for port in pairs if port.name == "im_shape"]
-    factors = [port for port in pairs if port.name != "im_shape"]
-    if len(images) != 1 or max(len(factors), len(shapes)) > 1 or len(ports) != len(images) + len(pairs):
-        found = ", ".join(f"{port.name} {['?' if side is None else side for side in port.shape]}" for port in ports)
-        raise DeployError(
-            f"{file}: takes {found or 'no inputs'}; expected an image [B, 3, H, W] and perhaps scale_factor, im_shape "
-            "[B, 2]: not a PicoDet"
-        )
-    found_ports = {"image": images, "scale_factor": factors, "im_shape": shapes}
-    return {name: each[0] for name, each in found_ports.items() if each}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ class Prepared(NamedTuple):
     """The inputs of a network.
 
     Attributes:
-        image: [B, 3, H, W] RGB, float32 or uint8, lent until the next call in the same thread.
+        image: [B, 3, H, W] RGB, float32 or uint8, valid until the next call of its `Preprocessor`.
         scale_factor: [B, 2] float32 (y, x), size in the network's input / original size.
         im_shape: [B, 2] float32 (height, width) in the network's input, without padding.
     """
@@ -27,7 +26,7 @@ class Prepared(NamedTuple):
 
 
 class Preprocessor:
-    """Resizes, splits and normalizes into a buffer that each thread makes once, in one pass per plane.
+    """Resizes, splits and normalizes into its buffer, in one pass per plane. One thread at a time may use it.
 
     Args:
         config: the model's infer_cfg.
@@ -37,22 +36,17 @@ class Preprocessor:
 
     def __init__(self, config: ModelConfig, input_size: tuple[int, int] | None, dtype: np.dtype) -> None:
         self._config, self._input_size, self._dtype = config, input_size, dtype
-        self._buffers = _Buffers(dtype)
+        self._batch, self._planes = np.empty(0, dtype), list[np.ndarray]()
         self._scale, self._shift = config.scale, config.shift
-
-    @property
-    def uniform(self) -> bool:
-        """Whether images of all sizes become inputs of one size."""
-        return self._input_size is not None or not self._config.keep_ratio
 
     def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
         """Prepares images [h, w, 3] uint8, each given with the order of its colors (rgb or bgr)."""
         factors = [resize_factors(image.shape[:2], self._config.size, self._config.keep_ratio) for image, _ in images]
         height, width = self._input_size or self._padded(images[0][0].shape[:2], factors[0])
         shape = (len(images), 3, height, width)
-        if self._buffers.batch.shape != shape:
-            self._buffers.batch = np.zeros(shape, self._dtype)
-        batch, sizes = self._buffers.batch, []
+        if self._batch.shape != shape:
+            self._batch = np.zeros(shape, self._dtype)
+        batch, sizes = self._batch, []
         for (image, order), (y, x), out in zip(images, factors, batch, strict=True):
             # The factors and not the size are given: OpenCV samples by the exact factor where the size is rounded.
             resized = cv2.resize(image, None, fx=x, fy=y, interpolation=self._config.interp)
@@ -70,9 +64,9 @@ class Preprocessor:
     def _write(self, image: np.ndarray, order: str, out: np.ndarray) -> None:
         """Writes `image` [h, w, 3] uint8, normalized, into the top left of `out` [3, H, W]; the rest becomes 0."""
         height, width = image.shape[:2]
-        planes = self._buffers.planes
+        planes = self._planes
         if not planes or planes[0].shape != (height, width):
-            planes = self._buffers.planes = [np.empty((height, width), np.uint8) for _ in range(3)]
+            planes = self._planes = [np.empty((height, width), np.uint8) for _ in range(3)]
         cv2.split(image, planes)
         out[:, height:], out[:, :height, width:] = 0, 0
         for channel, plane in enumerate(planes if order == "rgb" else reversed(planes)):
@@ -82,14 +76,6 @@ class Preprocessor:
             else:
                 np.multiply(plane, self._scale[channel], out=target)
                 target += self._shift[channel]
-
-
-class _Buffers(threading.local):
-    """The buffers of each thread."""
-
-    def __init__(self, dtype: np.dtype) -> None:
-        self.batch = np.empty(0, dtype)
-        self.planes: list[np.ndarray] = []
 
 
 def resize_factors(size: tuple[int, int], target: tuple[int, int], keep_ratio: bool) -> tuple[float, float]:

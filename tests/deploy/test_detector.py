@@ -226,3 +226,12 @@ def test_scores_that_are_none(slope, tmp_path):
     onnx.save(model, file)
     with pytest.raises(DeployError, match=r"the model gives scores of .*; expected 0 to 1, and finite boxes"):
         Detector(file, "onnxruntime").detect(BRIGHT)
+
+
+def test_a_stream_ends_at_an_image_that_cannot_be_read(detector, tmp_path):
+    results = detector.stream([BRIGHT, DARK, tmp_path / "none.jpg", BRIGHT])
+    assert [len(next(results)), len(next(results))] == [1, 0]
+    with pytest.raises(DeployError, match=r"none.jpg: cannot be read"):
+        next(results)
+    with pytest.raises(DeployError, match="^threshold: found 2; expected"):
+        detector.stream([BRIGHT], threshold=2)  # at once, not at the first image

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ppdet.deploy import Detections, Detector
+from ppdet.deploy import Detections, Detector, cpus
+from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.detections import to_rows
 from ppdet.deploy.errors import DeployError
 from ppdet.export.export import export
@@ -29,7 +33,7 @@ def exported(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(scope="module", params=BACKENDS)
 def detector(request, exported) -> Detector:
     pytest.importorskip(request.param)
     return Detector(exported, request.param, threads=1, threshold=0.0)
@@ -68,19 +72,71 @@ def test_lists_and_tiles_in_threads(detector):
         return all(map(equal, [*together, sliced], [*expected[0], expected[1]]))
 
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(work, range(40)))
+        assert all(pool.map(work, range(12)))
 
 
-def test_stages_are_lent_per_thread(detector):
+def test_a_lane_is_lent_to_one_thread(detector):
     """What `prepare` and `run` gave one thread does not change while another one works."""
     bright, dark = np.full((64, 64, 3), 250, np.uint8), np.full((64, 64, 3), 10, np.uint8)
-    prepared = detector.prepare([detector.load(bright)])
-    outputs = detector.run(prepared)
-    before = [prepared.image.copy(), *(each.copy() for each in outputs)]
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(detector.detect, dark).result()
-    for now, then in zip([prepared.image, *outputs], before, strict=True):
-        np.testing.assert_array_equal(now, then)
+    with detector.lane() as lane:
+        prepared = lane.prepare([detector.load(bright)])
+        outputs = lane.run(prepared)
+        before = [prepared.image.copy(), *(each.copy() for each in outputs)]
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(detector.detect, dark).result()
+        for now, then in zip([prepared.image, *outputs], before, strict=True):
+            np.testing.assert_array_equal(now, then)
+
+
+def test_a_stream_gives_what_detect_gives(detector):
+    pictures = images()
+    expected = [detector.detect(picture) for picture in pictures]
+    found = list(detector.stream(iter(pictures)))
+    assert len(found) == len(expected)
+    assert all(map(equal, found, expected))
+
+
+def test_tasks_of_an_event_loop(detector):
+    pictures = images()
+    expected = [detector.detect(picture) for picture in pictures]
+
+    async def all_at_once() -> list[Detections]:
+        return await asyncio.gather(*(detector.detect_async(picture) for picture in pictures))
+
+    assert all(map(equal, asyncio.run(all_at_once()), expected))
+
+
+def test_openvino_compiles_no_more_models_than_the_cores_run(exported, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(cpus, "allowed_cores", lambda: 2.0)
+    detector = Detector(exported, "openvino", threads=1)
+    with ExitStack() as stack:
+        lanes = [stack.enter_context(detector.lane()) for _ in range(detector.lanes)]
+        models = lanes[0].backend._models
+        assert (len(lanes), len(models._compiled)) == (3, 2)
+        assert len({id(lane.backend._request) for lane in lanes}) == 3
+    assert Detector(exported, "openvino", threads=2).lanes == 2
+
+
+def test_a_backend_without_clones_runs_one_call_at_a_time(exported):
+    pytest.importorskip("onnxruntime")
+
+    class InTurn:
+        def __init__(self) -> None:
+            self._model, self._running = OnnxRuntime(exported / "model.onnx", 1), threading.Lock()
+            self.inputs, self.infer_cfg = self._model.inputs, self._model.infer_cfg
+
+        def run(self, feeds):
+            assert self._running.acquire(blocking=False), "two calls at the same time"
+            try:
+                return self._model.run(feeds)
+            finally:
+                self._running.release()
+
+    detector = Detector(InTurn(), threads=1, threshold=0.0)
+    assert len(list(detector.stream(images()))) == len(images())
+    with ThreadPoolExecutor(4) as pool:
+        assert all(len(found) == 1 for found in pool.map(detector.detect, images()))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -104,7 +160,8 @@ def test_openvino_in_a_child_that_was_forked_while_threads_detected(exported, fo
     """It would wait for ever: the threads that hold OpenVINO's locks are not in the child."""
     pytest.importorskip("openvino")
     detector = Detector(exported, "openvino", threads=1)
-    at_work = detector._backend._busy_threads
+    with detector.lane() as lane:
+        at_work = lane.backend._models.busy_threads
     at_work |= {1} if forked_while == "detecting" else set()
     child = os.fork()
     if child == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,13 +22,22 @@ class Port:
 
 
 class Backend(Protocol):
-    """A loaded model. `infer_cfg` is the JSON text that it carries, if any."""
+    """A loaded model, which one thread at a time runs. `infer_cfg` is the JSON text that it carries, if any."""
 
     inputs: tuple[Port, ...]
     infer_cfg: str | None
 
     def run(self, feeds: Feed) -> list[np.ndarray]:
         """The outputs in the model's order; they may be lent until the next call."""
+        ...
+
+
+@runtime_checkable
+class Cloneable(Backend, Protocol):
+    """A Backend whose clones several threads run at the same time."""
+
+    def clone(self) -> Backend:
+        """The same model with inputs and outputs of its own."""
         ...
 
 

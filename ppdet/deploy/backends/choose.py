@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cpus import allowed_cores
 from ..errors import DeployError, first_error_line
 from . import runtimes, small_runtimes
 from .base import Backend
@@ -103,8 +102,3 @@ def _is_model(file: Path) -> bool:
     if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
         return False
     return not file.name.partition(".")[0].endswith(_INT8)  # model_int8.ncnn.param
-
-
-def default_threads() -> int:
-    """The processor cores that this process may use, at least 1."""
-    return max(1, int(allowed_cores()))

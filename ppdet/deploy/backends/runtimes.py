@@ -1,7 +1,8 @@
-"""One small class per runtime; each imports its library when the first model is loaded. Threads may share a model."""
+"""One small class per runtime; each imports its library when the first model is loaded."""
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..cpus import side_by_side
 from ..errors import DeployError
 from .base import Feed, Port
+from .openvino_models import OpenVinoModels
 from .paddle_ports import read_ports
-from .signal_stack import keep_signal_stack
 
 _ERRORS_ONLY = 3  # the log level of ONNX Runtime; some published files make it warn at every run
 
@@ -34,6 +36,9 @@ class OnnxRuntime:
     def run(self, feeds: Feed) -> list[np.ndarray]:
         outputs: list[np.ndarray] = self._session.run(self._outputs, dict(feeds))
         return outputs
+
+    def clone(self) -> OnnxRuntime:
+        return self  # its runs share nothing
 
 
 def session_options() -> Any:
@@ -64,44 +69,30 @@ class OpenVino:
         core = openvino.Core()
         model = core.read_model(str(file))
         self.infer_cfg: str | None = _rt_info(model)
-        # f32, because CPUs that have bfloat16 would otherwise compute in it, and the scores would differ
-        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        with keep_signal_stack():
-            compiled = core.compile_model(model, "CPU", settings)
-        self._requests, self._outputs = _Requests(compiled), range(len(compiled.outputs))
+        self._models = OpenVinoModels(core, model, threads, side_by_side(threads))
+        compiled = self._models.first
+        self._request, self._outputs = compiled.create_infer_request(), range(len(compiled.outputs))
         self.inputs = tuple(
             Port(port.any_name, _dimensions(port.partial_shape), port.element_type.to_dtype())
             for port in compiled.inputs
         )
-        self._busy_threads: set[int] = set()
-        self._process = os.getpid()
 
     def run(self, feeds: Feed) -> list[np.ndarray]:
-        if self._process != os.getpid():
-            if self._busy_threads:  # it would wait forever for locks of threads that are not in this process
-                raise DeployError(
-                    "openvino: this process was forked while threads used the model; start processes before that, or "
-                    "with another method (spawn)"
-                )
-            self._process = os.getpid()
-        request, thread = self._requests.of_thread, threading.get_ident()
-        self._busy_threads.add(thread)
-        try:
-            request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
-            return [request.get_output_tensor(i).data for i in self._outputs]
-        finally:
-            self._busy_threads.discard(thread)
+        with self._models.running():
+            self._request.infer([feeds[port.name] for port in self.inputs], share_inputs=True)
+            return [self._request.get_output_tensor(i).data for i in self._outputs]
 
-
-class _Requests(threading.local):
-    """An inference request for each thread, which holds its inputs and outputs."""
-
-    def __init__(self, compiled: Any) -> None:
-        self.of_thread = compiled.create_infer_request()
+    def clone(self) -> OpenVino:
+        other = copy.copy(self)
+        other._request = self._models.request()
+        return other
 
 
 class PaddleInference:
-    """Backend for model.json or model.pdmodel with model.pdiparams. Threads take turns: there is one set of inputs."""
+    """Backend for model.json or model.pdmodel with model.pdiparams.
+
+    Threads take turns. Clones of the predictor would not help: it holds Python's global lock while it runs.
+    """
 
     infer_cfg: str | None = None
 
@@ -134,6 +125,9 @@ class PaddleInference:
                 handle.copy_from_cpu(np.ascontiguousarray(feeds[name]))
             self._predictor.run()
             return [output.copy_to_cpu() for output in self._outputs]
+
+    def clone(self) -> PaddleInference:
+        return self
 
 
 def _sizes(shape: list[Any]) -> tuple[int | None, ...]:

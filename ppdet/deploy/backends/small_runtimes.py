@@ -45,6 +45,9 @@ class Ncnn:
         extractor.input(port.name, self._ncnn.Mat(np.ascontiguousarray(feeds[port.name][0])).clone())
         return [self._extract(extractor, name) for name in self._outputs]
 
+    def clone(self) -> Ncnn:
+        return self  # each run has an extractor of its own
+
     def _extract(self, extractor: object, name: str) -> np.ndarray:
         status, found = extractor.extract(name)  # type: ignore[attr-defined]
         if status:
@@ -76,3 +79,6 @@ class Mnn:
             given.write(image)
             outputs = self._module.onForward([given])
             return [np.array(self._expr.convert(output, self._expr.NCHW).read()) for output in outputs]
+
+    def clone(self) -> Mnn:
+        return self
