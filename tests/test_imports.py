@@ -21,7 +21,7 @@ FLOORS = [
     {"distillation", "teacher_labels"},
     {"catalog"},
     {"session", "data_check"},
-    {"data_edit", "data_view", "report"},
+    {"data_edit", "data_view", "report", "web"},
     {"data_new", "vendor"},
     {"export"},
     {"evaluation"},

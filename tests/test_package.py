@@ -21,7 +21,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = tmp_path_factory.mktemp("source")
     for name in FILES:
         shutil.copy(ROOT / name, source)
-    for name in ("ppdet", "configs"):
+    for name in ("ppdet", "configs", "deploy/web"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     target = tmp_path_factory.mktemp("installed")
     (target / "ppdet" / "configs").mkdir(parents=True)
@@ -48,6 +48,12 @@ def test_the_templates_are_inside(installed: Path) -> None:
         {file.name for file in (root / "ppdet/report/templates").iterdir()} for root in (installed, ROOT)
     )
     assert inside == of_clone >= {"report.html", "report.css", "report.js"}
+
+
+def test_the_page_is_inside(installed: Path) -> None:
+    inside = {file.name for file in (installed / "ppdet/web/page").iterdir()}
+    assert inside >= {"index.html", "picodet.js", "picodet.d.ts", "worker.js", "style.css"}
+    assert "node_modules" not in inside
 
 
 def test_the_command_works_outside_of_a_clone(installed: Path, tmp_path: Path) -> None:
