@@ -13,17 +13,24 @@ _LAUNCH = " dygraph"  # how Paddle names the events of its operators
 _QUANTILES = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def interleaved(ways: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+def interleaved(
+    ways: Mapping[str, Callable[[], Any]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Seconds of `repeats` calls of each way, taken in turn so that a busy moment hits all; one warm-up each."""
     for way in ways.values():
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = clock()
             way()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
+
+
+def paired_ratio(first: Sequence[float], other: Sequence[float]) -> float:
+    """The median over repeats of how many times less `other` took than `first`."""
+    return statistics.median(a / b for a, b in zip(first, other, strict=True))
 
 
 def report(unit: str, measured: Mapping[str, Sequence[float]]) -> None:

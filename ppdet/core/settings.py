@@ -31,7 +31,8 @@ class ExportSettings:
         nms: run NMS inside the graph; `none`, which PicoHeadE2E makes of true: the model needs no NMS, the image is its
             only input, and the ONNX file has only operators that small devices have.
         benchmark: the network only, for speed tests; switches post_process and nms off.
-        fuse_conv_bn: fold each norm into the convolution before it; ONNX and OpenVINO always do.
+        fuse_conv_bn: fold each norm into the convolution before it, and split filters with one output channel into
+            rows; ONNX and OpenVINO always do.
         fuse_normalize: the graph takes pixels of 0 to 255 and normalizes them itself.
         input_dtype: type of the image; uint8 needs fuse_normalize.
         boxes: unit of the boxes: pixels of the original image, which takes the input scale_factor; pixels of the

@@ -12,6 +12,7 @@ import paddle
 from paddle import nn
 
 from ppdet.core.settings import ExportSettings
+from ppdet.export.split_filters import split_filters
 from ppdet.modeling import PicoDet
 from ppdet.modeling.layers import ConvNormAct, points_first
 from ppdet.modeling.picodet import to_original_pixels
@@ -75,12 +76,12 @@ class ExportModel(nn.Layer):
         return boxes
 
     def fused(self) -> ExportModel:
-        """Returns a copy with each batch norm folded into the convolution before it."""
-        return ExportModel(fuse_conv_norm(self.model), self.settings, self.pixel_mean)
+        """Returns a copy that computes the same faster: norms folded (fuse_conv_norm) and single filters split."""
+        return ExportModel(split_filters(fuse_conv_norm(self.model)), self.settings, self.pixel_mean)
 
     def with_settings(self, **changes: Any) -> ExportModel:
         """Returns the same network with other settings."""
-        return ExportModel(self.model, replace(self.settings, **changes), self.pixel_mean)
+        return type(self)(self.model, replace(self.settings, **changes), self.pixel_mean)
 
 
 def rounded(graph: ExportModel, relative: float) -> ExportModel:
