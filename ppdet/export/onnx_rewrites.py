@@ -10,9 +10,13 @@ from ppdet.modeling.layers import LEAKY_SLOPE
 
 
 def tidy(graph: Any, opset: int) -> None:
-    """Write upsampling as Resize and hard swish as one operator (from opset 14 on), and drop nodes without effect."""
+    """Write upsampling as Resize, hard swish as one operator (from opset 14 on) and the average of bins channels first.
+
+    Nodes without effect are dropped.
+    """
     _upsample_with_resize(graph)
     _multiply_and_sum(graph)
+    _average_channels_first(graph)
     if opset >= 14:
         _join_hard_swish(graph)
     _drop_dead_nodes(graph)
@@ -84,6 +88,47 @@ def _multiply_and_sum(graph: Any) -> None:
         total = helper.make_node("ReduceSum", [products, axis], node.output, f"{node.name}/sum", keepdims=0)
         node.CopyFrom(helper.make_node("Mul", node.input, [products], node.name))
         graph.node.insert(i + 1, total)
+
+
+_AVERAGE_LAST = ["ReduceSum", "Mul", "Softmax", "Transpose"]  # from the last to the first
+
+
+def _average_channels_first(graph: Any) -> None:
+    """Move the Transpose before Softmax, Mul with bins and ReduceSum behind them.
+
+    Runtimes then compute along the axis of the points, with full vectors. Along the bins, of which there are 8, the
+    three take 2 % more of the time of XS-320.
+    """
+    from onnx import helper, numpy_helper
+
+    made_by = {name: node for node in graph.node for name in node.output}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for i, total in reversed(list(enumerate(graph.node))):
+        chain = _chain(total, made_by, len(_AVERAGE_LAST))
+        if [node.op_type for node in chain] != _AVERAGE_LAST:
+            continue
+        _, product, softmax, transpose = chain
+        *order, axis = helper.get_node_attr_value(transpose, "perm")
+        output = total.output[0]
+        bins, reduced, shares, products, averages = (
+            f"{output}/{part}" for part in ("bins", "axis", "shares", "products", "averages")
+        )
+        column = numpy_helper.to_array(constants[product.input[1]]).reshape([-1] + [1] * (len(order) - axis))
+        graph.initializer.append(numpy_helper.from_array(column, bins))
+        graph.initializer.append(numpy_helper.from_array(np.array([axis], np.int64), reduced))
+        softmax.CopyFrom(helper.make_node("Softmax", [transpose.input[0]], [shares], softmax.name, axis=axis))
+        product.CopyFrom(helper.make_node("Mul", [shares, bins], [products], product.name))
+        total.CopyFrom(helper.make_node("ReduceSum", [products, reduced], [averages], total.name, keepdims=0))
+        perm = [dim - (dim > axis) for dim in order]
+        graph.node.insert(i + 1, helper.make_node("Transpose", [averages], [output], f"{output}/transpose", perm=perm))
+
+
+def _chain(last: Any, made_by: dict[str, Any], length: int) -> list[Any]:
+    """At most `length` nodes: the last one, the one that makes its first input, and so on."""
+    chain = [last]
+    while len(chain) < length and chain[-1].input and chain[-1].input[0] in made_by:
+        chain.append(made_by[chain[-1].input[0]])
+    return chain
 
 
 def _join_hard_swish(graph: Any) -> None:

@@ -32,7 +32,7 @@ def _is_splittable(conv: nn.Conv2D) -> bool:
     side = conv._kernel_size[0]
     plain = conv._stride == [1, 1] and conv._dilation == [1, 1] and conv._groups == 1
     keeps_size = conv._kernel_size == [side, side] and conv._padding == side // 2 and side % 2 == 1
-    return conv._out_channels == 1 < conv._in_channels and side > 1 and plain and keeps_size
+    return bool(conv._out_channels == 1 < conv._in_channels and side > 1 and plain and keeps_size)
 
 
 def _split(conv: nn.Conv2D) -> tuple[nn.Conv2D, nn.Conv2D]:

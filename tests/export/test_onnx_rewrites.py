@@ -84,6 +84,24 @@ def test_product_with_the_bins_becomes_a_sum() -> None:
     np.testing.assert_allclose(run(rewritten(model), [4, 8]), run(model, [4, 8]), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("perm", "moved"), [([0, 3, 1, 2], [0, 2, 1]), ([3, 1, 0, 2], [2, 1, 0]), ([0, 1, 3, 2], [0, 1, 2])]
+)
+def test_average_of_bins_channels_first(perm, moved) -> None:
+    """8 bins on axis 2 of [B, 4, 8, L]."""
+    node = onnx.helper.make_node
+    nodes = [
+        node("Transpose", ["x"], ["points"], "turn", perm=perm),
+        node("Softmax", ["points"], ["shares"], "softmax", axis=-1),
+        node("MatMul", ["shares", "bins"], ["y"], "project"),
+    ]
+    model = make_model(nodes, {"bins": np.arange(8, dtype="float32")}, [2, 4, 8, 5])
+    found = rewritten(model)
+    assert operators(found) == ["Softmax", "Mul", "ReduceSum", "Transpose"]
+    assert onnx.helper.get_node_attr_value(found.graph.node[-1], "perm") == moved
+    np.testing.assert_allclose(run(found, [2, 4, 8, 5]), run(model, [2, 4, 8, 5]), rtol=1e-5)
+
+
 def test_nodes_and_constants_without_effect_go() -> None:
     node = onnx.helper.make_node
     constants = {"one": np.ones(1, "float32"), "unused": np.ones(1, "float32")}
