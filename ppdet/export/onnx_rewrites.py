@@ -111,7 +111,7 @@ def _average_channels_first(graph: Any) -> None:
         *order, axis = helper.get_node_attr_value(transpose, "perm")
         output = total.output[0]
         bins, reduced, shares, products, averages = (
-            f"{output}/{part}" for part in ("bins", "axis", "shares", "products", "averages")
+            f"{output}/{part}" for part in ("bins", "bin_axis", "shares", "parts", "averages")
         )
         column = numpy_helper.to_array(constants[product.input[1]]).reshape([-1] + [1] * (len(order) - axis))
         graph.initializer.append(numpy_helper.from_array(column, bins))
