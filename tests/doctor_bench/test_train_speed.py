@@ -22,7 +22,10 @@ def task(config: Path, mode: str, batch: int = 0) -> Task:
     return Task("step", "train_step", str(config), ["device=cpu"], 0.01, mode, batch)
 
 
-@pytest.mark.parametrize(("mode", "batch", "said"), [("float32", 2, ""), ("to_static", 0, r" \(published: 2\)")])
+@pytest.mark.parametrize(
+    ("mode", "batch", "said"),
+    [("float32", 2, ""), pytest.param("to_static", 0, r" \(published: 2\)", marks=pytest.mark.slow)],
+)
 def test_speed_of_a_step(tiny: Path, mode: str, batch: int, said: str) -> None:
     result = measure_train_step(task(tiny, mode, batch))
     [(title, text)] = result.lines
