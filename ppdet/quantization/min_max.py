@@ -41,26 +41,28 @@ def conv_plan(conv: Conv, source: Quantizer, rules: Rules) -> ConvPlan:
 
 
 def tensor_quantizer(channels: ChannelRange, rules: Rules) -> Quantizer:
-    """Returns the quantizer that holds all values of a tensor."""
-    if not rules.channel_quantizers:
-        ones = np.ones(len(channels.low), np.float32)
-        low, high = float(channels.low.min()), float(channels.high.max())
-        return Quantizer.of_range(low, high, ones, symmetric=rules.symmetric)
-    low, high, scales = _equal_channels(channels, rules.symmetric)
+    """Returns the quantizer that holds all values of a tensor, if the rules allow with the same steps per channel."""
+    scales = equal_channels(channels, symmetric=rules.symmetric)
+    return quantizer_with(channels, scales if rules.channel_quantizers else np.ones_like(scales), rules)
+
+
+def quantizer_with(channels: ChannelRange, scales: np.ndarray, rules: Rules) -> Quantizer:
+    """Returns the quantizer that holds all values of a tensor with the given channel scales [C]."""
+    low, high = float((channels.low / scales).min()), float((channels.high / scales).max())
     return Quantizer.of_range(low, high, scales, symmetric=rules.symmetric)
 
 
-def _equal_channels(channels: ChannelRange, symmetric: bool) -> tuple[float, float, np.ndarray]:
-    """Returns a range for a tensor, and channel scales [C] by which its channels fill that range.
+def equal_channels(channels: ChannelRange, *, symmetric: bool) -> np.ndarray:
+    """Returns the channel scales [C] with which all channels of a tensor fill its range.
 
     All channels share the zero point, that is the proportion of the negative and the positive part. The chosen one
     makes the product of the channels' steps smallest.
     """
     below, above = np.maximum(-channels.low, 0), np.maximum(channels.high, 0)
     if symmetric:
-        return -1.0, 1.0, _floored(np.maximum(below, above))
-    best = min(_PARTS, key=lambda part: float(np.log(_fitting(below, above, part)).sum()))
-    return -best, 1 - best, _fitting(below, above, best)
+        return _floored(np.maximum(below, above))
+    candidates = [_fitting(below, above, part) for part in _PARTS]
+    return min(candidates, key=lambda scales: float(np.log(scales).sum()))
 
 
 def _fitting(below: np.ndarray, above: np.ndarray, part: float) -> np.ndarray:

@@ -19,13 +19,13 @@ from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
-from ppdet.quantization.min_max import min_max_plan
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
+from ppdet.quantization.post_training import post_training_plan
 from ppdet.quantization.qdq import qdq_model
-from ppdet.quantization.ranges import channel_ranges
 from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
+from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
 from ppdet.report.write import require_report
 from ppdet.runtime.cpu_tuning import cpu_threads
@@ -102,7 +102,7 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
         builder = FeedBuilder.of(exported, model)
         feeds = calibration_feeds(session, calibration, builder)
         network = Network.of(model)
-        plan = min_max_plan(network, channel_ranges(network, feeds, cpu_threads()), TARGETS["onnxruntime"])
+        plan = post_training_plan(network, collect(network, feeds, cpu_threads()), TARGETS["onnxruntime"])
         plan, kept_float = _choose(model, plan, feeds, settings.tolerance)
         files = _write(model, plan, settings.formats, temp)
         report, found = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)

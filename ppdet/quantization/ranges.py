@@ -18,25 +18,36 @@ class ChannelRange(NamedTuple):
     low: np.ndarray
     high: np.ndarray
 
+    def __or__(self, other: ChannelRange) -> ChannelRange:
+        """Returns the range that holds both."""
+        return ChannelRange(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+
 
 def channel_ranges(network: Network, feeds: Sequence[Feed], threads: int) -> dict[str, ChannelRange]:
-    """Returns the ranges of all that the convolutions read and write.
-
-    Args:
-        network: the float model.
-        feeds: the calibration images.
-        threads: number of threads that run the model.
-    """
+    """Returns the ranges of all that the convolutions read and write over all `feeds`, which `threads` threads run."""
     names = list(dict.fromkeys(name for conv in network.convs.values() for name in (conv.input, conv.output)))
     found: dict[str, ChannelRange] = {}
     for values in observed(network.model, names, feeds, threads):
         for name, value in values.items():
-            axes = (0, *range(2, value.ndim))
-            low, high = value.min(axis=axes), value.max(axis=axes)
-            if name in found:
-                low, high = np.minimum(low, found[name].low), np.maximum(high, found[name].high)
-            found[name] = ChannelRange(low, high)
-    return found
+            found[name] = found[name] | range_of(value) if name in found else range_of(value)
+    return {name: without_dead_part(network, name, each) for name, each in found.items()}
+
+
+def range_of(values: np.ndarray) -> ChannelRange:
+    """Returns the range of `values` [N, C, ...]."""
+    axes = (0, *range(2, values.ndim))
+    return ChannelRange(values.min(axis=axes), values.max(axis=axes))
+
+
+def without_dead_part(network: Network, name: str, channels: ChannelRange) -> ChannelRange:
+    """Returns the range of a tensor without what its readers do not tell apart.
+
+    A hard swish is 0 below -3. Often half of its input's range lies there.
+    """
+    operators = {node.op_type for node in network.readers.get(name, [])}
+    if operators != {"HardSwish"}:
+        return channels
+    return ChannelRange(np.maximum(channels.low, -3), np.maximum(channels.high, -3))
 
 
 def observed(model: Any, names: Sequence[str], feeds: Sequence[Feed], threads: int) -> Iterator[dict[str, np.ndarray]]:

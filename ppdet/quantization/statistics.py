@@ -1,0 +1,39 @@
+"""What the float model does on calibration images, as quantization needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ppdet.deploy.backends.base import Feed
+from ppdet.quantization.moments import Moments, moments
+from ppdet.quantization.network import Network
+from ppdet.quantization.ranges import ChannelRange, observed, range_of, without_dead_part
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Sums over all calibration images.
+
+    Attributes:
+        ranges: by tensor, of what convolutions read and write.
+        moments: by convolution, of what it reads.
+    """
+
+    ranges: dict[str, ChannelRange]
+    moments: dict[str, Moments]
+
+
+def collect(network: Network, feeds: Sequence[Feed], threads: int) -> Statistics:
+    """Returns the statistics of the float model on the calibration images, which `threads` threads run."""
+    names = list(dict.fromkeys(name for conv in network.convs.values() for name in (conv.input, conv.output)))
+    ranges: dict[str, ChannelRange] = {}
+    sums: dict[str, Moments] = {}
+    for values in observed(network.model, names, feeds, threads):
+        for name, value in values.items():
+            found = range_of(value)
+            ranges[name] = ranges[name] | found if name in ranges else found
+        for name, conv in network.convs.items():
+            of_feed = moments(conv, values[conv.input])
+            sums[name] = sums[name] + of_feed if name in sums else of_feed
+    return Statistics({name: without_dead_part(network, name, each) for name, each in ranges.items()}, sums)
