@@ -137,7 +137,7 @@ def _infer_options(p: argparse.ArgumentParser) -> None:
 
 # Each stands for the key export.<name> of the config.
 _EXPORT_OPTIONS = [
-    ("format", "NAMES", "paddle, onnx, openvino, ncnn, mnn; several with commas (default: paddle)"),
+    ("format", "NAMES", "paddle, onnx, openvino, ncnn, mnn, tflite, rknn; several with commas (default: paddle)"),
     (
         "nms",
         "true|false|none",

@@ -48,9 +48,10 @@ class Detector:
     of its cores with threads=1. With Paddle the network computes one call after the other.
 
     Args:
-        model_path: the folder of an export, or one of its files: .onnx, .xml, .json, .pdmodel, .param or .mnn;
+        model_path: the folder of an export, or one of its files: .onnx, .xml, .json, .pdmodel, .param, .mnn or .tflite;
             or a Backend of the caller (see backends/base.py).
-        backend: openvino, onnxruntime, paddle, ncnn or mnn; auto: the first of them that is installed and has a file.
+        backend: openvino, onnxruntime, paddle, ncnn, mnn or tflite; auto: the first of them that is installed and has a
+            file.
         threads: number of threads that compute the network of one call; None: one for each processor core.
         threshold: detections that score less are left out. "model" or None: those of the model's infer_cfg, one for
             each class if `ppdet thresholds` chose some, else its draw_threshold (0.5). The attribute `threshold` is the

@@ -37,6 +37,7 @@ class Format(NamedTuple):
         run: `run(folder, inputs)` runs the written model on the CPU and returns its outputs.
         blame: `blame(folder, inputs, settings, tolerance)` says which layer of a model that differs does so first, as
             "; …", or "" if it cannot.
+        half: whether its runtime computes in half precision at best.
     """
 
     names: tuple[str, ...]
@@ -45,6 +46,7 @@ class Format(NamedTuple):
     model_file: Callable[[Path], Path]
     run: Callable[[Path, Sequence[np.ndarray]], list[np.ndarray]]
     blame: Callable[[Path, Sequence[np.ndarray], ExportSettings, float], str] = lambda *_: ""
+    half: bool = False
 
     def files(self, folder: Path) -> list[Path]:
         """The format's files in `folder`."""
@@ -61,12 +63,13 @@ def _run(backend: Backend, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def _of_vendor(chain: Toolchain) -> Format:
     return Format(
-        (chain.file, *chain.others, f"{chain.file}.json"),
-        (chain.runtime, "onnx", "onnxruntime", "paddle2onnx"),
+        chain.files(),
+        (*chain.runtime, "onnx", "onnxruntime", "paddle2onnx"),
         partial(save_vendor, chain),
         lambda folder: folder / chain.file,
-        lambda folder, inputs: run_vendor(chain, folder / chain.file, inputs),
+        partial(run_vendor, chain),
         partial(first_wrong_layer, chain),
+        chain.half,
     )
 
 

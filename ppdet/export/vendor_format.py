@@ -19,6 +19,7 @@ from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_format import save_onnx
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.utils.files import temporary_folder
+from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.first_difference import find_first_difference
 from ppdet.vendor.toolchain import Toolchain
 
@@ -35,19 +36,27 @@ def save_vendor(
     if not source.is_file():  # the other vendors' formats come from the same file
         source.parent.mkdir()
         save_onnx(graph.with_settings(fp16=False, batch_size=1), size, config, source)
-    chain.convert(source, folder / chain.file, settings.fp16, settings.tool_env)
+        (folder / _SOURCE / "tool_env").write_text(settings.tool_env or "", encoding="utf-8")  # for simulators
+    chain.convert(Conversion(source, folder / chain.file, settings.fp16, settings.tool_env))
     save_config_beside(folder / chain.file, config)
 
 
-def run_vendor(chain: Toolchain, file: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Returns the outputs of the model in `file` for a batch, image by image; none if its runtime refuses it."""
-    (images,) = inputs
+def run_vendor(chain: Toolchain, folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns what the model that `save_vendor` wrote to `folder` gives for a batch; none if its runtime refuses it."""
+    tool_env = (folder / _SOURCE / "tool_env").read_text(encoding="utf-8") or None
+    return run_images(
+        chain, Conversion(folder / _SOURCE / "model.onnx", folder / chain.file, False, tool_env), inputs[0]
+    )
+
+
+def run_images(chain: Toolchain, job: Conversion, images: np.ndarray) -> list[np.ndarray]:
+    """Returns the outputs of a converted model for `images` [B, 3, H, W]; none if its runtime refuses it."""
     try:
-        model = chain.load(file, cpu_threads())
+        model = chain.load(job, cpu_threads())
         run = keep_outputs(model.run)
         outputs = [run({model.inputs[0].name: image[None]}) for image in images]
     except Exception as error:  # each runtime has its own
-        logger.warning("%s: its runtime refuses it (%s)", file.name, first_error_line(error))
+        logger.warning("%s: its runtime refuses it (%s)", job.target.name, first_error_line(error))
         return []
     return [np.concatenate(each) for each in zip(*outputs, strict=True)]
 
@@ -58,23 +67,36 @@ def first_wrong_layer(
     """Says which layer of the ONNX model behind the files in `folder` the vendor's model computes wrong first."""
     import onnx
 
-    feed = {"image": inputs[0][:1]}
+    images = inputs[0][:1]
 
-    def differs(truncated: Any) -> float:
-        """The largest difference of the only output, relative to its largest value or 1."""
-        expected = OnnxRuntime(truncated.SerializeToString(), cpu_threads()).run(feed)[0]
+    def is_wrong(truncated: Any) -> bool:
+        """Whether the largest difference of the only output, relative to its largest value or 1, is too large."""
+        expected = OnnxRuntime(truncated.SerializeToString(), cpu_threads()).run({"image": images})[0]
         with temporary_folder() as temp:
             onnx.save(truncated, str(temp / "model.onnx"))
+            job = Conversion(temp / "model.onnx", temp / chain.file, settings.fp16, settings.tool_env)
             try:
-                chain.convert(temp / "model.onnx", temp / chain.file, settings.fp16, settings.tool_env)
+                chain.convert(job)
             except UserError:
-                return np.inf
-            found = run_vendor(chain, temp / chain.file, [feed["image"]])
-        if [array.size for array in found] != [expected.size]:  # some runtimes drop axes of 1
-            return np.inf
-        change = np.abs(found[0].reshape(expected.shape) - expected).max()
-        return float(change / max(1.0, np.abs(expected).max()))
+                return True
+            found = run_images(chain, job, images)
+        same = in_layout_of(expected, found[0]) if found else None
+        return same is None or not np.abs(same - expected).max() <= tolerance * max(1.0, np.abs(expected).max())
 
-    model = onnx.load(str(folder / _SOURCE / "model.onnx"))
-    found = find_first_difference(model, lambda truncated: differs(truncated) > tolerance)
+    found = find_first_difference(onnx.load(str(folder / _SOURCE / "model.onnx")), is_wrong)
     return "" if found is None else f"; the first layer that differs is {found}"
+
+
+def in_layout_of(expected: np.ndarray, found: np.ndarray) -> np.ndarray | None:
+    """Returns `found` in the shape of `expected`; None if it has another size.
+
+    Runtimes may leave out axes of 1, and have the channels last.
+    """
+    if found.size != expected.size:
+        return None
+    last = found.ndim == expected.ndim > 2 and found.shape == (
+        *expected.shape[:1],
+        *expected.shape[2:],
+        expected.shape[1],
+    )
+    return (np.moveaxis(found, -1, 1) if last else found).reshape(expected.shape)

@@ -65,7 +65,7 @@ class Reference(NamedTuple):
         others = [sample.scale_factor] if graph.takes_scale_factor else []
         inputs = [image_input.to_network(fed), *others]
         expected = _outputs(graph, inputs)
-        half = {name: settings.fp16 and name != "paddle" for name in settings.formats}
+        half = {name: (settings.fp16 or EXPORT_FORMATS[name].half) and name != "paddle" for name in settings.formats}
         unfiltered = _with_peaks(graph, list)
         exact = expected if unfiltered is graph else _outputs(unfiltered, inputs)
         tolerance = {name: _tolerance(unfiltered, inputs, exact, half[name]) for name in settings.formats}

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ppdet.core.errors import UserError
 from ppdet.utils.files import temporary_folder
-from ppdet.vendor.tools import run_worker
+from ppdet.vendor.conversion import Conversion
+from ppdet.vendor.tools import require_file, run_worker
 
 
-def convert_ncnn(source: Path, target: Path, fp16: bool, tool_env: str | None) -> None:
-    """Write the ONNX file `source` as `target` (.param) and the .bin beside it, with the ONNX file's names.
+def convert_ncnn(job: Conversion) -> None:
+    """Write `job.target` (.param) and the .bin beside it, with the ONNX file's names.
 
     Raises UserError if the converter fails.
     """
     import onnx
 
-    model = onnx.load(str(source))
+    model = onnx.load(str(job.source))
     sums_as_products(model)
     inputs, outputs = ([value.name for value in values] for values in (model.graph.input, model.graph.output))
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
     with temporary_folder() as temp:
         onnx.save(model, str(temp / "model.onnx"))
-        run_worker("ncnn", {"source": str(temp / "model.onnx"), "shape": shape, "fp16": fp16}, tool_env)
+        run_worker("ncnn", {"source": str(temp / "model.onnx"), "shape": shape, "fp16": job.fp16}, job.tool_env)
         param, weights = temp / "model.ncnn.param", temp / "model.ncnn.bin"
-        if not (param.is_file() and weights.is_file()):
-            raise UserError("export.format: ncnn's converter wrote no file; report this with the config")
-        target.write_text(with_names(param.read_text(encoding="utf-8"), inputs, outputs), encoding="utf-8")
-        target.with_suffix(".bin").write_bytes(weights.read_bytes())
+        require_file("ncnn", weights)
+        job.target.write_text(with_names(param.read_text(encoding="utf-8"), inputs, outputs), encoding="utf-8")
+        job.target.with_suffix(".bin").write_bytes(weights.read_bytes())
 
 
 def with_names(param: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:

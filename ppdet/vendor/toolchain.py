@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from ppdet.deploy.backends.base import Backend
-from ppdet.deploy.backends.small_runtimes import Mnn, Ncnn
+from ppdet.deploy.backends.small_runtimes import Mnn, Ncnn, Tflite
+from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.mnn import convert_mnn
 from ppdet.vendor.ncnn import convert_ncnn
+from ppdet.vendor.rknn import RknnSimulator, convert_rknn
+from ppdet.vendor.tflite import convert_tflite
 
 
 class Toolchain(NamedTuple):
     """A vendor's converter and runtime.
 
     Attributes:
-        file: name of the model's file, which a runtime loads.
-        others: names of the files that belong to it.
-        runtime: module that runs it in this environment.
+        suffix: of the model's file, which a runtime loads.
+        others: suffixes of the files that belong to it.
+        runtime: modules that run it in this environment.
         tools: modules of the converter, in this environment or that of `tool_env`.
-        convert: `convert(source, target, fp16, tool_env)` writes the model in the ONNX file `source`, for one image of
-            a fixed size and without NMS, as `target` and the files beside it.
-        load: `load(file, threads)`.
+        convert: writes the model.
+        load: `load(job, threads)` loads what `convert` wrote.
+        half: whether the runtime computes in half precision at best.
     """
 
-    file: str
+    suffix: str
     others: tuple[str, ...]
-    runtime: str
+    runtime: tuple[str, ...]
     tools: tuple[str, ...]
-    convert: Callable[[Path, Path, bool, str | None], None]
-    load: Callable[[Path, int], Backend]
+    convert: Callable[[Conversion], None]
+    load: Callable[[Conversion, int], Backend]
+    half: bool = False
+
+    @property
+    def file(self) -> str:
+        """Name of the model's file."""
+        return f"model{self.suffix}"
+
+    def files(self, stem: str = "model") -> tuple[str, ...]:
+        """Names of all its files."""
+        return tuple(f"{stem}{suffix}" for suffix in (self.suffix, *self.others, f"{self.suffix}.json"))
 
 
 TOOLCHAINS = {
-    "ncnn": Toolchain("model.ncnn.param", ("model.ncnn.bin",), "ncnn", ("pnnx",), convert_ncnn, Ncnn),
-    "mnn": Toolchain("model.mnn", (), "MNN", ("MNN",), convert_mnn, Mnn),
+    "ncnn": Toolchain(
+        ".ncnn.param", (".ncnn.bin",), ("ncnn",), ("pnnx",), convert_ncnn, lambda job, n: Ncnn(job.target, n)
+    ),
+    "mnn": Toolchain(".mnn", (), ("MNN",), ("MNN",), convert_mnn, lambda job, n: Mnn(job.target, n)),
+    "tflite": Toolchain(
+        ".tflite",
+        (),
+        ("ai_edge_litert",),
+        ("onnx2tf", "tensorflow"),
+        convert_tflite,
+        lambda job, n: Tflite(job.target, n),
+    ),
+    "rknn": Toolchain(".rknn", (), (), ("rknn",), convert_rknn, lambda job, n: RknnSimulator(job), half=True),
 }

@@ -18,6 +18,10 @@ INSTALL = {
     "ncnn": "pip install ncnn",
     "pnnx": "pip install --no-deps pnnx",  # its program needs none of its dependencies
     "MNN": "pip install MNN",
+    "ai_edge_litert": "pip install ai-edge-litert",
+    "onnx2tf": "pip install 'onnx2tf<2' tensorflow tf-keras onnx-graphsurgeon sng4onnx onnxsim psutil",
+    "tensorflow": "pip install tensorflow tf-keras",
+    "rknn": "pip install rknn-toolkit2",
 }
 _WORKERS = Path(__file__).parent / "workers"
 _FIND = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"
@@ -43,7 +47,7 @@ def require_tools(name: str, modules: Sequence[str], tool_env: str | None) -> No
     found = subprocess.run([python, "-c", _FIND, *modules], capture_output=True, text=True)
     if found.returncode:
         raise UserError(
-            f"export.tool_env: {python} does not run ({_last_line(found.stderr)}); make the environment anew"
+            f"export.tool_env: {python} does not run ({last_line(found.stderr)}); make the environment anew"
         )
     if missing := found.stdout.split():
         install = " && ".join(INSTALL[module] for module in missing)
@@ -51,16 +55,28 @@ def require_tools(name: str, modules: Sequence[str], tool_env: str | None) -> No
         raise UserError(f"export.format: {name} needs {', '.join(missing)}, which is not installed; {install}{where}")
 
 
+def worker_command(name: str, tool_env: str | None) -> list[str]:
+    """The command that runs `workers/<name>_worker.py`."""
+    return [python_of(tool_env), str(_WORKERS / f"{name}_worker.py")]
+
+
 def run_worker(name: str, job: Mapping[str, Any], tool_env: str | None) -> None:
     """Run `workers/<name>_worker.py` with `job`. Raises UserError with its last line if it fails."""
-    command = [python_of(tool_env), str(_WORKERS / f"{name}_worker.py")]
+    command = worker_command(name, tool_env)
     with tempfile.TemporaryFile() as log:  # converters write much
         done = subprocess.run(command, input=json.dumps(job).encode(), stdout=log, stderr=subprocess.STDOUT)
         log.seek(0)
         if done.returncode:
-            last = _last_line(log.read().decode(errors="replace"))
+            last = last_line(log.read().decode(errors="replace"))
             raise UserError(f"export.format: {name}'s converter failed with status {done.returncode} ({last})")
 
 
-def _last_line(text: str) -> str:
+def require_file(name: str, file: Path) -> None:
+    """Raise UserError unless the converter, whose status was 0, wrote `file`."""
+    if not file.is_file():
+        raise UserError(f"export.format: {name}'s converter wrote no file; report this with the config")
+
+
+def last_line(text: str) -> str:
+    """The last line of a program's output."""
     return (text.strip().splitlines() or ["it said nothing"])[-1].strip()

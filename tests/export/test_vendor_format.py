@@ -18,6 +18,7 @@ from ppdet.deploy.checksum import model_checksum
 from ppdet.export import formats, vendor_format
 from ppdet.export.export import export
 from ppdet.export.resolve import resolved
+from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.toolchain import TOOLCHAINS, Toolchain
 from tests.support.small_onnx import small_model
 from tests.support.tiny import make_run
@@ -41,7 +42,7 @@ class OneImage(OnnxRuntime):
 
 
 def fake(convert) -> Toolchain:
-    return Toolchain("model.fake", (), "json", ("json",), convert, lambda file, threads: OneImage(file, threads))
+    return Toolchain(".fake", (), ("json",), ("json",), convert, lambda job, threads: OneImage(job.target, threads))
 
 
 def use(monkeypatch, convert) -> None:
@@ -51,8 +52,8 @@ def use(monkeypatch, convert) -> None:
     monkeypatch.setitem(formats.EXPORT_FORMATS, "ncnn", formats._of_vendor(chain))
 
 
-def faithful(source: Path, target: Path, fp16: bool, tool_env: str | None) -> None:
-    target.write_bytes(source.read_bytes())
+def faithful(job: Conversion) -> None:
+    job.target.write_bytes(job.source.read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +75,12 @@ def test_files_and_their_config(exported) -> None:
 def test_a_wrong_conversion_is_refused_with_its_first_layer(config, exported, tmp_path, monkeypatch) -> None:
     import onnx
 
-    def square_roots_left_out(source: Path, target: Path, fp16: bool, tool_env: str | None) -> None:
-        model = onnx.load(str(source))
+    def square_roots_left_out(job: Conversion) -> None:
+        model = onnx.load(str(job.source))
         for node in model.graph.node:
             if node.op_type == "Sqrt":
                 node.op_type = "Identity"
-        onnx.save(model, str(target))
+        onnx.save(model, str(job.target))
 
     use(monkeypatch, square_roots_left_out)
     converted = (exported / "model.fake").read_bytes()  # by paddle2onnx, which takes its time
@@ -95,11 +96,11 @@ def test_a_wrong_conversion_is_refused_with_its_first_layer(config, exported, tm
 def test_a_layer_that_is_refused(tmp_path, refused) -> None:
     import onnx
 
-    def convert(source: Path, target: Path, fp16: bool, tool_env: str | None) -> None:
-        content = source.read_bytes()
+    def convert(job: Conversion) -> None:
+        content = job.source.read_bytes()
         if b"Transpose" in content and refused == "by the converter":
             raise UserError("export.format: fake's converter failed with status 1 (no Transpose)")
-        target.write_bytes(content[:100] if b"Transpose" in content else content)
+        job.target.write_bytes(content[:100] if b"Transpose" in content else content)
 
     (tmp_path / "vendor_source").mkdir()
     onnx.save(small_model(batch=1), str(tmp_path / "vendor_source" / "model.onnx"))
@@ -133,9 +134,16 @@ def test_settings_that_do_not_fit(config, overrides, message) -> None:
     assert str(error.value).startswith(message)
 
 
+def test_layouts_of_runtimes() -> None:
+    expected = np.arange(24.0).reshape(1, 2, 3, 4)
+    for found in (expected, expected[0], np.moveaxis(expected, 1, -1)):
+        np.testing.assert_array_equal(vendor_format.in_layout_of(expected, found), expected)
+    assert vendor_format.in_layout_of(expected, expected[:, :1]) is None
+
+
 @pytest.mark.parametrize("name", ["ncnn", "mnn"])
 def test_the_real_converter(config, tmp_path, name) -> None:
-    for module in (TOOLCHAINS[name].runtime, *TOOLCHAINS[name].tools):
+    for module in (*TOOLCHAINS[name].runtime, *TOOLCHAINS[name].tools):
         if importlib.util.find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
     folder = export(make_run(config, f"export.format={name}"), tmp_path)

@@ -78,6 +78,6 @@ def test_environments_that_are_none(tmp_path, tool_env) -> None:
 
 def test_every_tool_has_its_command_and_every_worker_is_there() -> None:
     for chain in TOOLCHAINS.values():
-        assert INSTALL.keys() >= {chain.runtime, *chain.tools}
+        assert INSTALL.keys() >= {*chain.runtime, *chain.tools}
         assert chain.file.startswith("model.")
     assert {path.name for path in tools._WORKERS.glob("*_worker.py")} == {f"{name}_worker.py" for name in TOOLCHAINS}

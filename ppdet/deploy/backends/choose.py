@@ -26,6 +26,7 @@ KINDS = {
     "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
     "ncnn": _Kind("ncnn", "ncnn", (".param",)),
     "mnn": _Kind("MNN", "MNN", (".mnn",)),
+    "tflite": _Kind("ai_edge_litert", "ai-edge-litert", (".tflite",)),
 }
 _INT8 = "_int8"  # ending of the names that tools/post_quant.py writes
 SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
@@ -42,6 +43,7 @@ def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[
         "paddle": runtimes.PaddleInference,
         "ncnn": small_runtimes.Ncnn,
         "mnn": small_runtimes.Mnn,
+        "tflite": small_runtimes.Tflite,
     }
     try:
         return make[name](file, threads), name, file

@@ -82,3 +82,24 @@ class Mnn:
 
     def clone(self) -> Mnn:
         return self
+
+
+class Tflite:
+    """Backend for .tflite, whose image is [1, H, W, 3] inside. Threads take turns."""
+
+    def __init__(self, file: Path, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._model, self._turn = Interpreter(str(file), num_threads=threads), threading.Lock()
+        self._model.allocate_tensors()
+        (self._input,), self._outputs = self._model.get_input_details(), self._model.get_output_details()
+        _, height, width, _ = map(int, self._input["shape"])
+        self.inputs: tuple[Port, ...] = (Port("image", (1, 3, height, width), _FLOAT),)
+        self.infer_cfg = embedded_config(file)
+
+    def run(self, feeds: Feed) -> list[np.ndarray]:
+        image = np.ascontiguousarray(feeds["image"].transpose(0, 2, 3, 1))
+        with self._turn:
+            self._model.set_tensor(self._input["index"], image)
+            self._model.invoke()
+            return [self._model.get_tensor(output["index"]) for output in self._outputs]
