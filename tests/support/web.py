@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ppdet.core.errors import UserError
+from ppdet.web.files import find_runtime, web_files
+from ppdet.web.server import make_server
 from tests.support.workspaces import ROOT
 
 RUNNER = ROOT / "tests" / "web" / "run_module.mjs"
@@ -47,3 +54,22 @@ def run_module(cases: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]
     done = subprocess.run([node, RUNNER], input=json.dumps(written), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))
+
+
+def runtime() -> Path:
+    """The folder of onnxruntime-web; skips the test if it is not installed."""
+    given = os.environ.get("PPDET_ONNXRUNTIME_WEB")
+    try:
+        return find_runtime(Path(given) if given else None)
+    except UserError as missing:
+        pytest.skip(f"{missing} (or set PPDET_ONNXRUNTIME_WEB to its folder)")
+
+
+@contextmanager
+def served_page(model: Path | None = None, with_runtime: bool = True, below: str = "") -> Iterator[str]:
+    """The address of the page on a server of this process; `below`: the folder that it is in."""
+    files = web_files(runtime() if with_runtime else None, model)
+    with make_server({below + name: path for name, path in files.items()}, 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/{below}index.html"
+        server.shutdown()
