@@ -47,12 +47,11 @@ def _renamed(words: list[str], names: dict[str, str]) -> list[str]:
 
 
 def sums_as_products(model: Any) -> None:
-    """Replace, in an onnx.ModelProto of fixed shapes, each sum over the last axis by a product with a vector of ones.
+    """Replace, in an onnx.ModelProto of fixed shapes, each sum over one axis by a product with a vector of ones.
 
-    pnnx forgets the axis of a sum over one axis, so that nothing is added up (benchmarks/vendor_faults.py shows it).
+    pnnx forgets the axis of such a sum, so that nothing is added up (benchmarks/vendor_faults.py shows it).
     """
     import onnx
-    from onnx import helper, numpy_helper
 
     graph = model.graph
     inferred = onnx.shape_inference.infer_shapes(model).graph
@@ -60,25 +59,32 @@ def sums_as_products(model: Any) -> None:
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
         for value in (*inferred.value_info, *inferred.input, *inferred.output)
     }
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    axes = {
+        tensor.name: onnx.numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer if tensor.dims == [1]
+    }
     nodes: list[Any] = []
     for node in graph.node:
-        if node.op_type != "ReduceSum" or not _is_last_axis(node, constants, shapes):
+        if node.op_type == "ReduceSum" and len(node.input) == 2 and node.input[1] in axes:
+            (axis,) = axes[node.input[1]]
+            nodes += _product(node, shapes[node.input[0]], shapes[node.output[0]], axis, graph.initializer)
+        else:
             nodes.append(node)
-            continue
-        (source, _), (result,) = node.input, node.output
-        ones, shape, product = (f"{result}/{part}" for part in ("ones", "shape", "product"))
-        graph.initializer.append(numpy_helper.from_array(np.ones((shapes[source][-1], 1), np.float32), ones))
-        graph.initializer.append(numpy_helper.from_array(np.array(shapes[result], np.int64), shape))
-        nodes.append(helper.make_node("MatMul", [source, ones], [product], f"{result}/matmul"))
-        nodes.append(helper.make_node("Reshape", [product, shape], [result], f"{result}/reshape"))
     del graph.node[:]
     graph.node.extend(nodes)
 
 
-def _is_last_axis(node: Any, constants: dict[str, Any], shapes: dict[str, list[int]]) -> bool:
-    from onnx import numpy_helper
+def _product(node: Any, shape: list[int], result: list[int], axis: int, weights: Any) -> list[Any]:
+    """Nodes that add up `axis` of the input of `node`, of `shape`, to an array of the shape `result`."""
+    from onnx import helper, numpy_helper
 
-    if len(node.input) != 2 or node.input[1] not in constants:
-        return False
-    return numpy_helper.to_array(constants[node.input[1]]).tolist() in ([-1], [len(shapes[node.input[0]]) - 1])
+    source, name = node.input[0], node.output[0]
+    ones, sides, product = (f"{name}/{part}" for part in ("ones", "shape", "product"))
+    weights.append(numpy_helper.from_array(np.ones((shape[axis], 1), np.float32), ones))
+    weights.append(numpy_helper.from_array(np.array(result, np.int64), sides))
+    order = [side for side in range(len(shape)) if side != axis % len(shape)] + [axis % len(shape)]
+    turned = [] if order == sorted(order) else [helper.make_node("Transpose", [source], [f"{name}/turned"], perm=order)]
+    return [
+        *turned,
+        helper.make_node("MatMul", [f"{name}/turned" if turned else source, ones], [product]),
+        helper.make_node("Reshape", [product, sides], [name]),
+    ]
