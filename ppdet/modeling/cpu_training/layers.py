@@ -97,20 +97,24 @@ def _planes(x: paddle.Tensor) -> np.ndarray:
     return _view(x).reshape(*x.shape[:2], -1)
 
 
+def convolve(conv: nn.Conv2D, x: paddle.Tensor, weight: paddle.Tensor) -> paddle.Tensor:
+    """The convolution of x [B, C, H, W] with a weight of the shape of `conv.weight`, without a bias."""
+    if 1 < conv._groups == conv._in_channels == conv._out_channels:
+        return _Depthwise.apply(x, weight, conv._stride[0])
+    if conv._out_channels == 1 < conv._kernel_size[0]:  # one filter per channel here as well, and their sum
+        weight = weight.reshape([-1, 1, *conv._kernel_size])  # a transposed gradient escapes DataParallel
+        return _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
+    return F.conv2d(x, weight, None, conv._stride, conv._padding, conv._dilation, conv._groups)
+
+
 class CpuConvNormAct(ConvNormAct):
     """ConvNormAct that trains through the loops. Values differ by rounding; evaluation uses Paddle's operators."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         if not self.training:
             return super().forward(x)
-        conv, norm = self.conv, self.norm
-        if 1 < conv._groups == conv._in_channels == conv._out_channels:
-            x = _Depthwise.apply(x, conv.weight, conv._stride[0])
-        elif conv._out_channels == 1 < conv._kernel_size[0]:  # one filter per channel here as well, and their sum
-            weight = conv.weight.reshape([-1, 1, *conv._kernel_size])  # a transposed gradient escapes DataParallel
-            x = _Depthwise.apply(x, weight, conv._stride[0]).sum(axis=1, keepdim=True)
-        else:
-            x = conv(x)
+        norm = self.norm
+        x = convolve(self.conv, x, self.conv.weight)
         hard_swish = self.act is F.hardswish
         if norm._use_global_stats:
             x, hard_swish = norm(x), False

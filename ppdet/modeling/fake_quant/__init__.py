@@ -1,0 +1,6 @@
+"""Fake quantization: a network computes in float32 what its INT8 version computes in integers, and can be trained."""
+
+from ppdet.modeling.fake_quant.attach import attach_fake_quant, has_fake_quant
+from ppdet.modeling.fake_quant.layout import Activation, Int8Conv, Int8Layout
+
+__all__ = ["Activation", "Int8Conv", "Int8Layout", "attach_fake_quant", "has_fake_quant"]
