@@ -19,7 +19,7 @@ _OF_READERS = [
     "ppdet.data.transforms.random_select",
     "ppdet.data.transforms.sample_transforms",
 ]
-_OF_DISTILLATION = ["ppdet.distillation.losses", "ppdet.distillation.section"]
+_OF_DISTILLATION = ["ppdet.distillation.losses", "ppdet.distillation.qat", "ppdet.distillation.section"]
 
 
 def load_classes() -> None:

@@ -191,6 +191,8 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--tolerance", type=float, metavar="X", help=tolerance)
     pages = "also write DIR/compare_<runtime>.html: float and INT8 side by side"
     p.add_argument("--report", type=as_path, metavar="DIR", help=pages)
+    training = "train in INT8 first, on TrainDataset, the float model being the teacher: epochs=N[,lr=X][,batch_size=N]"
+    p.add_argument("--qat", metavar="epochs=N", help=training)
     _add_thresholds(p)
 
 

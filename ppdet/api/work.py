@@ -24,6 +24,7 @@ from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.evaluation.model_backend import ModelBackend
 from ppdet.export import export as exporting
 from ppdet.export.formats import EXPORT_FORMATS
+from ppdet.quantization.qat.start import write_int8_start
 from ppdet.session import Session, open_session
 from ppdet.training.checkpoint_folder import Resume
 from ppdet.training.train import train as run_training
@@ -156,7 +157,7 @@ def train(session: Session, evaluate: bool, resume: str | Path | bool) -> Path:
     if not isinstance(resume, bool):
         start = as_path(resume, "resume")
     with suppress(OutOfTime):
-        run_training(session, evaluate=evaluate, resume=start)
+        run_training(session, evaluate=evaluate, resume=start, int8_start=write_int8_start)
     best = trained_weights(session.output_dir)
     assert best, "the training wrote its last checkpoint"
     return best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ppdet.commands.int8_training import Int8Training, train_in_int8
 from ppdet.commands.start import start
 from ppdet.quantization.quantize import QuantizeSettings, quantize
 
@@ -12,4 +13,6 @@ def main(args: argparse.Namespace) -> None:
     """Write the config's model in INT8."""
     formats = [name.strip() for name in args.format.split(",")]
     settings = QuantizeSettings(formats, args.calib_images, args.tolerance, args.report)
-    quantize(start(args), args.output_dir, settings)
+    training = Int8Training.parse(args.qat) if args.qat is not None else None
+    session = start(args, training=training is not None)
+    quantize(train_in_int8(session, training) if training else session, args.output_dir, settings)

@@ -17,6 +17,7 @@ TOOL_CLASSES = (
     "LearningRate",
     "OptimizerBuilder",
     "Distillation",
+    "QAT",
     "TeacherLabels",
 )
 _EVAL_SIZE = (
@@ -48,7 +49,7 @@ DISTILLATION_KEYS = (
     "PKDFeatureLoss",
 )
 # Sections that only a training reads.
-TRAINING_SECTIONS = ("TrainReader", "LearningRate", "OptimizerBuilder", "Distillation", "TeacherLabels")
+TRAINING_SECTIONS = ("TrainReader", "LearningRate", "OptimizerBuilder", "Distillation", "QAT", "TeacherLabels")
 # Top-level keys without effect here -> what to do instead; "" if there is nothing to do.
 IGNORED_KEYS = {
     "eval_height": _EVAL_SIZE,

@@ -18,7 +18,7 @@ _NO_PRUNING = (
 )
 _QUANTIZE = "quantize an export with tools/post_quant.py, without --slim_config"
 _METHODS = {
-    "QAT": f"training in INT8 is not built in; {_QUANTIZE}",
+    "QAT": "write a section QAT: {}, without --slim_config",
     "PTQ": _QUANTIZE,
     "Distill": "write a section Distillation: {teacher: …, teacher_weights: …, losses: […]}, without --slim_config",
     "DistillPrune": _NO_PRUNING,
@@ -27,6 +27,8 @@ _METHODS = {
     "OFA": _NO_PRUNING,
 }
 
+
+_OF_TRAININGS = ("Distill", "QAT")
 
 # The losses that do what a method of overlays for distillation does. Features are compared in one way here.
 _LOSSES = {
@@ -38,7 +40,8 @@ _LOSSES = {
 def slim_overrides(file: Path, command: str) -> list[str]:
     """Returns the overrides (`a.b.c=value`) of the config that do what an overlay asks of `command`.
 
-    An overlay for distillation changes only the training. One for post-training quantization is what `quantize` does.
+    An overlay for distillation or for training in INT8 changes only the training. One for post-training quantization is
+    what `quantize` does.
 
     Raises:
         UserError: the command cannot run so; with the reason.
@@ -49,11 +52,13 @@ def slim_overrides(file: Path, command: str) -> list[str]:
         raise UserError(
             f"{file}: found {found}; expected one of {', '.join(_METHODS)}, as in PaddleDetection's configs/slim"
         )
-    if (command, method) == ("quantize", "PTQ") or (command != "train" and method == "Distill"):
+    if (command, method) == ("quantize", "PTQ") or (command != "train" and method in _OF_TRAININGS):
         logger.info("--slim_config: %s changes nothing for %s", file, command)
         return []
     if method == "Distill":
         return _distillation(file)
+    if method == "QAT":
+        return _int8_training(file)
     raise UserError(f"{file}: slim: {method}: {_METHODS[method]}")
 
 
@@ -69,6 +74,25 @@ def _distillation(file: Path) -> list[str]:
     logger.info("--slim_config: %s: %s is done by %s, with its defaults", file, method, _LOSSES[method])
     values = {"teacher": str(file), "teacher_weights": weights, "losses": [{_LOSSES[method]: {}}]}
     return [f"Distillation.{key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def _int8_training(file: Path) -> list[str]:
+    """All that an overlay for training in INT8 sets, with the section `QAT` in the words that it has here."""
+    overlay = load_config(file).to_dict()
+    section = overlay.pop("QAT", None) or {}
+    if not isinstance(section, dict):
+        raise UserError(f"{file}: QAT: found {section!r}; expected a mapping; {_METHODS['QAT']}")
+    for key in ("slim", "filename"):  # the second is made of the file's name
+        del overlay[key]
+    options = section.pop("quant_config", None) or {}
+    section.pop("print_model", None)
+    for name in ("weight_bits", "activation_bits"):
+        if options.get(name, 8) != 8:
+            raise UserError(f"{file}: QAT.quant_config.{name}: found {options[name]!r}; expected 8")
+    if unused := sorted({*options} - {"weight_bits", "activation_bits"}):
+        listed = ", ".join(unused)
+        logger.info("--slim_config: %s: QAT.quant_config: not used here, the target decides: %s", file, listed)
+    return [f"{key}={json.dumps(value)}" for key, value in {**overlay, "QAT": section}.items()]
 
 
 def refuse_pruning(wanted: object) -> None:

@@ -14,13 +14,14 @@ from paddle.utils import unique_name
 
 from ppdet.core.builder import Builder
 from ppdet.core.errors import UserError
+from ppdet.core.settings import Settings
 from ppdet.data.datasets import Category
 from ppdet.distillation.criterion import DistillationCriterion
 from ppdet.distillation.losses import DistillationLoss
 from ppdet.distillation.network import DistilledNetwork, Student
 from ppdet.distillation.projector import Projector
 from ppdet.distillation.section import Distillation
-from ppdet.distillation.teacher import Teacher, check_fit, load_teacher
+from ppdet.distillation.teacher import Teacher, check_fit, load_float_model, load_teacher
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu_training.layers import use_frozen_cpu_kernels
 
@@ -70,7 +71,7 @@ class Distiller:
 def build_distiller(
     builder: Builder, model: PicoDet, normalization: np.ndarray, categories: Sequence[Category], device: str
 ) -> Distiller | None:
-    """The parts that the section `Distillation` asks for; None without it.
+    """The parts that the section `Distillation` asks for, or else the section `QAT`; None without both.
 
     Args:
         builder: of the config.
@@ -83,7 +84,7 @@ def build_distiller(
         UserError: the teacher cannot be loaded, or does not fit the model.
     """
     if not builder.cfg.get("Distillation"):
-        return None
+        return _taught_by_float_model(builder, model, device)
     section: Distillation = builder.build("Distillation")
     with unique_name.guard("distillation_"):  # names that no parameter of the model has, the same in every process
         teacher = load_teacher(section.teacher, section.teacher_weights, normalization, categories)
@@ -94,6 +95,18 @@ def build_distiller(
     if device == "cpu":
         use_frozen_cpu_kernels(teacher.model)
     return Distiller(model, teacher, section.losses, projector)
+
+
+def _taught_by_float_model(builder: Builder, model: PicoDet, device: str) -> Distiller | None:
+    """The parts of a training in INT8 that has losses of its own; None for other trainings."""
+    losses = builder.build("QAT").losses if "QAT" in builder.cfg else ()
+    if not losses:
+        return None
+    with unique_name.guard("distillation_"):
+        teacher = load_float_model(builder, Settings.from_config(builder.cfg).pretrain_weights or "")
+    if device == "cpu":
+        use_frozen_cpu_kernels(teacher.model)
+    return Distiller(model, teacher, losses, None)
 
 
 def restore(distiller: Distiller | None, checkpoint: Path, saved: Mapping[str, Any] | None) -> None:

@@ -86,14 +86,33 @@ def load_teacher(config: str, weights: str, normalization: np.ndarray, categorie
         file = resolve_weights(weights)
         load_weights(model, file)
     _check_classes(stored_classes(file) or published_classes(weights), file, categories)
-    model.eval()
-    for parameter in model.parameters():
-        parameter.stop_gradient = True
-    teacher = Teacher(model, file, sha256(file))
+    teacher = _as_teacher(model, file)
     ramp = paddle.linspace(-2, 2, 3 * 64 * 64).reshape([1, 3, 64, 64])
     if not all(bool(value.isfinite().all()) for value in teacher(ramp).head[:2]):
         raise UserError(f"Distillation.teacher_weights: {file} predicts NaN or infinite values; take other weights")
     return teacher
+
+
+def load_float_model(builder: Builder, weights: str) -> Teacher:
+    """Build and load the float model of a training in INT8, which is its teacher.
+
+    Args:
+        builder: of the config.
+        weights: `pretrain_weights`.
+
+    Raises:
+        UserError: the weights are missing or those of another model.
+    """
+    model, file = build_model(builder), resolve_weights(weights)
+    load_weights(model, file)
+    return _as_teacher(model, file)
+
+
+def _as_teacher(model: PicoDet, file: Path) -> Teacher:
+    model.eval()
+    for parameter in model.parameters():
+        parameter.stop_gradient = True
+    return Teacher(model, file, sha256(file))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from ppdet.deploy.backends.runtimes import PaddleInference
 from ppdet.export.graph import ExportModel, fuse_conv_norm
 from ppdet.export.paddle_format import program_file, recorded, write_graph
 from ppdet.modeling import PicoDet
+from ppdet.modeling.fake_quant import has_fake_quant
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.utils.files import temporary_folder
 
@@ -50,7 +51,8 @@ def predict_all(
 def make_predictor(model: PicoDet, num_images: int, graphs: Graphs | None = None) -> Predictor:
     """Returns the fastest predictor for about `num_images` images on the CPU; the arguments are `predict_all`'s."""
     model.eval()
-    return GraphPredictor(model, graphs) if num_images >= _WORTH_A_GRAPH else partial(predict, model)
+    worth_a_graph = num_images >= _WORTH_A_GRAPH and not has_fake_quant(model)  # which no runtime makes faster
+    return GraphPredictor(model, graphs) if worth_a_graph else partial(predict, model)
 
 
 def _overlapped(model: PicoDet, inputs: Iterable[Inputs]) -> Iterator[Outputs]:

@@ -30,6 +30,12 @@ def fold_normalize(model: PicoDet, normalize: NormalizeImage) -> tuple[PicoDet, 
     return model, mean.astype("float32")
 
 
+def pixel_std(normalize: NormalizeImage) -> np.ndarray:
+    """Returns the divisors [3] float32 of the color channels of pixels of 0..255."""
+    std: np.ndarray = _in_pixels(normalize)[1].reshape(3).astype("float32")
+    return std
+
+
 def normalize_step(transforms: Iterable[object]) -> NormalizeImage | None:
     """Returns the transform that normalizes, or None."""
     return next((step for step in transforms if isinstance(step, NormalizeImage)), None)

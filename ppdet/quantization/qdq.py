@@ -63,7 +63,7 @@ class _Writer:
         over = np.float32(1) if output is None else output.channel_scales
         scales = (conv.weight_scales / over).astype(np.float32)
         steps = scales * np.float32(tensors[conv.input].scale)
-        bias = np.rint(np.float64(conv.bias / over) / steps).astype(np.int32)
+        bias = np.rint(conv.bias / over / steps).astype(np.int32)  # in float32, as in ppdet.modeling.fake_quant
         copied = type(node)()
         copied.CopyFrom(node)
         del copied.input[:], copied.output[:]

@@ -22,6 +22,7 @@ from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calib
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
 from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.qat.trained import plan_of_weights
 from ppdet.quantization.qdq import qdq_model
 from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
@@ -102,8 +103,7 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
         builder = FeedBuilder.of(exported, model)
         feeds = calibration_feeds(session, calibration, builder)
         network = Network.of(model)
-        plan = post_training_plan(network, collect(network, feeds, cpu_threads()), TARGETS["onnxruntime"])
-        plan, kept_float = _choose(model, plan, feeds, settings.tolerance)
+        plan, kept_float = _plan(exported, network, feeds, settings)
         files = _write(model, plan, settings.formats, temp)
         report, found = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
@@ -111,6 +111,23 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     if settings.report:
         write_pages(settings.report, session, evaluator.dataset, report, found)
     return report
+
+
+def _plan(
+    session: Session, network: Network, feeds: Sequence[Feed], settings: QuantizeSettings
+) -> tuple[Plan, dict[str, float]]:
+    """Returns the plan that the weights hold, or one by the feeds, and the convolutions that stay in float."""
+    trained = plan_of_weights(session, network)
+    if trained is None:
+        plan = post_training_plan(network, collect(network, feeds, cpu_threads()), TARGETS["onnxruntime"])
+        return _choose(network.model, plan, feeds, settings.tolerance)
+    logger.info("%s: trained in INT8; its ranges and integers are used", session.settings.weights)
+    if "onnx" in settings.formats and not trained.rules.outputs:
+        raise UserError(
+            f"--format: found onnx, but {session.settings.weights} was trained for OpenVINO; expected openvino; or "
+            "train with QAT.target: onnxruntime, which suits both"
+        )
+    return trained, {}
 
 
 def _choose(model: Any, plan: Plan, feeds: Sequence[Feed], tolerance: float | None) -> tuple[Plan, dict[str, float]]:

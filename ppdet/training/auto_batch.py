@@ -51,6 +51,11 @@ def known_batch(session: Session, reader: TrainReader, checkpoint: Path | None) 
         return reader.batch_size
     if checkpoint and (images := peek_batch(checkpoint)):
         return max(1, images // _processes_and_steps(session))
+    if session.cfg.get("QAT") is not None:
+        raise UserError(
+            f"{_KEY}; expected a number with QAT, whose memory is not measured; set TrainReader.batch_size="
+            f"{reader.batch_size}"
+        )
     if session.device == "cpu":
         raise UserError(
             f"{_KEY}; expected a number on the CPU, where more images make no step faster; "

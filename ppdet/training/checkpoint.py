@@ -29,10 +29,13 @@ from ppdet.data.datasets import Category
 from ppdet.deploy.files import atomic_path
 from ppdet.distillation import Distiller, restore
 from ppdet.modeling import PicoDet
+from ppdet.modeling.fake_quant import has_fake_quant
 from ppdet.optim.ema import ModelEMA, frozen_entries
 from ppdet.training.checkpoint_folder import read_whole, state_checksum
+from ppdet.training.int8_weights import check_int8
 from ppdet.utils.files import checksum, with_suffix
 from ppdet.utils.weight_files import read_arrays
+from ppdet.weights.int8_layout import int8_entry
 from ppdet.weights.published_names import from_published, published_name, to_published
 from ppdet.weights.trained_classes import classes_entry
 
@@ -96,7 +99,7 @@ def save_checkpoint(
     """Write all files of the checkpoint `path` (without extension), or none of them."""
     raw = to_published(model, ema.weights() if ema else _arrays(model.state_dict()))
     weights = to_published(model, ema.averaged()) if ema and ema.step else raw
-    contents = {".pdparams": weights | classes_entry(categories)}
+    contents = {".pdparams": weights | classes_entry(categories) | int8_entry(model)}
     if ema:
         contents[".pdema"] = raw
     contents[".pdopt"] = _slots(optimizer) | {"last_epoch": progress.epoch}
@@ -140,8 +143,9 @@ def load_checkpoint(
     if type(optimizer).__name__ != state["optimizer"]:
         kinds = f"is {type(optimizer).__name__} here, but {path} was saved with {state['optimizer']}"
         raise UserError(f"OptimizerBuilder.optimizer.type: {kinds}")
-    _refuse_freed(path, set(state.get("frozen", ())) - set(frozen_entries(model)))
     arrays = from_published(model, read_arrays(with_suffix(path, ".pdema" if ema else ".pdparams")))
+    check_int8(path, arrays, has_fake_quant(model))
+    _refuse_freed(path, set(state.get("frozen", ())) - set(frozen_entries(model)))
     expected = model.state_dict()
     fault = f"{path}: a checkpoint of another model; resume with the config that it was trained with"
     if not all(_fits(arrays.get(name), value) for name, value in expected.items()):

@@ -14,6 +14,8 @@ from ppdet.data.datasets import Category
 from ppdet.distillation import Distiller
 from ppdet.modeling import PicoDet
 from ppdet.modeling.cpu_training.layers import use_cpu_kernels
+from ppdet.modeling.cpu_training.rounding import cpu_kernels
+from ppdet.modeling.fake_quant import PADDLE_KERNELS, Int8Layout, attach_fake_quant
 from ppdet.optim.ema import ModelEMA
 from ppdet.runtime import distributed
 from ppdet.runtime.cpu_tuning import cpu_threads
@@ -28,21 +30,38 @@ from ppdet.weights.trained_classes import starting_classes
 logger = logging.getLogger(__name__)
 
 
-def build_training_model(session: Session, pretrain_weights: str | None, categories: Sequence[Category]) -> PicoDet:
-    """The model as it is trained on this device. Raises UserError if its losses do not fit accumulate_steps."""
+def build_training_model(
+    session: Session,
+    pretrain_weights: str | None,
+    categories: Sequence[Category],
+    int8: Int8Layout | None = None,
+) -> PicoDet:
+    """The model as it is trained on this device.
+
+    Args:
+        session: config and device.
+        pretrain_weights: path, URL or name of the weights that it starts from; None: it starts untrained.
+        categories: its classes.
+        int8: the quantization of a training in INT8, whose `pretrain_weights` hold the steps as well.
+
+    Raises:
+        UserError: the weights do not fit, or the losses do not fit accumulate_steps.
+    """
     settings, model = session.settings, session.build_model()
     if settings.accumulate_steps > 1 and not model.criterion.has_one_divisor:
         raise UserError(
             f"accumulate_steps: found {settings.accumulate_steps}; expected 1 with {type(model.head).__name__}, whose "
             "losses have two divisors that are known after the last batch only; raise TrainReader.batch_size instead"
         )
+    on_host = session.device == "cpu" and not settings.to_static  # the graph can hold Paddle's operators only
+    if on_host:
+        use_cpu_kernels(model, cpu_threads())
+    if int8:
+        attach_fake_quant(model, int8, cpu_kernels() if on_host else PADDLE_KERNELS)
     if pretrain_weights:
         file = resolve_weights(pretrain_weights)
         load_pretrained(model, file, starting_classes(pretrain_weights, file, categories, settings.remap_classes))
-    model = _with_sync_bn(model, session)
-    if session.device == "cpu" and not settings.to_static:  # the graph can hold Paddle's operators only
-        use_cpu_kernels(model, cpu_threads())
-    return model
+    return _with_sync_bn(model, session)
 
 
 def training_network(model: PicoDet, distiller: Distiller | None, to_static: bool) -> nn.Layer:

@@ -51,6 +51,7 @@ from ppdet.training.checkpoint_folder import (
     remove_unfinished,
 )
 from ppdet.training.epoch_table import METRICS
+from ppdet.training.int8_weights import Int8Start, int8_weights
 from ppdet.training.model import build_ema, build_scaler, build_training_model, training_amp
 from ppdet.training.run_folder import begin_run
 from ppdet.weights.published_names import published_name
@@ -107,7 +108,11 @@ class TrainerParts:
 
 @distributed.together()
 def build_trainer(
-    session: Session, evaluate: bool = False, resume: Resume | None = None, callbacks: Sequence[Callback] = ()
+    session: Session,
+    evaluate: bool = False,
+    resume: Resume | None = None,
+    callbacks: Sequence[Callback] = (),
+    int8_start: Int8Start | None = None,
 ) -> tuple[TrainerParts, TrainingPosition]:
     """Builds the parts of a run, and the position where it starts: the beginning, or that of a checkpoint.
 
@@ -119,6 +124,7 @@ def build_trainer(
         resume: see find_checkpoint; None: a new run.
         callbacks: listeners, in addition to those that write metrics.jsonl, results.csv, results.png and
             report.html, and the config's loggers.
+        int8_start: see `int8_weights`.
     """
     settings, builder = session.settings, session.builder
     deadline = time.monotonic() + (settings.max_seconds or math.inf)
@@ -128,10 +134,12 @@ def build_trainer(
     checkpoint = _find_together(resume, session.output_dir) if resume else None
     reader, dataset = _reader_and_dataset(session, checkpoint)
     evaluator = build_evaluator(session, TrainedClasses(dataset.categories, "TrainDataset")) if evaluate else None
+    int8 = int8_weights(session, checkpoint, int8_start)
     seed = _choose_seed(settings.seed, checkpoint)
     paddle.seed(seed)  # after `batch_size: auto` has measured
     loader = reader.bind(dataset, seed=seed, rank=distributed.rank(), world_size=distributed.world_size())
-    model = build_training_model(session, None if checkpoint else settings.pretrain_weights, dataset.categories)
+    start = None if checkpoint else str(int8.file) if int8 else settings.pretrain_weights
+    model = build_training_model(session, start, dataset.categories, int8.layout if int8 else None)
     distiller = build_distiller(builder, model, reader.normalization, dataset.categories, session.device)
     layout = (reader.batch_size, distributed.world_size(), settings.accumulate_steps)
     learning_rate = builder.build("LearningRate").for_run(*layout, session.rate_places)
@@ -157,9 +165,9 @@ def build_trainer(
         deadline=deadline,
         callbacks=listeners,
     )
-    start = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
+    position = TrainingPosition(epoch=0, step=0, updates=0, seed=seed, batch=math.prod(layout))
     trainer = _with_page(trainer, Watched(session, dataset, evaluator, trainer.steps, seed, checkpoint))
-    trainer, progress = _positioned(trainer, start, session, checkpoint)
+    trainer, progress = _positioned(trainer, position, session, checkpoint)
     _announce(trainer, progress, len(dataset))
     return trainer, progress
 

@@ -35,7 +35,6 @@ MGDFeatureLoss: {student_channels: 96, teacher_channels: 128, alpha: 0.65, weigh
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (QAT, "slim: QAT: training in INT8 is not built in; quantize an export with tools/post_quant.py"),
         ("slim: Pruner", "slim: Pruner: pruning is not built in: cut widths fit no published weights"),
         ("slim: UnstructuredPruner", "slim: UnstructuredPruner: pruning is not built in: .* of 0 make no runtime here"),
         ("slim: OFA", "slim: OFA: pruning is not built in"),
@@ -43,7 +42,6 @@ MGDFeatureLoss: {student_channels: 96, teacher_channels: 128, alpha: 0.65, weigh
         ("epoch: 3", "found no slim key; expected one of QAT, PTQ, Distill, "),
         ("[1]", "holds a list; a config is a mapping"),
     ],
-    ids=lambda value: None if value == QAT else value,
 )
 def test_refused(tmp_path: Path, command: str, text: str, reason: str) -> None:
     file = tmp_path / "overlay.yml"
@@ -97,6 +95,41 @@ def test_distillation_of_another_kind(tmp_path: Path, before: str, after: str, r
     (tmp_path / "picodet_v2.yml").write_text("architecture: PicoDet")
     file = tmp_path / "overlay.yml"
     file.write_text(DISTILL.replace(before, after, 1))
+    with pytest.raises(UserError, match=rf"^{file}: {reason}") as error:
+        slim_overrides(file, "train")
+    assert "\n" not in str(error.value)
+
+
+def test_training_in_int8(tmp_path: Path, caplog) -> None:
+    """All that the overlay sets goes over the config, and its options that are not used are named."""
+    file, config = tmp_path / "overlay.yml", tmp_path / "xs.yml"
+    file.write_text(QAT)
+    config.write_text("epoch: 1\nLearningRate: {base_lr: 0.1, schedulers: []}")
+    for command in ("eval", "infer", "export", "quantize"):
+        assert slim_overrides(file, command) == []
+    with caplog.at_level("INFO"):
+        found = load_config(config, slim_overrides(file, "train")).to_dict()
+    assert found["QAT"] == {}
+    assert found["filename"] == "xs"
+    assert found["pretrain_weights"].endswith("picodet_s_416_coco_lcnet.pdparams")
+    assert found["LearningRate"] == {"base_lr": 0.1, "schedulers": [{"name": "CosineDecay", "max_epochs": 300}]}
+    assert "QAT.quant_config: not used here, the target decides: quantizable_layer_type" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("weight_bits: 8", "weight_bits: 4", "QAT.quant_config.weight_bits: found 4; expected 8"),
+        (
+            "quant_config: {weight_bits: 8, quantizable_layer_type: [Conv2D, Linear]}",
+            "- 1",
+            "QAT: found .*; expected a",
+        ),
+    ],
+)
+def test_training_in_int8_of_another_kind(tmp_path: Path, before: str, after: str, reason: str) -> None:
+    file = tmp_path / "overlay.yml"
+    file.write_text(QAT.replace(before, after))
     with pytest.raises(UserError, match=rf"^{file}: {reason}") as error:
         slim_overrides(file, "train")
     assert "\n" not in str(error.value)

@@ -129,6 +129,38 @@ def distilled_steps(config: str) -> dict[str, np.ndarray]:
     return state | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
 
 
+def int8_steps(config: str) -> dict[str, np.ndarray]:
+    """What a training in INT8 trained in two updates with 8 images each, spread over the ranks, and their losses.
+
+    It starts from `int8_start.pdparams` beside the config.
+    """
+    import shutil
+
+    from ppdet.runtime import distributed
+    from ppdet.training.loop import _network
+    from ppdet.training.setup import build_trainer
+    from ppdet.training.step import train_step
+    from tests.support.tiny import make_run
+
+    def copy(session: object, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(config).with_name("int8_start.pdparams"), file)
+
+    session = make_run(Path(config), "use_ema=false", f"filename=ranks{distributed.world_size()}")
+    trainer, _ = build_trainer(session, int8_start=copy)
+    trainer.model.train()
+    forward, share = distributed.parallel(_network(trainer)), 8 // distributed.world_size()
+    start, losses = distributed.rank() * share, []
+    for update in range(2):
+        whole = make_batch(update)
+        fields = {f.name: getattr(whole, f.name)[start : start + share] for f in dataclasses.fields(whole)}
+        batch = dataclasses.replace(whole, **fields)
+        found = train_step(forward, trainer.criterion, batch, 0, trainer.optimizer, trainer.scaler)
+        losses.append([float(value) for value in found.values()])
+    state = {name: value.numpy() for name, value in trainer.model.state_dict().items()}
+    return state | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
+
+
 def make_batch(seed: int, count: int = 8, size: int = 64):
     """Images of size x size with three boxes each; every other one has fewer."""
     import paddle

@@ -9,7 +9,7 @@ import paddle
 from paddle.autograd import PyLayer
 
 from ppdet.modeling.cpu_training.layers import _contiguous, _planes, _view, convolve
-from ppdet.modeling.fake_quant.layers import PADDLE_KERNELS, Kernels
+from ppdet.modeling.fake_quant import PADDLE_KERNELS, Kernels
 from ppdet.utils.lazy import optional_module
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import paddle
 from paddle import nn
+from paddle.utils import unique_name
 
 from ppdet.core.errors import UserError
 from ppdet.modeling.fake_quant.layers import (
@@ -13,8 +13,11 @@ from ppdet.modeling.fake_quant.layers import (
     FakeQuantConv,
     FakeQuantConvNormAct,
     FakeQuantizer,
+    FakeQuantSplitConvNormAct,
     Kernels,
     Quantizers,
+    SplitPart,
+    keep_constant,
 )
 from ppdet.modeling.fake_quant.layout import Activation, Int8Conv, Int8Layout
 from ppdet.modeling.layers import ConvNormAct
@@ -31,13 +34,12 @@ class FakeQuantizers(nn.Layer):
         limits = (-WEIGHT_LIMIT, WEIGHT_LIMIT)
         self.weights = nn.LayerList([FakeQuantizer(conv.weight_steps, *limits) for conv in layout.convs.values()])
 
-    def of_conv(self, index: int, weight_shape: list[int]) -> Quantizers:
-        """The quantizers of the convolution at `index` of the layout, with a weight [O, C / groups, kh, kw]."""
-        conv: Int8Conv = [*self.layout.convs.values()][index]
+    def give(self, layer: nn.Layer, conv: Int8Conv, weight: FakeQuantizer, shape: list[int]) -> None:
+        """Gives a layer, with a weight of this shape, the quantizers of its convolution."""
         output = None if conv.output is None else self.activations[conv.output]
-        scales = in_weight_order(self.layout.activations[conv.input].channel_scales, weight_shape)
-        known = None if np.all(scales == 1) else paddle.to_tensor(scales)
-        return Quantizers(self.activations[conv.input], self.weights[index], output, known)
+        layer.quantizers = Quantizers(self.activations[conv.input], weight, output)
+        scales = self.layout.activations[conv.input].channel_scales
+        keep_constant(layer, "input_scales", in_weight_order(scales, shape))
 
 
 def _of_activation(of: Activation, kernels: Kernels) -> FakeQuantizer:
@@ -46,7 +48,7 @@ def _of_activation(of: Activation, kernels: Kernels) -> FakeQuantizer:
 
 
 def in_weight_order(channel_scales: np.ndarray, weight_shape: list[int]) -> np.ndarray:
-    """Returns channel scales [C] of a convolution's input as [1 or O, C / groups, 1, 1], to multiply its weight with."""
+    """Returns channel scales [C] of a convolution's input as factors [1 or O, C / groups, 1, 1] of its weight."""
     outputs, per_group = weight_shape[:2]
     groups = len(channel_scales) // per_group
     of_groups = np.asarray(channel_scales, np.float32).reshape(groups, per_group)
@@ -67,23 +69,60 @@ def attach_fake_quant(model: PicoDet, layout: Int8Layout, kernels: Kernels = PAD
         UserError: the layout is that of another model.
     """
     layers = dict(model.named_sublayers())
+    splits = _split_layers(layout, layers)
     for name, conv in layout.convs.items():
-        _check(name, conv, layout, layers.get(name))
-    model.fake_quant = FakeQuantizers(layout, kernels)
-    for index, name in enumerate(layout.convs):
-        conv, above = layers[name], layers.get(name.rpartition(".")[0])
-        conv.quantizers = model.fake_quant.of_conv(index, conv.weight.shape)
-        owner = above if isinstance(above, ConvNormAct) else conv
-        owner.__class__ = FakeQuantConv if owner is conv else FakeQuantConvNormAct
-        owner.kernels = kernels
+        _check(name, conv, layout, splits.get(name) or layers.get(name))
+    with unique_name.guard("fake_quant_"):  # names that no other parameter has, the same in every process
+        model.fake_quant = FakeQuantizers(layout, kernels)
+    for (name, of), weight in zip(layout.convs.items(), model.fake_quant.weights, strict=True):
+        conv = _split_part(splits[name], of) if name in splits else _changed(layers, name, kernels)
+        shape = conv.weight.shape if name not in splits or of.constant is not None else _row_shape(splits[name].conv)
+        model.fake_quant.give(conv, of, weight, shape)
     for layer in layers.values():
         if isinstance(layer, nn.BatchNorm2D):
             layer._use_global_stats = True
 
 
+def _changed(layers: dict[str, nn.Layer], name: str, kernels: Kernels) -> nn.Conv2D:
+    """The convolution of a name, of which the layer that runs it now computes in INT8."""
+    conv, above = layers[name], layers.get(name.rpartition(".")[0])
+    owner = above if isinstance(above, ConvNormAct) else conv
+    owner.__class__ = FakeQuantConv if owner is conv else FakeQuantConvNormAct
+    owner.kernels = kernels
+    return conv
+
+
+def _split_layers(layout: Int8Layout, layers: dict[str, nn.Layer]) -> dict[str, ConvNormAct]:
+    """The ConvNormActs whose convolutions are split in the layout, by the names of the two parts, as `….conv.0`."""
+    found = {
+        name: layers.get(name.removesuffix(".0").removesuffix(".1").removesuffix(".conv")) for name in layout.convs
+    }
+    return {name: layer for name, layer in found.items() if name not in layers and isinstance(layer, ConvNormAct)}
+
+
+def _split_part(layer: ConvNormAct, of: Int8Conv) -> SplitPart:
+    """The part of a split convolution, of which the layer now consists: `total` if its weight is constant."""
+    layer.__class__ = FakeQuantSplitConvNormAct
+    pad = layer.conv._kernel_size[0] // 2
+    if of.constant is None:
+        part = layer.rows = SplitPart((0, pad), None)
+    else:
+        part = layer.total = SplitPart((pad, 0), of.constant)
+    return part
+
+
+def _row_shape(conv: nn.Conv2D) -> list[int]:
+    side = conv._kernel_size[0]
+    return [side, conv._in_channels, 1, side]
+
+
 def _check(name: str, conv: Int8Conv, layout: Int8Layout, layer: nn.Layer | None) -> None:
-    found = layer.weight.shape if isinstance(layer, nn.Conv2D) else None
     channels = len(layout.activations[conv.input].channel_scales)
+    found: list[int] | None
+    if isinstance(layer, ConvNormAct):  # a split one
+        found = _row_shape(layer.conv) if conv.constant is None else [*conv.constant.shape]
+    else:
+        found = layer.weight.shape if isinstance(layer, nn.Conv2D) else None
     if found is None or len(conv.weight_steps) != found[0] or channels % found[1]:
         expected = f"{len(conv.weight_steps)} filters for {channels} channels"
         have = "no such layer" if found is None else f"weights {list(found)}"

@@ -51,6 +51,18 @@ class Kernels(NamedTuple):
 PADDLE_KERNELS = Kernels()
 
 
+def keep_constant(layer: nn.Layer, name: str, values: np.ndarray | None) -> None:
+    """Gives a layer a constant float32 tensor that is no entry of its state dict; None if all values are 1."""
+    needed = values is not None and not np.all(values == 1)
+    tensor = paddle.to_tensor(np.asarray(values, np.float32)) if needed else None
+    layer.register_buffer(name, tensor, persistable=False)
+
+
+def in_input_units(conv: nn.Conv2D, weight: paddle.Tensor) -> paddle.Tensor:
+    """The weight that multiplies the input of a convolution in units of its channel scales."""
+    return weight if conv.input_scales is None else weight * conv.input_scales
+
+
 class FakeQuantizer(nn.Layer):
     """Rounds values to integers times a step that is trained (LSQ, Esser et al., 2020, arXiv:1902.08153).
 
@@ -78,19 +90,21 @@ class FakeQuantizer(nn.Layer):
         attr = ParamAttr(initializer=Assign(np.asarray(steps, np.float32)), regularizer=L2Decay(0.0))
         self.steps = self.create_parameter([len(steps)], attr=attr)
         self.low, self.high, self.kernels = float(low), float(high), kernels
-        self.scales: tuple[paddle.Tensor, ...] = ()  # in a tuple, a constant is no entry of the state dict
-        if channel_scales is not None and not np.all(channel_scales == 1):
-            self.scales = (paddle.to_tensor(np.asarray(channel_scales, np.float32).reshape(1, -1, 1, 1)),)
+        keep_constant(self, "scales", None if channel_scales is None else channel_scales.reshape(1, -1, 1, 1))
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Returns x [B, C, H, W] or a weight [O, ...], in units of its channel scales, as it is after rounding."""
-        kernels = self.kernels if self.training else PADDLE_KERNELS
         step = self._scaled_gradient(math.prod(x.shape[1:]))
-        return kernels.rounding(x, step, self.scales[0] if self.scales else None, self.low, self.high)
+        return self.kernels.rounding(x, step, self.scales, self.low, self.high)
+
+    def integers(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Returns the integers of x [B, C, H, W] or of a weight [O, ...], minus the zero point, as float32."""
+        step = self.steps.reshape([-1, 1, 1, 1])
+        return (x / (step if self.scales is None else step * self.scales)).round().clip(self.low, self.high)
 
     def in_own_units(self, x: paddle.Tensor) -> paddle.Tensor:
         """Returns x [B, C, H, W] as it is after rounding."""
-        return self(x) * self.scales[0] if self.scales else self(x)
+        return self(x) if self.scales is None else self(x) * self.scales
 
     def _scaled_gradient(self, values: int) -> paddle.Tensor:
         """The steps [S, 1, 1, 1], with the gradient of steps that `values` values share."""
@@ -100,7 +114,7 @@ class FakeQuantizer(nn.Layer):
 
 
 class Quantizers(NamedTuple):
-    """The quantizers of one convolution, and the channel scales of its input in the order of its weight.
+    """The quantizers of one convolution.
 
     A named tuple is no layer: the model holds the quantizers in one list, because convolutions share them.
     """
@@ -108,7 +122,6 @@ class Quantizers(NamedTuple):
     input: FakeQuantizer
     weight: FakeQuantizer
     output: FakeQuantizer | None
-    input_scales: paddle.Tensor | None
 
 
 def int8_convolution(
@@ -117,7 +130,8 @@ def int8_convolution(
     """Returns the convolution of x [B, C, H, W] as INT8 kernels compute it.
 
     Args:
-        conv: the layer, which has `quantizers`.
+        conv: the layer, which has `quantizers` and `input_scales`, the channel scales of its input in the order of its
+            weight.
         x: its input.
         weight: [O, C / groups, kh, kw], which multiplies the input itself.
         bias: [O].
@@ -125,16 +139,42 @@ def int8_convolution(
     """
     quantizers: Quantizers = conv.quantizers
     x = quantizers.input(x.astype("float32"))
-    if quantizers.input_scales is not None:
-        weight = weight * quantizers.input_scales
-    out = kernels.convolution(conv, x, quantizers.weight(weight)) + bias.reshape([1, -1, 1, 1])
+    out = kernels.convolution(conv, x, quantizers.weight(in_input_units(conv, weight))) + bias.reshape([1, -1, 1, 1])
     return quantizers.output.in_own_units(out) if quantizers.output else out
+
+
+def integer_convolution(conv: nn.Conv2D, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+    """Returns what `int8_convolution` does, by the arithmetic of integer kernels, without gradients.
+
+    float32 holds integers to 2 ** 24, so that sums of products are exact. A kernel turns them into the integers of the
+    output by one factor per channel. Other roundings would change a few values by a step, and each layer more of them.
+    """
+    quantizers: Quantizers = conv.quantizers
+    output = quantizers.output
+    rows = quantizers.weight.steps
+    over = output.scales.flatten() if output and output.scales is not None else paddle.ones_like(rows)
+    steps = rows / over * quantizers.input.steps
+    integers = quantizers.weight.integers(in_input_units(conv, weight))
+    start = (bias / over / steps).round()
+    total = plain_convolution(conv, quantizers.input.integers(x), integers) + start.reshape([1, -1, 1, 1])
+    if output is None:
+        return total * steps.reshape([1, -1, 1, 1])
+    written = (total * (steps / output.steps).reshape([1, -1, 1, 1])).round().clip(output.low, output.high)
+    return written * (output.steps * over).reshape([1, -1, 1, 1])
 
 
 def folded(conv: nn.Conv2D, norm: nn.BatchNorm2D) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Weight and bias of a convolution without bias together with its norm, which has fixed statistics."""
     scale = norm.weight / (norm._variance + norm._epsilon).sqrt()
     return conv.weight * scale.reshape([-1, 1, 1, 1]), norm.bias - norm._mean * scale
+
+
+def _convolution(
+    conv: nn.Conv2D, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor, kernels: Kernels
+) -> paddle.Tensor:
+    if conv.training:
+        return int8_convolution(conv, x, weight, bias, kernels)
+    return integer_convolution(conv, x, weight, bias)
 
 
 class FakeQuantConv(nn.Conv2D):
@@ -144,8 +184,7 @@ class FakeQuantConv(nn.Conv2D):
     kernels: Kernels
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        kernels = self.kernels if self.training else PADDLE_KERNELS
-        return int8_convolution(self, x, self.weight, self.bias, kernels)
+        return _convolution(self, x, self.weight, self.bias, self.kernels)
 
 
 class FakeQuantConvNormAct(ConvNormAct):
@@ -157,6 +196,48 @@ class FakeQuantConvNormAct(ConvNormAct):
     kernels: Kernels
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        kernels = self.kernels if self.training else PADDLE_KERNELS
-        x = int8_convolution(self.conv, x, *folded(self.conv, self.norm), kernels)
-        return self.act(x) if self.act else x
+        return _activated(self, _convolution(self.conv, x, *folded(self.conv, self.norm), self.kernels))
+
+
+class SplitPart(nn.Layer):
+    """One of the two convolutions that a k x k one with one output channel is written as, see export/split_filters.py.
+
+    It has no parameters: the first takes the rows of the filter as its weight, the second has a constant one.
+    """
+
+    quantizers: Quantizers
+
+    def __init__(self, padding: tuple[int, int], constant: np.ndarray | None) -> None:
+        super().__init__()
+        self._stride, self._padding, self._dilation, self._groups = [1, 1], list(padding), [1, 1], 1
+        keep_constant(self, "weight", constant)
+
+    def forward(self, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+        return _convolution(self, x, weight, bias, PADDLE_KERNELS)
+
+
+class FakeQuantSplitConvNormAct(ConvNormAct):
+    """A ConvNormAct with one filter, in INT8, which is computed as `rows` and `total`."""
+
+    rows: SplitPart
+    total: SplitPart
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        weight, bias = self.row_weight()
+        x = self.rows(x, weight, bias)
+        return _activated(self, self.total(x, self.total.weight, folded(self.conv, self.norm)[1]))
+
+    def row_weight(self) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Weight [k, C, 1, k] and bias [k] of the first convolution."""
+        weight = folded(self.conv, self.norm)[0].squeeze(0).transpose([1, 0, 2]).unsqueeze(2)
+        return weight, paddle.zeros([weight.shape[0]])
+
+
+def _activated(layer: ConvNormAct, x: paddle.Tensor) -> paddle.Tensor:
+    act = _hard_swish if layer.act is F.hardswish and not layer.training else layer.act
+    return act(x) if act else x
+
+
+def _hard_swish(x: paddle.Tensor) -> paddle.Tensor:
+    """Hard swish by the operations of ONNX, in their order: another rounding could change the integer that follows."""
+    return x * (x * (1 / 6) + 0.5).clip(0, 1)

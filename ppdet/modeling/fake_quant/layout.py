@@ -39,11 +39,13 @@ class Int8Conv:
         input: the activation that it reads, an index of `Int8Layout.activations`.
         output: the activation that it writes; None: it writes floats.
         weight_steps: [O] float32, the value of one step of the weights times the input's channel scales.
+        constant: its weight [O, I, kh, kw] float32 if that is not trained; None: the layer has it.
     """
 
     input: int
     output: int | None
     weight_steps: np.ndarray
+    constant: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Int8Layout:
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, Any]) -> Int8Layout:
-        """Returns the layout of what `as_entry` returned. Raises KeyError, TypeError or ValueError for anything else."""
+        """Returns the layout of what `as_entry` returned; raises KeyError, TypeError or ValueError for others."""
         activations = tuple(Activation(**each) for each in entry["activations"])
         convs = {name: Int8Conv(**each) for name, each in entry["convs"].items()}
         for conv in convs.values():

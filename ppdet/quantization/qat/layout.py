@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from ppdet.modeling import PicoDet
 from ppdet.modeling.fake_quant import Activation, Int8Conv, Int8Layout
-from ppdet.modeling.fake_quant.layers import FakeQuantConvNormAct, FakeQuantizer, folded
+from ppdet.modeling.fake_quant.layers import FakeQuantConvNormAct, FakeQuantizer, folded, in_input_units
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer, Rules
 
 _INSIDE = 0.49  # of a step: the distance from an integer that certainly rounds to it
 
 
-def layout_of(plan: Plan, names: Mapping[str, str], target: str) -> Int8Layout:
-    """Returns the layout of a plan; `names` are those of layers by the names of nodes."""
+def layout_of(plan: Plan, names: Mapping[str, str], target: str, model: PicoDet) -> Int8Layout:
+    """Returns the layout of a plan of a model; `names` are those of layers by the names of nodes."""
+    layers = dict(model.named_sublayers())
     indices = {tensor: index for index, tensor in enumerate(plan.tensors)}
     activations = tuple(
         Activation(each.scale, each.zero_point, each.channel_scales, *each.limits) for each in plan.tensors.values()
     )
-    convs = {
-        names[name]: Int8Conv(
-            indices[conv.input], indices.get(conv.output) if plan.rules.outputs else None, conv.weight_scales
-        )
-        for name, conv in plan.convs.items()
-    }
+    convs = {}
+    for node, conv in plan.convs.items():
+        name = names[node]
+        output = indices.get(conv.output) if plan.rules.outputs else None
+        is_total = name not in layers and name.endswith(".1")  # of a split filter
+        constant = conv.float_weight(plan.tensors[conv.input].channel_scales) if is_total else None
+        convs[name] = Int8Conv(indices[conv.input], output, conv.weight_scales, constant)
     return Int8Layout(target, activations, convs)
 
 
@@ -39,24 +41,53 @@ def set_weights(model: PicoDet, plan: Plan, names: Mapping[str, str]) -> None:
     """
     layers = dict(model.named_sublayers())
     for node, conv in plan.convs.items():
-        layer = layers[names[node]]
-        above = layers.get(names[node].rpartition(".")[0])
-        weight, bias = layer.weight, layer.bias
-        scale, shift = np.ones(len(conv.bias), np.float32), np.zeros(len(conv.bias), np.float32)
-        if isinstance(above, FakeQuantConvNormAct):
-            norm = above.norm
-            scale = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + np.float32(norm._epsilon))
-            bias, shift = norm.bias, -norm._mean.numpy() * scale
-        scales = layer.quantizers.input_scales
-        units = conv.weight_scales.reshape(-1, 1, 1, 1) / (1 if scales is None else scales.numpy())
-        factor = scale.reshape(-1, 1, 1, 1) / units  # integers per unit of the layer's own weight
-        safe = np.where(np.abs(factor) > 1e-20, factor, 1)
-        steps = np.clip(weight.numpy() * safe, conv.weight - _INSIDE, conv.weight + _INSIDE)
-        weight.set_value(np.where(safe == factor, steps / safe, weight.numpy()).astype(np.float32))
-        bias.set_value((conv.bias - shift).astype(np.float32))
+        name = names[node]
+        if name in layers:
+            above = layers.get(name.rpartition(".")[0])
+            norm = above.norm if isinstance(above, FakeQuantConvNormAct) else None
+            _set_weight(layers[name], norm, conv, layers[name])
+            _set_bias(layers[name], norm, conv.bias)
+            continue
+        split = layers[name.rpartition(".")[0].removesuffix(".conv")]
+        if name.endswith(".1"):
+            _set_bias(split.conv, split.norm, conv.bias)
+        else:
+            _set_weight(split.conv, split.norm, conv, split.rows)
 
 
-def trained_plan(model: PicoDet, plan_rules: Rules, graph: Mapping[str, tuple[str, str]], names: Mapping[str, str]) -> Plan:
+def _set_weight(layer: nn.Conv2D, norm: nn.BatchNorm2D | None, conv: ConvPlan, run: nn.Layer) -> None:
+    """Moves the weight of a layer, of which `run` computes with its rows or all of it, until it rounds as in `conv`."""
+    weight = layer.weight.numpy()
+    scale = np.ones(len(weight), np.float32) if norm is None else _factor(norm)
+    scaled = weight * scale.reshape(-1, 1, 1, 1)
+    split = scaled.shape != conv.weight.shape
+    if split:
+        scaled = scaled[0].transpose(1, 0, 2)[:, :, None]
+    steps = conv.weight_scales.reshape(-1, 1, 1, 1) / (1 if run.input_scales is None else run.input_scales.numpy())
+    moved = np.clip(scaled / steps, conv.weight - _INSIDE, conv.weight + _INSIDE) * steps
+    if split:
+        moved = moved[:, :, 0].transpose(1, 0, 2)[None]
+    divisor = scale.reshape(-1, 1, 1, 1)
+    known = np.abs(divisor) > np.finfo(np.float32).tiny  # of a dead channel nothing is known, nor needed
+    layer.weight.set_value(np.where(known, moved / np.where(known, divisor, 1), weight).astype(np.float32))
+
+
+def _set_bias(layer: nn.Conv2D, norm: nn.BatchNorm2D | None, bias: np.ndarray) -> None:
+    if norm is None:
+        layer.bias.set_value(bias)
+    else:
+        norm.bias.set_value(bias + norm._mean.numpy() * _factor(norm))
+
+
+def _factor(norm: nn.BatchNorm2D) -> np.ndarray:
+    """The factor [O] float32 that the norm multiplies with."""
+    factor: np.ndarray = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + np.float32(norm._epsilon))
+    return factor
+
+
+def trained_plan(
+    model: PicoDet, plan_rules: Rules, graph: Mapping[str, tuple[str, str]], names: Mapping[str, str]
+) -> Plan:
     """Returns the plan of a graph from a model with fake quantization.
 
     Args:
@@ -90,10 +121,19 @@ def _quantizer(activation: Activation, trained: FakeQuantizer) -> Quantizer:
 def _conv_plan(
     layers: Mapping[str, nn.Layer], name: str, quantizer: FakeQuantizer, read: str, written: str
 ) -> ConvPlan:
-    layer, above = layers[name], layers.get(name.rpartition(".")[0])
-    weight, bias = folded(layer, above.norm) if isinstance(above, FakeQuantConvNormAct) else (layer.weight, layer.bias)
-    scales = layer.quantizers.input_scales
-    rounded = quantizer(weight if scales is None else weight * scales).numpy()
-    steps = quantizer.steps.numpy()
-    integers = np.rint(rounded / steps.reshape(-1, 1, 1, 1)).astype(np.int8)
-    return ConvPlan(read, written, integers, steps, bias.numpy())
+    run, weight, bias = _parts(layers, name)
+    integers = quantizer.integers(in_input_units(run, weight)).numpy().astype(np.int8)
+    return ConvPlan(read, written, integers, quantizer.steps.numpy(), bias.numpy())
+
+
+def _parts(layers: Mapping[str, nn.Layer], name: str) -> tuple[nn.Layer, paddle.Tensor, paddle.Tensor]:
+    """The layer that runs the convolution of a name, and the weight and the bias that it computes with."""
+    if name in layers:
+        layer, above = layers[name], layers.get(name.rpartition(".")[0])
+        if isinstance(above, FakeQuantConvNormAct):
+            return layer, *folded(layer, above.norm)
+        return layer, layer.weight, layer.bias
+    split = layers[name.rpartition(".")[0].removesuffix(".conv")]
+    if name.endswith(".1"):
+        return split.total, split.total.weight, folded(split.conv, split.norm)[1]
+    return split.rows, *split.row_weight()

@@ -1,0 +1,99 @@
+"""The training of `ppdet quantize --qat`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ppdet.core.builder import Builder
+from ppdet.core.check import check_config
+from ppdet.core.config import Config, thaw
+from ppdet.core.errors import UserError
+from ppdet.core.overrides import apply_override
+from ppdet.core.settings import Settings
+from ppdet.quantization.qat.start import write_int8_start
+from ppdet.session import Session
+from ppdet.training.train import train
+
+_EXPECTED = "expected epochs=N, and if wanted lr=X and batch_size=N, with commas"
+
+
+@dataclass(frozen=True)
+class Int8Training:
+    """The options of `--qat`.
+
+    Attributes:
+        epochs: number of epochs.
+        lr: the learning rate, of which the schedule takes parts.
+        batch_size: images of a step of each process; None: 8, or as many as there are.
+    """
+
+    epochs: int
+    lr: float = 0.001
+    batch_size: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Int8Training:
+        """Returns the options that a command line gives as `epochs=20,lr=0.001`.
+
+        Raises:
+            UserError: a name or a value is not one of these.
+        """
+        kinds = {"epochs": int, "lr": float, "batch_size": int}
+        values: dict[str, Any] = {}
+        for part in text.split(","):
+            name, _, value = part.strip().partition("=")
+            if name not in kinds or name in values:
+                raise UserError(f"--qat: found {part.strip()!r}; {_EXPECTED}")
+            try:
+                values[name] = kinds[name](value)
+            except ValueError:
+                values[name] = 0
+            if not 0 < values[name] < float("inf"):
+                raise UserError(f"--qat: {name}: found {value!r}; expected a number above 0")
+        if "epochs" not in values:
+            raise UserError(f"--qat: found {text!r}; {_EXPECTED}")
+        return cls(**values)
+
+    def overrides(self, session: Session) -> dict[str, Any]:
+        """The values of the config that this training changes, by dotted key."""
+        settings, warm_up = session.settings, {"name": "LinearWarmup", "epochs": 1, "start_factor": 0.1}
+        schedulers = [{"name": "CosineDecay", "max_epochs": self.epochs}, *[warm_up] * (self.epochs >= 4)]
+        values = {
+            "QAT": session.cfg.get("QAT") or {},
+            "pretrain_weights": settings.weights,
+            "filename": f"{settings.filename}_qat",
+            "epoch": self.epochs,
+            "snapshot_epoch": self.epochs,
+            "early_stop": None,
+            "TrainReader.batch_size": self.batch_size or min(8, len(session.load_annotated("TrainDataset").records)),
+            "LearningRate.base_lr": self.lr,
+            "LearningRate.auto_scale": False,
+            "LearningRate.schedulers": schedulers,
+        }
+        if "PicoHeadV2" in session.cfg:
+            values["PicoHeadV2.static_assigner_epoch"] = 0  # the model can already tell which points are good
+        return values
+
+
+def train_in_int8(session: Session, options: Int8Training) -> Session:
+    """Train the config's `weights` in INT8, or continue such a training; returns the session of the trained weights.
+
+    The training goes to `<save_dir>/<filename>_qat`.
+
+    Raises:
+        UserError: there are no weights, or the training cannot run.
+    """
+    if not session.settings.weights:
+        raise UserError("weights: required, not given; add -o weights=<file, name or URL>")
+    tree = thaw(session.cfg)
+    for key, value in options.overrides(session).items():
+        tree = apply_override(tree, f"{key}={json.dumps(thaw(value))}")
+    builder = Builder(Config(tree), session.builder.classes)
+    check_config(builder)
+    training = Session(builder.cfg, Settings.from_config(builder.cfg), builder, session.device)
+    train(training, resume="auto", stop_on=(signal.SIGINT, signal.SIGTERM), int8_start=write_int8_start)
+    trained = str(training.output_dir / "model_final.pdparams")
+    return replace(session, settings=replace(session.settings, weights=trained))

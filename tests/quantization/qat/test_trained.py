@@ -1,0 +1,73 @@
+"""INT8 files of weights with fake quantization compute what the trained network computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from ppdet.core.errors import UserError
+from ppdet.deploy.backends.runtimes import OnnxRuntime
+from ppdet.export.export import export
+from ppdet.export.image_input import ImageInput
+from ppdet.quantization.network import Network
+from ppdet.quantization.plan import Plan
+from ppdet.quantization.qat.match import layer_names
+from ppdet.quantization.qat.trained import load_fake_quant, plan_of_weights
+from ppdet.quantization.qdq import qdq_model
+from ppdet.session import Session
+from tests.support.tiny import make_run
+
+onnx = pytest.importorskip("onnx")
+
+
+def session_of(config: Path, *overrides: str) -> Session:
+    return make_run(config, f"weights={config.with_name('int8_start.pdparams')}", "export.nms=false", *overrides)
+
+
+def exported(session: Session, folder: Path) -> tuple[Network, Plan]:
+    file = export(session, folder) / "model.onnx"
+    network = Network.of(onnx.load(str(file)))
+    plan = plan_of_weights(session, network)
+    assert plan
+    return network, plan
+
+
+def test_every_integer_of_the_file_is_that_of_the_network(config, tmp_path, monkeypatch):
+    session = session_of(config, "export.format=onnx")
+    network, plan = exported(session, tmp_path)
+    assert plan.convs.keys() == network.convs.keys()
+    model = load_fake_quant(session)
+    assert model
+    image = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32")
+    feed = {"image": image, "scale_factor": np.ones((2, 2), np.float32)}
+    model_bytes = qdq_model(network.model, plan).SerializeToString()
+    expected_boxes, expected_scores = OnnxRuntime(model_bytes, 1).run(feed)
+    boxes, scores = model.decode(model(paddle.to_tensor(image)), paddle.ones([2, 2]))
+    # one integer that differs would change many others, and these by a thousand times as much
+    np.testing.assert_allclose(scores.numpy(), expected_scores, atol=1e-5)
+    np.testing.assert_allclose(boxes.numpy(), expected_boxes, atol=1e-3)
+
+
+def test_the_plan_of_an_export_that_takes_pixels(config, tmp_path):
+    """The division by the standard deviation is in the weights and the channel scales; the integers stay."""
+    session = session_of(config, "export.format=onnx", "export.fuse_normalize=true")
+    network, plan = exported(session, tmp_path)
+    model = load_fake_quant(session)
+    assert model
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64)).astype("float32")
+    image = ImageInput.of(session).to_network(pixels)
+    feed = {"image": pixels, "scale_factor": np.ones((2, 2), np.float32)}
+    expected_boxes, expected_scores = OnnxRuntime(qdq_model(network.model, plan).SerializeToString(), 1).run(feed)
+    boxes, scores = model.decode(model(paddle.to_tensor(image)), paddle.ones([2, 2]))
+    # pixels are exact numbers: where one lies in the middle between two integers, either may be taken
+    assert (np.abs(scores.numpy() - expected_scores) > 0.05).mean() < 0.01
+
+
+def test_a_graph_of_other_weights(config, tmp_path):
+    session = session_of(config, "export.format=onnx")
+    network, _ = exported(session, tmp_path)
+    with pytest.raises(UserError, match=r"^Conv.*: no layer of the model has the weights of this convolution of 8 x 3"):
+        layer_names(network.convs, session.build_model())
