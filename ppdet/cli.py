@@ -15,7 +15,7 @@ from typing import Literal
 
 from ppdet import __version__
 from ppdet.commands.data_options import add_data_options
-from ppdet.commands.serve_options import add_serve_web_options
+from ppdet.commands.serve_options import add_serve_options, add_serve_web_options
 from ppdet.core.cli import (
     CONFIG_HELP,
     Parser,
@@ -265,6 +265,12 @@ COMMANDS = {
         "--model output_inference/picodet_s_320_coco_lcnet --threads 1 4",
         "ppdet.commands.benchmark",
         _benchmark_options,
+    ),
+    "serve": Command(
+        "Serve exports over HTTP, with KServe's v2 protocol as well.",
+        "--model output_inference/picodet_s_320_coco_lcnet",
+        "ppdet.commands.serve",
+        add_serve_options,
     ),
     "serve-web": Command(
         "Open a page on this machine that detects in the browser, with images, videos or the camera.",

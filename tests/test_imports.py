@@ -16,7 +16,7 @@ FLOORS = [
     {"core"},
     {"utils"},
     {"optim", "runtime"},
-    {"data", "modeling", "metrics", "doctor"},
+    {"data", "modeling", "metrics", "doctor", "server"},
     {"weights"},
     {"distillation", "teacher_labels"},
     {"catalog"},

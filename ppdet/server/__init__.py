@@ -1,0 +1,1 @@
+"""`ppdet serve`: exported models behind HTTP. Needs the extra `server`."""
