@@ -44,13 +44,14 @@ class Answer(NamedTuple):
 
 
 class Server:
-    """`ppdet serve` in a process of its own."""
+    """`ppdet serve` in a process of its own. `folder`: its current folder and its user's home."""
 
-    def __init__(self, *options: object, token: str | None = None) -> None:
-        environment = os.environ | {"OMP_WAIT_POLICY": "passive"} | ({"PPDET_SERVE_TOKEN": token} if token else {})
+    def __init__(self, *options: object, token: str | None = None, folder: Path = ROOT / "tests") -> None:
+        environment = os.environ | {"OMP_WAIT_POLICY": "passive", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+        environment |= {"PPDET_SERVE_TOKEN": token} if token else {}
         command = [sys.executable, "-m", "ppdet", "serve", "--port", "0", "--backend", "onnxruntime"]
         self.process = subprocess.Popen(
-            [*command, *map(str, options)], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+            [*command, *map(str, options)], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True
         )
         self.lines: list[str] = []
         self._said = threading.Condition()

@@ -198,7 +198,6 @@ def test_wrong_method_and_address(server, method, path, status):
 def test_pages(server):
     assert server.ask("GET", "/healthz").json == {"status": "ok"}
     assert server.ask("GET", "/readyz").json == {"status": "ready"}
-    assert (server.ask("GET", "/").status, server.ask("GET", "/").headers["Location"]) == (307, "docs")
     (model,) = server.ask("GET", "/v1/models").json["models"]
     assert model == {
         "name": "dogs",
