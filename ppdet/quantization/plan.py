@@ -32,6 +32,8 @@ class Rules:
             a plan are 1, and `equalize.py` brings the channels of the float model itself to one size.
         channel_weights: weights have a scale per output channel; otherwise one scale.
         outputs: what a convolution writes is quantized as well, because its kernel writes integers.
+        integer_gates: a hard swish between convolutions is computed in integers (`integer_gates.py`), and channel
+            scales are multiplications, because QuantizeLinear with a scale per channel is slow.
         gate: how `equalize.py` writes a hard swish whose output channels it scales: "mul" multiplies behind it,
             "clip" writes it as z * clip(s * z / 6 + 1/2, 0, 1).
     """
@@ -40,6 +42,7 @@ class Rules:
     channel_quantizers: bool = True
     channel_weights: bool = True
     outputs: bool = True
+    integer_gates: bool = False
     gate: Literal["mul", "clip"] = "mul"
 
 
@@ -79,6 +82,11 @@ class Quantizer:
         """The value of one step in each channel, [C] float32."""
         steps: np.ndarray = np.float32(self.scale) * self.channel_scales
         return steps
+
+    @property
+    def is_even(self) -> bool:
+        """True if all channels have the same scale."""
+        return len(set(self.channel_scales.tolist())) == 1
 
     def quantize(self, values: np.ndarray) -> np.ndarray:
         """Returns the integers, int32, of float `values` [N, C, ...]."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ppdet.quantization.integer_gates import gate_nodes, integer_gates, with_shared_scales
 from ppdet.quantization.network import readers
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 
@@ -26,7 +27,8 @@ def qdq_model(model: Any, plan: Plan) -> Any:
     written = onnx.ModelProto()
     written.CopyFrom(model)
     graph = written.graph
-    writer = _Writer(graph, plan)
+    gates = integer_gates(graph, plan) if plan.rules.integer_gates else {}
+    writer = _Writer(graph, with_shared_scales(plan, gates), gates)
     nodes = [*writer.of_inputs(), *(made for node in graph.node for made in writer.nodes(node))]
     del graph.node[:]
     graph.node.extend(nodes)
@@ -37,8 +39,8 @@ def qdq_model(model: Any, plan: Plan) -> Any:
 class _Writer:
     """Writes a graph's nodes again, in their order, with those of the quantization between them."""
 
-    def __init__(self, graph: Any, plan: Plan) -> None:
-        self._graph, self._plan = graph, plan
+    def __init__(self, graph: Any, plan: Plan, gates: dict[str, str]) -> None:
+        self._graph, self._plan, self._gates = graph, plan, gates
         self._readers = readers(graph)
         self._shared: dict[bytes, str] = {}  # names of constants by their contents
 
@@ -50,6 +52,8 @@ class _Writer:
     def nodes(self, node: Any) -> list[Any]:
         """Returns what stands for a node of the float model."""
         conv = self._plan.convs.get(node.name)
+        if node.output[0] in self._gates:
+            return self._gate(node.input[0], node.output[0])
         made = [node] if conv is None else self._conv(node, conv)
         if conv is not None and conv.output in self._plan.tensors:
             return made + self._output(conv.output)
@@ -84,25 +88,53 @@ class _Writer:
 
     def _output(self, name: str) -> list[Any]:
         """Returns the nodes between what a convolution writes, in units of channel scales, and its readers."""
+        if name in self._gates.values():
+            return self._integers(name)
+        operators = {node.op_type for node in self._readers.get(name, [])}
+        if operators <= _READ_CHANNEL_SCALES and not self._plan.rules.integer_gates:
+            first, _ = self._integers(name)
+            return [first, self._with_steps("DequantizeLinear", f"{name}/quantized", name, name)]
+        return [*self._integers(name), self._in_units_of_the_model(name)]
+
+    def _gate(self, source: str, name: str) -> list[Any]:
+        """Returns the nodes of a hard swish in integers."""
+        made = gate_nodes(source, f"{name}/float", self._plan.tensors[source], self._constant)
+        made += self._integers(name)
+        inputs = {conv.input for conv in self._plan.convs.values()}
+        plain = [node for node in self._readers.get(name, []) if node.name not in self._plan.convs]
+        if plain or name not in inputs or name in {output.name for output in self._graph.output}:
+            made.append(self._in_units_of_the_model(name))
+        return made
+
+    def _in_units_of_the_model(self, name: str) -> Any:
+        """Returns the node that takes the channel scales out of <name>/dequantized."""
+        if self._plan.tensors[name].is_even:
+            return self._with_steps("DequantizeLinear", f"{name}/quantized", name, name)
+        return self._multiplied(f"{name}/dequantized", name, self._plan.tensors[name].channel_scales)
+
+    def _integers(self, name: str) -> list[Any]:
+        """Returns the nodes that quantize <name>/float, which is in units of channel scales."""
+        linear = functools.partial(self._linear, quantizer=self._plan.tensors[name], per_channel=False)
+        return [
+            linear("QuantizeLinear", f"{name}/float", f"{name}/quantized"),
+            linear("DequantizeLinear", f"{name}/quantized", f"{name}/dequantized"),
+        ]
+
+    def _multiplied(self, source: str, target: str, factors: np.ndarray) -> Any:
         from onnx import helper
 
-        quantizer = self._plan.tensors[name]
-        linear = functools.partial(self._linear, quantizer=quantizer)
-        integers, equal = f"{name}/quantized", f"{name}/dequantized"
-        made = [linear("QuantizeLinear", f"{name}/float", integers, per_channel=False)]
-        operators = {node.op_type for node in self._readers.get(name, [])}
-        if operators <= _READ_CHANNEL_SCALES:
-            return [*made, linear("DequantizeLinear", integers, name, per_channel=True)]
-        scales = self._constant(quantizer.channel_scales.reshape(1, -1, 1, 1))
-        made.append(linear("DequantizeLinear", integers, equal, per_channel=False))
-        return [*made, helper.make_node("Mul", [equal, scales], [name], f"{name}/scale")]
+        constant = self._constant(np.asarray(factors.reshape(1, -1, 1, 1), np.float32))
+        return helper.make_node("Mul", [source, constant], [target], f"{target}/scale")
 
     def _quantize_tensor(self, name: str) -> list[Any]:
-        quantizer = self._plan.tensors[name]
-        return [
-            self._linear("QuantizeLinear", name, f"{name}/quantized", quantizer, per_channel=True),
-            self._linear("DequantizeLinear", f"{name}/quantized", f"{name}/dequantized", quantizer, per_channel=False),
-        ]
+        quantizer, (first, last) = self._plan.tensors[name], self._integers(name)
+        if self._plan.rules.integer_gates and not quantizer.is_even:
+            return [self._multiplied(name, f"{name}/float", 1 / quantizer.channel_scales), first, last]
+        return [self._with_steps("QuantizeLinear", name, f"{name}/quantized", name), last]
+
+    def _with_steps(self, operator: str, source: str, target: str, name: str) -> Any:
+        """Returns a node with a step for each channel of the tensor `name`, or with one if they are equal."""
+        return self._linear(operator, source, target, self._plan.tensors[name], per_channel=True)
 
     def _linear(self, operator: str, source: str, target: str, quantizer: Quantizer, *, per_channel: bool) -> Any:
         from onnx import helper
@@ -126,8 +158,11 @@ class _Writer:
 
 
 def _drop_unused(graph: Any) -> None:
-    """Remove initializers that nothing reads, as float weights."""
-    used = {name for node in graph.node for name in node.input}
+    """Remove initializers that nothing reads, as float weights, and such DequantizeLinear, which would be computed."""
+    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    nodes = [node for node in graph.node if node.op_type != "DequantizeLinear" or node.output[0] in used]
+    del graph.node[:]
+    graph.node.extend(nodes)
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)

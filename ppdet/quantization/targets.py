@@ -6,7 +6,7 @@ from ppdet.quantization.plan import Rules
 
 # TFLite, RKNN, ncnn and MNN have one scale for an activation, and their own converters write the integers
 TARGETS = {
-    "onnxruntime": Rules(),
+    "onnxruntime": Rules(integer_gates=True),
     "openvino": Rules(outputs=False),
     "tflite": Rules(channel_quantizers=False),
     "rknn": Rules(channel_quantizers=False),

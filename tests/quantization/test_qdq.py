@@ -18,7 +18,13 @@ from tests.support.small_onnx import CONVS, images, small_model
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-RULES = [Rules(), Rules(outputs=False), Rules(symmetric=True), Rules(channel_quantizers=False)]
+RULES = [
+    Rules(),
+    Rules(outputs=False),
+    Rules(symmetric=True),
+    Rules(channel_quantizers=False),
+    Rules(integer_gates=True),
+]
 
 
 def operators(model) -> Counter[str]:
@@ -106,7 +112,7 @@ def test_metadata_travels_along():
     assert found["infer_cfg"] == "{}"
 
 
-@pytest.mark.parametrize("rules", RULES[:2])
+@pytest.mark.parametrize("rules", [*RULES[:2], RULES[4]])
 def test_openvino_gives_what_onnx_runtime_gives(rules, tmp_path):
     pytest.importorskip("openvino")
     model = small_model()
