@@ -24,6 +24,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'self' blob: 'wasm-unsafe-eval'",  # also for workers, unlike the page's own
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }

@@ -59,6 +59,7 @@ def test_it_serves_the_page_with_the_headers_that_threads_need(get: Get, path: s
     assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
     assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'self' blob: 'wasm-unsafe-eval'"
     body = answer.read()
     assert len(body) == int(answer.headers["Content-Length"]) > 0
     head = get(path, "HEAD")
@@ -70,6 +71,13 @@ def test_it_serves_the_page_with_the_headers_that_threads_need(get: Get, path: s
 )
 def test_it_serves_nothing_else(get: Get, path: str) -> None:
     assert get(path).status == 404
+
+
+def test_the_files_of_the_page(tmp_path: Path) -> None:
+    (tmp_path / WASM_FILES[1]).touch()
+    names = set(web_files(tmp_path))
+    assert names >= {"index.html", "style.css", "app.js", "picodet.js", "picodet.d.ts", "icon.svg"}
+    assert {name for name in names if "/" in name or "model" in name} == {f"ort/{WASM_FILES[1]}", "model_file.js"}
 
 
 def test_it_only_reads(get: Get) -> None:
