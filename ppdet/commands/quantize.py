@@ -15,4 +15,7 @@ def main(args: argparse.Namespace) -> None:
     settings = QuantizeSettings(formats, args.calib_images, args.tolerance, args.report)
     training = Int8Training.parse(args.qat) if args.qat is not None else None
     session = start(args, training=training is not None)
-    quantize(train_in_int8(session, training) if training else session, args.output_dir, settings)
+    if training is None:
+        quantize(session, args.output_dir, settings)
+    else:
+        quantize(train_in_int8(session, training), args.output_dir, settings, compared=session)

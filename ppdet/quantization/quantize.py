@@ -73,11 +73,18 @@ class QuantizeSettings:
             require_report(self.report)
 
 
-def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> Report:
+def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, compared: Session | None = None) -> Report:
     """Write model_int8.* and int8_report.json to `<output_dir>/<filename>/`.
 
     An existing float export is not touched. All convolutions are quantized; with a tolerance, except for those that
-    alone change the outputs by more. Everything else (activations, decoding, NMS) stays in float.
+    alone change the outputs by more. Everything else (activations, decoding, NMS) stays in float. Weights that were
+    trained in INT8 are written as they were trained.
+
+    Args:
+        session: the config and the weights.
+        output_dir: see above.
+        settings: the options.
+        compared: the session of the float model in the report; None: of the same weights.
 
     Raises:
         UserError: boxes are not decoded, the folder cannot be written, or images or weights cannot be read.
@@ -95,11 +102,11 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     calibration = calibration_set(session, settings.images, trained)
     folder = output_dir / session.settings.filename
     thresholds = session.settings.export.thresholds or earlier_thresholds(session, folder)
-    options: dict[str, Any] = {"format": "onnx", "fp16": False, "dynamic_size": False, "thresholds": thresholds}
-    exported = replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
+    exported = _to_onnx(session, thresholds)
+    compared = compared and _to_onnx(resolved(compared), None)
     with staged(folder) as temp:
-        float_file = export(exported, temp) / "model.onnx"
-        model = onnx.load(str(float_file))
+        float_file = export(compared or exported, temp) / "model.onnx"
+        model = onnx.load(str(float_file)) if compared is None else _float_graph(exported)
         builder = FeedBuilder.of(exported, model)
         feeds = calibration_feeds(session, calibration, builder)
         network = Network.of(model)
@@ -111,6 +118,20 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings) -> 
     if settings.report:
         write_pages(settings.report, session, evaluator.dataset, report, found)
     return report
+
+
+def _to_onnx(session: Session, thresholds: str | None) -> Session:
+    """Returns the session whose export is a float ONNX file of one size."""
+    options: dict[str, Any] = {"format": "onnx", "fp16": False, "dynamic_size": False, "thresholds": thresholds}
+    return replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
+
+
+def _float_graph(session: Session) -> Any:
+    """Returns the onnx.ModelProto that a session exports."""
+    import onnx
+
+    with temporary_folder() as folder:
+        return onnx.load(str(export(session, folder) / "model.onnx"))
 
 
 def _plan(
