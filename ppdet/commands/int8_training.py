@@ -31,7 +31,7 @@ class Int8Training:
     """
 
     epochs: int
-    lr: float = 0.001
+    lr: float = 0.0003
     batch_size: int | None = None
 
     @classmethod

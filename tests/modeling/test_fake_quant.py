@@ -33,7 +33,7 @@ def test_rounding_by_hand(kernels):
     (out * paddle.to_tensor(np.array([1, 10, 100, 1000], "float32").reshape(1, 2, 1, 2))).sum().backward()
     np.testing.assert_allclose(x.grad.numpy().ravel(), [1, 0, 50, 0], rtol=1e-6)
     slope = 1 * (1 - 1.2) + 10 * 3 + 100 * (1 - 0.6) + 1000 * -2
-    assert layer.steps.grad.item() == pytest.approx(slope / np.sqrt(4 * 3), rel=1e-5)
+    assert layer.change.grad.item() == pytest.approx(0.5 * slope / np.sqrt(4), rel=1e-5)
 
 
 def test_weights_have_a_step_for_each_row():
@@ -43,8 +43,8 @@ def test_weights_have_a_step_for_each_row():
     np.testing.assert_allclose(out.numpy().ravel(), [0.5, -63.5, -4, 2], rtol=1e-6)
     out.sum().backward()
     np.testing.assert_allclose(weight.grad.numpy().ravel(), [1, 0, 1, 1])
-    expected = np.array([(1 - 1.4) - 127, (-2 + 1.55) + (1 - 0.6)]) / np.sqrt(2 * 127)
-    np.testing.assert_allclose(layer.steps.grad.numpy(), expected, rtol=1e-5)
+    expected = np.array([0.5, 2]) * np.array([(1 - 1.4) - 127, (-2 + 1.55) + (1 - 0.6)]) / np.sqrt(2)
+    np.testing.assert_allclose(layer.change.grad.numpy(), expected, rtol=1e-5)
 
 
 def test_loops_equal_operators():
@@ -56,7 +56,7 @@ def test_loops_equal_operators():
         layer, x = quantizer(0.02, -30, 100, [*scales], each), paddle.to_tensor(values, stop_gradient=False)
         out = layer(x)
         (out * out.sign() * paddle.arange(31, dtype="float32")).sum().backward()
-        found.append((out.numpy(), x.grad.numpy(), layer.steps.grad.numpy()))
+        found.append((out.numpy(), x.grad.numpy(), layer.change.grad.numpy()))
     for loops, operators in zip(found[1], found[0], strict=True):
         np.testing.assert_allclose(loops, operators, rtol=2e-4, atol=1e-6)
 
@@ -146,7 +146,9 @@ def test_everything_is_trained_but_statistics():
     model, layout = network()
     before = set(model.state_dict())
     attach_fake_quant(model, layout)
-    steps = {f"fake_quant.activations.{i}.steps" for i in range(3)} | {f"fake_quant.weights.{i}.steps" for i in (0, 1)}
+    steps = {f"fake_quant.activations.{i}.change" for i in range(3)} | {
+        f"fake_quant.weights.{i}.change" for i in (0, 1)
+    }
     assert set(model.state_dict()) == before | steps
     statistics = model.first.norm._mean.numpy(), model.first.norm._variance.numpy()
     model(paddle.randn([2, 4, 5, 5])).square().sum().backward()

@@ -38,10 +38,10 @@ def make_weights(session: Session, path: Path) -> None:
     save_weights(path, model, model.state_dict())
 
 
-def write_trained_config(folder: Path) -> Path:
-    """A tiny dataset, and a config for it whose `weights` are those of `make_weights`."""
+def write_trained_config(folder: Path, base: str = "picodet_xs_320_coco_lcnet.yml") -> Path:
+    """A tiny dataset, and a config for it, `base` made small, whose `weights` are those of `make_weights`."""
     write_dataset(folder)
-    path = write_config(folder)
+    path = write_config(folder, base)
     make_weights(make_run(path), folder / "weights")
     with path.open("a") as file:
         file.write(f"weights: {folder}/weights.pdparams\n")

@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import ParamAttr, nn
-from paddle.nn.initializer import Assign
+from paddle.nn.initializer import Constant
 from paddle.regularizer import L2Decay
 
 from ppdet.modeling.layers import ConvNormAct
@@ -66,9 +66,9 @@ def in_input_units(conv: nn.Conv2D, weight: paddle.Tensor) -> paddle.Tensor:
 class FakeQuantizer(nn.Layer):
     """Rounds values to integers times a step that is trained (LSQ, Esser et al., 2020, arXiv:1902.08153).
 
-    Rounding has the gradient 1, a value beyond the limits the gradient 0. The step's gradient is divided by the square
-    root of the number of values that share the step and of the largest integer, so that steps and weights change at
-    one rate.
+    Rounding has the gradient 1, a value beyond the limits the gradient 0. The logarithm of a step's change is trained,
+    because the unit of a step says nothing: channel scales may be in it or not. Its gradient is divided by the square
+    root of the number of values that share the step, whose errors it sums up.
 
     Args:
         steps: [1] of an activation, [O] of a weight with O rows.
@@ -87,14 +87,22 @@ class FakeQuantizer(nn.Layer):
         kernels: Kernels = PADDLE_KERNELS,
     ) -> None:
         super().__init__()
-        attr = ParamAttr(initializer=Assign(np.asarray(steps, np.float32)), regularizer=L2Decay(0.0))
-        self.steps = self.create_parameter([len(steps)], attr=attr)
+        attr = ParamAttr(initializer=Constant(0.0), regularizer=L2Decay(0.0))
+        self.change = self.create_parameter([len(steps)], attr=attr)
+        self.register_buffer("first_steps", paddle.to_tensor(np.asarray(steps, np.float32)), persistable=False)
         self.low, self.high, self.kernels = float(low), float(high), kernels
         keep_constant(self, "scales", None if channel_scales is None else channel_scales.reshape(1, -1, 1, 1))
 
+    @property
+    def steps(self) -> paddle.Tensor:
+        """The steps, [1] or [O]."""
+        return self.first_steps * self.change.exp()
+
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """Returns x [B, C, H, W] or a weight [O, ...], in units of its channel scales, as it is after rounding."""
-        step = self._scaled_gradient(math.prod(x.shape[1:]))
+        constant = self.change.detach()  # the value stays, the gradient becomes a part of itself
+        change = constant + (self.change - constant) / math.sqrt(math.prod(x.shape[1:]))
+        step = (self.first_steps * change.exp()).reshape([-1, 1, 1, 1])
         return self.kernels.rounding(x, step, self.scales, self.low, self.high)
 
     def integers(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -105,12 +113,6 @@ class FakeQuantizer(nn.Layer):
     def in_own_units(self, x: paddle.Tensor) -> paddle.Tensor:
         """Returns x [B, C, H, W] as it is after rounding."""
         return self(x) if self.scales is None else self(x) * self.scales
-
-    def _scaled_gradient(self, values: int) -> paddle.Tensor:
-        """The steps [S, 1, 1, 1], with the gradient of steps that `values` values share."""
-        constant = self.steps.detach()
-        steps = constant + (self.steps - constant) / math.sqrt(values * max(self.high, 1))
-        return steps.clip(min=float(np.finfo(np.float32).tiny)).reshape([-1, 1, 1, 1])
 
 
 class Quantizers(NamedTuple):

@@ -18,6 +18,7 @@ from ppdet.quantization.qat.match import layer_names
 from ppdet.quantization.qat.trained import load_fake_quant, plan_of_weights
 from ppdet.quantization.qdq import qdq_model
 from ppdet.session import Session
+from tests.quantization.qat.conftest import write_start
 from tests.support.tiny import make_run
 
 onnx = pytest.importorskip("onnx")
@@ -35,16 +36,28 @@ def exported(session: Session, folder: Path) -> tuple[Network, Plan]:
     return network, plan
 
 
-def test_every_integer_of_the_file_is_that_of_the_network(config, tmp_path, monkeypatch):
+def test_every_integer_of_the_file_is_that_of_the_network(config, tmp_path):
+    check_equal(config, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("base", ["picodet_s_416_coco_npu.yml", "legacy_model/picodet_s_320_coco.yml"])
+def test_other_models(tmp_path, base):
+    """The NPU variant with relu6, and ESNet."""
+    check_equal(write_start(tmp_path, base), tmp_path / "out")
+
+
+def check_equal(config: Path, folder: Path) -> None:
+    """Asserts that the INT8 file of the weights computes what the network with fake quantization does."""
     session = session_of(config, "export.format=onnx")
-    network, plan = exported(session, tmp_path)
+    network, plan = exported(session, folder)
     assert plan.convs.keys() == network.convs.keys()
     model = load_fake_quant(session)
     assert model
     image = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32")
     feed = {"image": image, "scale_factor": np.ones((2, 2), np.float32)}
-    model_bytes = qdq_model(network.model, plan).SerializeToString()
-    expected_boxes, expected_scores = OnnxRuntime(model_bytes, 1).run(feed)
+    written = qdq_model(network.model, plan).SerializeToString()
+    expected_boxes, expected_scores = OnnxRuntime(written, 1).run(feed)
     boxes, scores = model.decode(model(paddle.to_tensor(image)), paddle.ones([2, 2]))
     # one integer that differs would change many others, and these by a thousand times as much
     np.testing.assert_allclose(scores.numpy(), expected_scores, atol=1e-5)
