@@ -46,12 +46,14 @@ class Network:
         convs: the convolutions with constant weights, in the graph's order, by name.
         makers: the node that writes a tensor, by the tensor's name.
         readers: the nodes that read a tensor, by the tensor's name.
+        constants: the values of initializers, by name.
     """
 
     model: Any
     convs: dict[str, Conv]
     makers: dict[str, Any]
     readers: dict[str, list[Any]]
+    constants: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, model: Any) -> Network:
@@ -65,7 +67,7 @@ class Network:
             if node.op_type == "Conv" and node.input[1] in constants
         }
         makers = {name: node for node in model.graph.node for name in node.output}
-        return cls(model, convs, makers, readers(model.graph))
+        return cls(model, convs, makers, readers(model.graph), constants)
 
 
 def readers(graph: Any) -> dict[str, list[Any]]:

@@ -42,12 +42,17 @@ def range_of(values: np.ndarray) -> ChannelRange:
 def without_dead_part(network: Network, name: str, channels: ChannelRange) -> ChannelRange:
     """Returns the range of a tensor without what its readers do not tell apart.
 
-    A hard swish is 0 below -3. Often half of its input's range lies there.
+    A hard swish is 0 below -3, and Clip has its bounds. Often most of its input's range lies beyond them.
     """
-    operators = {node.op_type for node in network.readers.get(name, [])}
-    if operators != {"HardSwish"}:
+    nodes = network.readers.get(name, [])
+    if not nodes or len({(node.op_type, *node.input[1:]) for node in nodes}) > 1:
         return channels
-    return ChannelRange(np.maximum(channels.low, -3), np.maximum(channels.high, -3))
+    low, high = -np.inf, np.inf
+    if nodes[0].op_type == "HardSwish":
+        low = -3
+    elif nodes[0].op_type == "Clip" and sum(bound in network.constants for bound in nodes[0].input) == 2:
+        low, high = (float(network.constants[bound]) for bound in nodes[0].input[1:3])
+    return ChannelRange(*(np.asarray(np.clip(each, low, high), np.float32) for each in channels))
 
 
 def observed(model: Any, names: Sequence[str], feeds: Sequence[Feed], threads: int) -> Iterator[dict[str, np.ndarray]]:

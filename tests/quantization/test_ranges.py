@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppdet.quantization.network import Network
-from ppdet.quantization.ranges import channel_ranges, observed
+from ppdet.quantization.ranges import ChannelRange, channel_ranges, observed, without_dead_part
 from tests.support.small_onnx import CONVS, images, small_model
 
 pytest.importorskip("onnx")
@@ -30,3 +30,18 @@ def test_ranges_hold_the_values_of_all_images():
     np.testing.assert_array_equal(found["image"].low, values.min(axis=(0, 2, 3)))
     stems = np.concatenate([value["x"] for value in observed(network.model, ["x"], feeds, threads=1)])
     np.testing.assert_array_equal(found["x"].high, stems.max(axis=(0, 2, 3)))
+
+
+@pytest.mark.parametrize(("operator", "bounds"), [("HardSwish", (-3, 9)), ("Clip", (0, 6)), ("Relu", (-9, 9))])
+def test_no_integers_are_spent_on_what_the_reader_cuts_off(operator, bounds):
+    from onnx import helper, numpy_helper
+
+    limits = {"low": np.float32(0), "high": np.float32(6)} if operator == "Clip" else {}
+    ends = [[helper.make_tensor_value_info(name, 1, [1, 1, 2, 2])] for name in "xy"]
+    nodes = [helper.make_node(operator, ["x", *limits], ["y"])]
+    constants = [numpy_helper.from_array(np.array(value), name) for name, value in limits.items()]
+    network = Network.of(helper.make_model(helper.make_graph(nodes, "one", *ends, constants)))
+    found = without_dead_part(network, "x", ChannelRange(np.array([-9], np.float32), np.array([9], np.float32)))
+    assert (found.low.item(), found.high.item()) == bounds
+    unread = without_dead_part(network, "y", found)
+    assert (unread.low.item(), unread.high.item()) == bounds

@@ -12,20 +12,20 @@ from ppdet.quantization.network import Conv
 from ppdet.quantization.plan import ConvPlan, Quantizer, Rules
 from ppdet.quantization.rounding import rounded_plan
 
-RNG = np.random.default_rng(0)
 SIZE = 6
 
 
 def convolution(outputs: int, per_group: int, groups: int, side: int) -> Conv:
-    weight = RNG.standard_normal((outputs, per_group, side, side)).astype(np.float32)
+    weight = np.random.default_rng(0).standard_normal((outputs, per_group, side, side)).astype(np.float32)
     return Conv("c", "x", "y", weight, np.zeros(outputs, np.float32), groups, {"pads": [side // 2] * 4})
 
 
 def values(channels: int) -> np.ndarray:
-    """Images [16, channels, 6, 6] whose channels vary together, as those of a network do."""
-    common = RNG.standard_normal((16, 3, SIZE, SIZE))
-    mixed = np.einsum("cd,ndhw->nchw", RNG.standard_normal((channels, 3)), common)
-    return (mixed + 0.1 * RNG.standard_normal(mixed.shape)).astype(np.float32)
+    """Images [16, channels, 6, 6] whose channels and neighbors vary together, as those of a network do."""
+    rng = np.random.default_rng(1)
+    common = rng.standard_normal((16, 3, 1, 1)) + 0.3 * rng.standard_normal((16, 3, SIZE, SIZE))
+    mixed = np.einsum("cd,ndhw->nchw", rng.standard_normal((channels, 3)), common)
+    return (mixed + 0.1 * rng.standard_normal(mixed.shape)).astype(np.float32)
 
 
 def output(conv: Conv, weight: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,139 @@
+"""Measures what INT8 costs in AP, on images that no setting was chosen on.
+
+    python3 benchmarks/quantization.py --weights xs.pdparams [--config picodet_xs_320_coco_lcnet] [--images 25]
+        [--seeds 0 1 2] [--runtimes onnxruntime openvino] [--train DATASET_DIR]
+        [--eval IMAGES:ANNOTATIONS IMAGES:ANNOTATIONS ...]
+
+Exports the model once. For each number of `--images` and each seed, it is calibrated with images that the seed draws
+from TrainDataset, and runs on all images of `--eval` in each runtime. The table has the AP of each calibration, and the
+mean change with its 95 % interval from resamples of the images, paired with the float model in ONNX Runtime. Also
+prints the processor time of a quantization.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import onnx
+
+from ppdet.deploy.backends.base import keep_outputs
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
+from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.export.export import export
+from ppdet.export.resolve import resolved
+from ppdet.metrics.analysis.bootstrap import Resampled
+from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
+from ppdet.quantization.gains import resampled_scores
+from ppdet.quantization.measure import detect_with
+from ppdet.quantization.network import Network
+from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.qdq import qdq_model
+from ppdet.quantization.statistics import collect
+from ppdet.quantization.targets import TARGETS
+from ppdet.session import Session, open_session
+
+RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+THREADS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--config", default="picodet_xs_320_coco_lcnet")
+    parser.add_argument("--images", type=int, nargs="+", default=[25])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), choices=list(RUNTIMES))
+    parser.add_argument("--train", help="dataset_dir of TrainDataset; default: that of the config")
+    parser.add_argument("--eval", nargs="+", help="images and COCO annotations; default: EvalDataset of the config")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = [f"weights={args.weights}", "device=cpu", "worker_num=0", "filename=float", "export.format=onnx"]
+        if args.train:
+            overrides += [f"{name}.dataset_dir={args.train}" for name in ("TrainDataset", "EvalDataset", "TestDataset")]
+        if args.eval:
+            joined = {"dataset_dir": folder, "image_dir": "images", "anno_path": "boxes.json"}
+            join([pair.split(":") for pair in args.eval], Path(folder))
+            overrides += [f"EvalDataset.{key}={value}" for key, value in joined.items()]
+        measure(resolved(open_session(args.config, overrides)), Path(folder), args)
+
+
+def join(sets: Sequence[Sequence[str]], folder: Path) -> None:
+    """Write one data set of several with the same classes: links to the images, and boxes.json."""
+    joined: dict[str, list[Any]] = {"images": [], "annotations": []}
+    (folder / "images").mkdir()
+    for images, boxes in sets:
+        content = json.loads(Path(boxes).read_text())
+        for image in content["images"]:
+            (folder / "images" / image["file_name"]).symlink_to(Path(images).resolve() / image["file_name"])
+        joined["images"] += content["images"]
+        joined["annotations"] += content["annotations"]
+        joined["categories"] = content["categories"]
+    for number, annotation in enumerate(joined["annotations"], 1):
+        annotation["id"] = number
+    (folder / "boxes.json").write_text(json.dumps(joined))
+
+
+def measure(session: Session, folder: Path, args: argparse.Namespace) -> None:
+    trained = session.trained_classes()
+    evaluator = build_evaluator(session, trained)
+    model = onnx.load(str(export(session, folder) / "model.onnx"))
+    network, builder = Network.of(model), FeedBuilder.of(session, model)
+    files = {"float": folder / "float.onnx"}
+    onnx.save(model, str(files["float"]))
+    seconds = []
+    for count in args.images:
+        for seed in args.seeds:
+            drawn = replace(session, settings=replace(session.settings, seed=seed))
+            feeds = calibration_feeds(drawn, calibration_set(drawn, count, trained), builder)
+            for target in args.runtimes:
+                start, cpu = time.perf_counter(), os.times()
+                plan = post_training_plan(network, collect(network, feeds, THREADS), TARGETS[target])
+                used = os.times()
+                seconds.append((time.perf_counter() - start, used.user + used.system - cpu.user - cpu.system))
+                name = f"{target} {len(feeds)} {seed}"
+                files[name] = folder / f"{name.replace(' ', '_')}.onnx"
+                onnx.save(qdq_model(model, plan), str(files[name]))
+    runners = {
+        name: keep_outputs(RUNTIMES.get(name.split()[0], OnnxRuntime)(file, THREADS).run)
+        for name, file in files.items()
+    }
+    select = session.build_model().head.select
+    found = detect_with(evaluator, builder, runners, session.settings.export, select)
+    report(resampled_scores(session, evaluator.dataset, found), len(evaluator.dataset))
+    wall, cpu_time = (statistics.median(column) for column in zip(*seconds, strict=True))
+    print(f"\na quantization: {wall:.0f} s, {cpu_time:.0f} s of processor time (export and images not counted)")
+
+
+def report(scores: dict[str, Resampled], num_images: int) -> None:
+    """Print a line per runtime and number of calibration images."""
+    base = scores.pop("float")
+    print(f"\nfloat: AP {base.values[0]:.4f} on {num_images} images\n")
+    print("| runtime | calibration images | AP of each calibration | mean change, points (95 % interval) |")
+    print("| --- | --- | --- | --- |")
+    for kind in dict.fromkeys(name.rsplit(" ", 1)[0] for name in scores):
+        runs = [value for name, value in scores.items() if name.rsplit(" ", 1)[0] == kind]
+        values = ", ".join(f"{run.values[0]:.4f}" for run in runs)
+        change = 100 * (np.mean([run.values[0] for run in runs]) - base.values[0])
+        half = 196 * np.std(np.mean([run.samples[:, 0] for run in runs], axis=0) - base.samples[:, 0])
+        print(
+            f"| {' | '.join(kind.split())} | {values} | {change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Brings the channels of a float model's activations to one size, for targets that have one scale for a tensor.
+
+    model = equalized(network, plan, gate)      # an onnx.ModelProto that computes the same
+    ranges = tensor_ranges(model, feeds, threads)   # {name: (smallest, largest value)} of all its tensors
+
+Each channel of an activation is divided by its scale of the plan: the convolution before it has smaller weights, and
+the convolutions behind it have larger ones. ReLU, pooling, resizing, concatenations, shuffles and products with a gate
+on one pixel pass scales on. A hard swish does not: its output is multiplied ("mul"), or it is written as
+z * clip(s * z / 6 + 1/2, 0, 1) ("clip"), so that its input is divided by s as well.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from ppdet.deploy.backends.base import Feed
+from ppdet.quantization.channels import Channels
+from ppdet.quantization.network import Network
+from ppdet.quantization.plan import Plan, input_scales
+from ppdet.quantization.ranges import observed
+
+
+def equalized(network: Network, plan: Plan, gate: Literal["mul", "clip"]) -> Any:
+    """Returns an onnx.ModelProto that computes what the network does, within rounding.
+
+    Args:
+        network: the float model, with images of a fixed size.
+        plan: its quantization with channel scales, by the rules `channel_quantizers=True`.
+        gate: how a hard swish is written.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(network.model)
+    channels = Channels(model, follow_swish=gate == "clip")
+    scales = _Scales(channels, plan)
+    tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+    nodes = []
+    for node in model.graph.node:
+        conv = network.convs.get(node.name)
+        if conv is not None:
+            over = scales.of(conv.output, len(conv.weight))
+            weight = conv.weight * input_scales(scales.of(conv.input, conv.channels), conv.weight.shape)
+            parts = {"weight": weight / over.reshape(-1, 1, 1, 1), "bias": conv.bias / over}
+            del node.input[1:]
+            for name, value in parts.items():
+                node.input.append(f"{node.name}/equal_{name}")
+                tensors[node.input[-1]] = numpy_helper.from_array(value.astype(np.float32), node.input[-1])
+        nodes += _swish(node, scales.of(node.output[0]), gate, tensors) if node.op_type == "HardSwish" else [node]
+    used = {name for node in nodes for name in node.input}
+    del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(tensor for name, tensor in tensors.items() if name in used)
+    return model
+
+
+def tensor_ranges(model: Any, feeds: Sequence[Feed], threads: int) -> dict[str, tuple[float, float]]:
+    """Returns the smallest and the largest value of each float tensor that the nodes of an onnx.ModelProto write.
+
+    Args:
+        model: the model.
+        feeds: the calibration images.
+        threads: number of threads that run the model.
+    """
+    clipped = {node.input[0] for node in model.graph.node if node.name.endswith(_GATE)}
+    names = [name for node in model.graph.node for name in node.output if name]
+    found: dict[str, tuple[float, float]] = {}
+    for values in observed(model, names, feeds, threads):
+        for name, value in values.items():
+            if value.dtype == np.float32 and value.size:
+                low, high = found.get(name, (np.inf, -np.inf))
+                found[name] = min(low, float(value.min())), max(high, float(value.max()))
+    return {
+        name: (max(low, 0), min(high, 1)) if name in clipped else (low, high) for name, (low, high) in found.items()
+    }
+
+
+_GATE = "/gate"
+
+
+class _Scales:
+    """The scale of each channel, the geometric mean of those of the convolutions' inputs that have it."""
+
+    def __init__(self, channels: Channels, plan: Plan) -> None:
+        self._channels = channels
+        logs: dict[int, list[float]] = defaultdict(list)
+        for name in {conv.input for conv in plan.convs.values()}:
+            roots = channels.scalable(name)
+            if roots is not None:
+                for root, scale in zip(roots.tolist(), plan.tensors[name].channel_scales.tolist(), strict=True):
+                    logs[root].append(float(np.log(scale)))
+        self._of_root = {root: float(np.exp(np.mean(values))) for root, values in logs.items() if root >= 0}
+
+    def of(self, name: str, count: int = 0) -> np.ndarray:
+        """Returns the scales [C] float32 of a tensor; `count` ones if it has no channels of its own."""
+        roots = self._channels.scalable(name)
+        if roots is None:
+            return np.ones(count, np.float32)
+        return np.array([self._of_root.get(root, 1.0) for root in roots.tolist()], np.float32)
+
+
+def _swish(node: Any, scales: np.ndarray, gate: str, tensors: dict[str, Any]) -> list[Any]:
+    """Returns the nodes of a hard swish whose output, and with "clip" its input as well, is divided by `scales` [C]."""
+    from onnx import helper, numpy_helper
+
+    if (scales == 1).all():
+        return [node]
+    (source,), (target,) = node.input, node.output
+
+    def constant(value: np.ndarray | float, name: str) -> str:
+        tensors[f"{target}/{name}"] = numpy_helper.from_array(np.asarray(value, np.float32), f"{target}/{name}")
+        return f"{target}/{name}"
+
+    if gate == "mul":
+        factors = constant((1 / scales).reshape(1, -1, 1, 1), "factors")
+        swish = helper.make_node("HardSwish", [source], [f"{target}/swish"], node.name)
+        return [swish, helper.make_node("Mul", [f"{target}/swish", factors], [target], f"{target}/equal")]
+    slope, half = constant((scales / 6).reshape(-1, 1, 1, 1), "slope"), constant(np.full(len(scales), 0.5), "half")
+    linear, clipped = f"{target}/linear", f"{target}/clipped"
+    return [
+        helper.make_node("Conv", [source, slope, half], [linear], linear, group=len(scales), kernel_shape=[1, 1]),
+        helper.make_node("Clip", [linear, constant(0, "0"), constant(1, "1")], [clipped], f"{target}{_GATE}"),
+        helper.make_node("Mul", [source, clipped], [target], node.name),
+    ]
