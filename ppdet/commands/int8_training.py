@@ -31,7 +31,7 @@ class Int8Training:
     """
 
     epochs: int
-    lr: float = 0.0003
+    lr: float = 0.0005
     batch_size: int | None = None
 
     @classmethod

@@ -33,10 +33,12 @@ class DistilledSums(NamedTuple):
     own: LossSums
     losses: Sequence[DistillationLoss]
     sums: Sequence[paddle.Tensor]
+    label_weight: float = 1.0
 
     def normalize(self, divisor: paddle.Tensor) -> dict[str, paddle.Tensor]:
         """Divides all sums by `divisor` [2] of the whole update, as `LossSums.normalize`; `loss` is the sum of all."""
         losses = self.own.normalize(divisor)
+        losses["loss"] = losses["loss"] * self.label_weight
         for loss, total in zip(self.losses, self.sums, strict=True):
             value = total / divisor[0 if loss.by_class else 1]
             losses[f"loss_distill_{loss.name}"] = value
@@ -74,6 +76,7 @@ class DistillationCriterion(AnyCriterion):
 
     model: PicoDet
     losses: Sequence[DistillationLoss]
+    label_weight: float = 1.0  # of the model's own losses in the sum
 
     def match(self, outputs: DistilledOutputs, targets: Targets, epoch: int) -> DistilledMatch:
         """All predictions in float32, and what they should be."""
@@ -86,7 +89,7 @@ class DistillationCriterion(AnyCriterion):
     def sums(self, matched: DistilledMatch) -> DistilledSums:
         """Losses before their division."""
         sums = [loss(matched.student, matched.teacher) for loss in self.losses]
-        return DistilledSums(self.model.criterion.sums(matched.own), self.losses, sums)
+        return DistilledSums(self.model.criterion.sums(matched.own), self.losses, sums, self.label_weight)
 
     def _predictions(self, cls: paddle.Tensor, reg: paddle.Tensor, features: paddle.Tensor | None) -> Predictions:
         """Outputs of a head of the model's kind, and features, as predictions in float32."""

@@ -20,6 +20,7 @@ from ppdet.distillation.criterion import DistillationCriterion
 from ppdet.distillation.losses import DistillationLoss
 from ppdet.distillation.network import DistilledNetwork, Student
 from ppdet.distillation.projector import Projector
+from ppdet.distillation.qat import QAT
 from ppdet.distillation.section import Distillation
 from ppdet.distillation.teacher import Teacher, check_fit, load_float_model, load_teacher
 from ppdet.modeling import PicoDet
@@ -35,12 +36,14 @@ class Distiller:
         teacher: the teacher.
         losses: the differences from the teacher.
         projector: of the model's features; None if no loss compares features.
+        label_weight: factor of the losses of the labels.
     """
 
     model: PicoDet
     teacher: Teacher
     losses: Sequence[DistillationLoss]
     projector: Projector | None
+    label_weight: float = 1.0
 
     @property
     def student(self) -> nn.Layer:
@@ -50,7 +53,7 @@ class Distiller:
     @property
     def criterion(self) -> DistillationCriterion:
         """The losses of a network that `beside_teacher` returns."""
-        return DistillationCriterion(self.model, self.losses)
+        return DistillationCriterion(self.model, self.losses, self.label_weight)
 
     def beside_teacher(self, student: nn.Layer) -> DistilledNetwork:
         """Returns the network of `student`, this student or a layer that computes the same, and the teacher."""
@@ -99,14 +102,14 @@ def build_distiller(
 
 def _taught_by_float_model(builder: Builder, model: PicoDet, device: str) -> Distiller | None:
     """The parts of a training in INT8 that has losses of its own; None for other trainings."""
-    losses = builder.build("QAT").losses if "QAT" in builder.cfg else ()
-    if not losses:
+    section: QAT | None = None if builder.cfg.get("QAT") is None else builder.build("QAT")
+    if section is None or not section.losses:
         return None
     with unique_name.guard("distillation_"):
         teacher = load_float_model(builder, Settings.from_config(builder.cfg).pretrain_weights or "")
     if device == "cpu":
         use_frozen_cpu_kernels(teacher.model)
-    return Distiller(model, teacher, losses, None)
+    return Distiller(model, teacher, section.losses, None, section.label_weight)
 
 
 def restore(distiller: Distiller | None, checkpoint: Path, saved: Mapping[str, Any] | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from ppdet.core.errors import UserError
-from ppdet.core.ranges import Positive
+from ppdet.core.ranges import NotNegative, Positive
 from ppdet.core.registry import Component, register
 from ppdet.distillation.losses import BoxDistillation, ClassDistillation, DistillationLoss
 
@@ -26,6 +26,8 @@ class QAT:
         calib_images: number of training images from which the first ranges of values are measured.
         losses: the differences from the float model that the training makes small, each once, without those of
             features; null: ClassDistillation and BoxDistillation; an empty list: no teacher.
+        label_weight: factor of the losses of the labels beside those. At 0 the model learns only to do in INT8 what it
+            did before, for which a few images are enough.
     """
 
     ignored_options: ClassVar[dict[str, str]] = {
@@ -38,6 +40,7 @@ class QAT:
         target: Target = "onnxruntime",
         calib_images: Positive = 50,
         losses: Sequence[Component[DistillationLoss]] | None = None,
+        label_weight: NotNegative = 0.0,
     ) -> None:
         losses = [ClassDistillation(), BoxDistillation()] if losses is None else losses
         names = [type(loss).__name__ for loss in losses]
@@ -48,6 +51,9 @@ class QAT:
                 f"QAT.losses: found {features}; expected losses of predictions: the float model has these features "
                 "already; leave it out"
             )
+        if not losses and not label_weight:
+            raise UserError("QAT.label_weight: found 0 without QAT.losses; expected a loss to learn from; set it to 1")
         self.target = target
         self.calib_images = calib_images
         self.losses = losses
+        self.label_weight = label_weight

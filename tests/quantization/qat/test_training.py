@@ -47,6 +47,7 @@ def test_the_float_model_teaches(config, start):
     trainer.model.train()
     keep = Keep(trainer.model)
     losses = train_step(_network(trainer), trainer.criterion, make_batch(1), 0, keep, keep)
+    assert float(losses["loss"]) == pytest.approx(sum(float(losses[f"loss_distill_{name}"]) for name in ("cls", "box")))
     assert [*losses] == ["loss", "loss_vfl", "loss_bbox", "loss_dfl", "loss_distill_cls", "loss_distill_box"]
     assert all(name in keep.gradients for name, p in trainer.model.named_parameters() if not p.stop_gradient)
     steps = [name for name in keep.gradients if name.startswith("fake_quant.")]
@@ -57,7 +58,7 @@ def test_the_float_model_teaches(config, start):
 
 
 def test_without_a_teacher(config, start):
-    trainer, _ = build_trainer(make_run(config, "filename=alone", "QAT.losses=[]"), **start)
+    trainer, _ = build_trainer(make_run(config, "filename=alone", "QAT.losses=[]", "QAT.label_weight=1"), **start)
     assert trainer.distiller is None
     assert has_fake_quant(trainer.model)
 
@@ -117,6 +118,7 @@ def test_a_checkpoint_of_a_float_training(config, start):
         ("pretrain_weights=null", r"^pretrain_weights: required with QAT, the weights of the trained float model"),
         ("QAT.losses=[{FeatureDistillation: {}}]", r"^QAT.losses: found FeatureDistillation; expected losses of pred"),
         ("QAT.losses=[{BoxDistillation: {}}, {BoxDistillation: {}}]", r"^QAT.losses: BoxDistillation is there twice"),
+        ("QAT.losses=[]", r"^QAT.label_weight: found 0 without QAT.losses; expected a loss to learn from; set it to 1"),
         ("TrainReader.batch_size=auto", r"^TrainReader.batch_size: found auto; expected a number with QAT"),
     ],
 )
@@ -149,7 +151,9 @@ def test_the_static_graph_computes_the_same(config, start):
     images = make_batch(0, count=2).image
     found = []
     for static in ("false", "true"):
-        trainer, _ = build_trainer(make_run(config, "filename=static", f"to_static={static}", "QAT.losses=[]"), **start)
+        trainer, _ = build_trainer(
+            make_run(config, "filename=static", f"to_static={static}", "QAT.losses=[]", "QAT.label_weight=1"), **start
+        )
         trainer.model.train()
         found.append(_network(trainer)(images))
     for name in ("cls", "reg"):
