@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ppdet.quantization.balance import balanced_quantizer
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
@@ -24,6 +26,8 @@ def post_training_plan(network: Network, found: Statistics, rules: Rules) -> Pla
     tensors = {}
     for name in names:
         readers = [conv for conv in convs if conv.input == name]
-        tensors[name] = balanced_quantizer(found.ranges[name], readers, found.moments, rules)
+        # OpenVINO computes wrong values with scales per channel there if the batch size is open, and they gain nothing
+        own = replace(rules, channel_quantizers=rules.channel_quantizers and name not in found.single_pixels)
+        tensors[name] = balanced_quantizer(found.ranges[name], readers, found.moments, own)
     plans = {conv.name: rounded_plan(conv, tensors[conv.input], found.moments[conv.name], rules) for conv in convs}
     return Plan(rules, tensors, plans)

@@ -18,10 +18,12 @@ class Statistics:
     Attributes:
         ranges: by tensor, of what convolutions read and write.
         moments: by convolution, of what it reads.
+        single_pixels: the tensors whose maps have one pixel, as those of squeeze and excite.
     """
 
     ranges: dict[str, ChannelRange]
     moments: dict[str, Moments]
+    single_pixels: frozenset[str] = frozenset()
 
 
 def collect(network: Network, feeds: Sequence[Feed], threads: int) -> Statistics:
@@ -29,11 +31,15 @@ def collect(network: Network, feeds: Sequence[Feed], threads: int) -> Statistics
     names = list(dict.fromkeys(name for conv in network.convs.values() for name in (conv.input, conv.output)))
     ranges: dict[str, ChannelRange] = {}
     sums: dict[str, Moments] = {}
+    single: set[str] = set()
     for values in observed(network.model, names, feeds, threads):
         for name, value in values.items():
             found = range_of(value)
             ranges[name] = ranges[name] | found if name in ranges else found
+            if value[0, 0].size == 1:
+                single.add(name)
         for name, conv in network.convs.items():
             of_feed = moments(conv, values[conv.input])
             sums[name] = sums[name] + of_feed if name in sums else of_feed
-    return Statistics({name: without_dead_part(network, name, each) for name, each in ranges.items()}, sums)
+    kept = {name: without_dead_part(network, name, each) for name, each in ranges.items()}
+    return Statistics(kept, sums, frozenset(single))

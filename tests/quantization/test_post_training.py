@@ -1,0 +1,45 @@
+"""The plan of a model from images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ppdet.deploy.backends.runtimes import OnnxRuntime
+from ppdet.quantization.min_max import min_max_plan
+from ppdet.quantization.network import Network
+from ppdet.quantization.plan import Plan
+from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.qdq import qdq_model
+from ppdet.quantization.statistics import collect
+from ppdet.quantization.targets import TARGETS
+from tests.support.small_onnx import CONVS, images, small_model
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+
+def error(plan: Plan) -> float:
+    model = small_model(stem_scale=30)
+    runs = [OnnxRuntime(each.SerializeToString(), 1).run for each in (model, qdq_model(model, plan))]
+    pairs = [pair for feed in images(6) for pair in zip(*(run(feed) for run in runs), strict=True)]
+    return float(np.mean([np.square(a - b).mean() / np.square(a).mean() for a, b in pairs]))
+
+
+def test_uneven_channels_cost_little():
+    network = Network.of(small_model(stem_scale=30))
+    found = collect(network, images(6), threads=1)
+    plan = post_training_plan(network, found, TARGETS["openvino"])
+    assert tuple(plan.convs) == CONVS
+    one_scale = replace(TARGETS["openvino"], channel_quantizers=False)
+    assert error(plan) < 0.1 * error(min_max_plan(network, found.ranges, one_scale))
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+def test_maps_of_one_pixel_have_one_scale(target):
+    network = Network.of(small_model(stem_scale=30))
+    plan = post_training_plan(network, collect(network, images(6), threads=1), TARGETS[target])
+    assert plan.tensors["mean"].is_even
+    assert plan.tensors["x"].is_even == (not TARGETS[target].channel_quantizers)
