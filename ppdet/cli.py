@@ -137,7 +137,11 @@ def _infer_options(p: argparse.ArgumentParser) -> None:
 
 # Each stands for the key export.<name> of the config.
 _EXPORT_OPTIONS = [
-    ("format", "NAMES", "paddle, onnx, openvino, ncnn, mnn, tflite, rknn; several with commas (default: paddle)"),
+    (
+        "format",
+        "NAMES",
+        "paddle, onnx, openvino, ncnn, mnn, tflite, rknn, paddle_lite; several with commas (default: paddle)",
+    ),
     (
         "nms",
         "true|false|none",

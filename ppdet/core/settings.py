@@ -16,7 +16,7 @@ from ppdet.core.typecheck import check_type, converted
 T = TypeVar("T")
 
 
-VENDOR_FORMATS = ("ncnn", "mnn", "tflite", "rknn")
+VENDOR_FORMATS = ("ncnn", "mnn", "tflite", "rknn", "paddle_lite")
 FORMATS = ("paddle", "onnx", "openvino", *VENDOR_FORMATS)
 LOGGERS = ("tensorboard", "visualdl", "wandb", "mlflow")
 

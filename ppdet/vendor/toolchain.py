@@ -10,7 +10,9 @@ from ppdet.deploy.backends.small_runtimes import Mnn, Ncnn, Tflite
 from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.mnn import convert_mnn
 from ppdet.vendor.ncnn import convert_ncnn
-from ppdet.vendor.rknn import RknnSimulator, convert_rknn
+from ppdet.vendor.paddle_lite import convert_paddle_lite, describe_paddle_lite
+from ppdet.vendor.rknn import convert_rknn, describe_rknn
+from ppdet.vendor.simulator import Simulator
 from ppdet.vendor.tflite import convert_tflite
 
 
@@ -58,5 +60,15 @@ TOOLCHAINS = {
         convert_tflite,
         lambda job, n: Tflite(job.target, n),
     ),
-    "rknn": Toolchain(".rknn", (), (), ("rknn",), convert_rknn, lambda job, n: RknnSimulator(job), half=True),
+    "rknn": Toolchain(
+        ".rknn", (), (), ("rknn",), convert_rknn, lambda job, n: Simulator("rknn", job, describe_rknn), half=True
+    ),
+    "paddle_lite": Toolchain(
+        ".nb",
+        (),
+        (),
+        ("paddlelite", "numpy"),
+        convert_paddle_lite,
+        lambda job, n: Simulator("paddle_lite", job, describe_paddle_lite),
+    ),
 }

@@ -22,6 +22,8 @@ INSTALL = {
     "onnx2tf": "pip install 'onnx2tf<2' tensorflow tf-keras onnx-graphsurgeon sng4onnx onnxsim psutil",
     "tensorflow": "pip install tensorflow tf-keras",
     "rknn": "pip install rknn-toolkit2",
+    "paddlelite": "pip install paddlelite==2.12 (with Python 3.7)",
+    "numpy": "pip install numpy",
 }
 _WORKERS = Path(__file__).parent / "workers"
 _FIND = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"

@@ -19,7 +19,7 @@ def test_every_format_of_the_settings_is_there() -> None:
 def test_files_of_each_format(tmp_path) -> None:
     general = ("model.json", "model.pdmodel", "model.pdiparams", "model.onnx", "model.xml", "model.bin", "notes.txt")
     ncnn = ("model.ncnn.bin", "model.ncnn.param", "model.ncnn.param.json")
-    for name in (*general, *ncnn, "model.mnn", "model.tflite.json", "model.rknn"):
+    for name in (*general, *ncnn, "model.mnn", "model.tflite.json", "model.rknn", "model.nb"):
         (tmp_path / name).write_text("")
     found = {name: sorted(path.name for path in each.files(tmp_path)) for name, each in EXPORT_FORMATS.items()}
     assert found == {
@@ -30,6 +30,7 @@ def test_files_of_each_format(tmp_path) -> None:
         "mnn": ["model.mnn"],
         "tflite": ["model.tflite.json"],
         "rknn": ["model.rknn"],
+        "paddle_lite": ["model.nb"],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -92,7 +93,8 @@ class Tflite:
 
         self._model, self._turn = Interpreter(str(file), num_threads=threads), threading.Lock()
         self._model.allocate_tensors()
-        (self._input,), self._outputs = self._model.get_input_details(), self._model.get_output_details()
+        (self._input,) = self._model.get_input_details()
+        self._outputs = sorted(self._model.get_output_details(), key=lambda output: _number(output["name"]))
         _, height, width, _ = map(int, self._input["shape"])
         self.inputs: tuple[Port, ...] = (Port("image", (1, 3, height, width), _FLOAT),)
         self.infer_cfg = embedded_config(file)
@@ -103,3 +105,9 @@ class Tflite:
             self._model.set_tensor(self._input["index"], image)
             self._model.invoke()
             return [self._model.get_tensor(output["index"]) for output in self._outputs]
+
+
+def _number(name: str) -> int:
+    """The number at the end of an output's name, as in Identity_1 or StatefulPartitionedCall:1; 0 if there is none."""
+    found = re.search(r"\d+$", name)
+    return int(found.group()) if found else 0
