@@ -15,6 +15,7 @@ from typing import Literal
 
 from ppdet import __version__
 from ppdet.commands.data_options import add_data_options
+from ppdet.commands.export_options import add_export_options
 from ppdet.commands.serve_options import add_serve_options, add_serve_web_options
 from ppdet.core.cli import (
     CONFIG_HELP,
@@ -135,45 +136,12 @@ def _infer_options(p: argparse.ArgumentParser) -> None:
     add_switch(p, "--save_results", help="also write all boxes as <output_dir>/bbox.json")
 
 
-# Each stands for the key export.<name> of the config.
-_EXPORT_OPTIONS = [
-    (
-        "format",
-        "NAMES",
-        "paddle, onnx, openvino, ncnn, mnn, tflite, rknn, paddle_lite; several with commas (default: paddle)",
-    ),
-    (
-        "nms",
-        "true|false|none",
-        "NMS inside the graph (default: true); none: the model needs none, as those with PicoHeadE2E (their default), "
-        "and the ONNX file has only operators of small devices",
-    ),
-    ("post_process", "true|false", "false: the outputs of the head's convolutions as they are"),
-    ("layout", "flat|4d", "of those outputs: [B, h * w, C] (default) or [B, C, h, w]"),
-    (
-        "boxes",
-        "image|input|normalized",
-        "pixels of the original image, which takes the input scale_factor (default, but input with --nms none); "
-        "pixels of the network's input, or 0..1 of it, which make the image the only input",
-    ),
-    ("fuse_normalize", "true|false", "the graph takes pixels of 0..255"),
-    ("input_dtype", "float32|uint8", "of those pixels (default: float32)"),
-    ("fuse_conv_bn", "true|false", "fold the norms into the convolutions (ONNX and OpenVINO: always)"),
-    ("batch_size", "N", "a fixed number of images (default: any)"),
-    ("dynamic_size", "true|false", "take images of any height and width"),
-    ("opset", "N", "of the ONNX file (default: 14)"),
-    ("fp16", "true|false", "store weights in half the space (all formats but Paddle's)"),
-    ("tool_env", "DIR", "a virtual environment that has the converters of vendors' formats (default: this one)"),
-]
-
-
 def _export_options(p: argparse.ArgumentParser) -> None:
     add_model_options(p)
     add_slim_option(p)
     where = "the model goes to DIR/<config name>/ (default: %(default)s)"
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
-    for name, values, text in _EXPORT_OPTIONS:
-        p.add_argument(f"--{name}", metavar=values, help=text)
+    add_export_options(p)
     _add_thresholds(p)
 
 

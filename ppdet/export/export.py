@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,15 @@ from ppdet.vendor.tools import require_tools
 logger = logging.getLogger(__name__)
 
 
-def export(session: Session, output_dir: Path) -> Path:
+def export(session: Session, output_dir: Path, inspect: Callable[[Session, Path], object] | None = None) -> Path:
     """Write model.* in each format of `export.format`, and infer_cfg.yml, to `<output_dir>/<filename>/`.
 
     The files get their names only after all of them gave what the trained model gives on images of EvalDataset.
+
+    Args:
+        session: the run.
+        output_dir: see above.
+        inspect: called with the settled session and the folder of the files after that, before they get their names.
 
     Returns:
         The folder with the files.
@@ -59,6 +65,8 @@ def export(session: Session, output_dir: Path) -> Path:
     with staged(folder) as written:
         _write(graph, image_input.size, config, kept_checksum, written)
         verify(folder, written, settings, reference)
+        if inspect:
+            inspect(session, written)
         names = {path.name for path in written.iterdir()}
     if "paddle" in settings.formats:
         _remove_stale_programs(folder, names)

@@ -19,7 +19,7 @@ from ppdet.export.graph import ExportModel
 from ppdet.export.onnx_format import save_onnx
 from ppdet.export.openvino_format import save_openvino
 from ppdet.export.paddle_format import program_file, save_graph
-from ppdet.export.vendor_format import first_wrong_layer, run_vendor, save_vendor
+from ppdet.export.vendor_format import first_wrong_layer, load_vendor, run_vendor, save_vendor
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.vendor.toolchain import TOOLCHAINS, Toolchain
 from ppdet.vendor.tools import INSTALL
@@ -34,6 +34,7 @@ class Format(NamedTuple):
         write: `write(graph, size, config, folder)` writes model.* for images of `size` (height, width; -1: any);
             `config` is the content of infer_cfg.yml.
         model_file: the file in `folder` that a runtime loads.
+        load: `load(folder)` loads the written model to run it on the CPU.
         run: `run(folder, inputs)` runs the written model on the CPU and returns its outputs.
         blame: `blame(folder, inputs, settings, tolerance)` says which layer of a model that differs does so first, as
             "; …", or "" if it cannot.
@@ -44,6 +45,7 @@ class Format(NamedTuple):
     needs: tuple[str, ...]
     write: Callable[[ExportModel, Sequence[int], dict[str, Any], Path], None]
     model_file: Callable[[Path], Path]
+    load: Callable[[Path], Backend]
     run: Callable[[Path, Sequence[np.ndarray]], list[np.ndarray]]
     blame: Callable[[Path, Sequence[np.ndarray], ExportSettings, float], str] = lambda *_: ""
     half: bool = False
@@ -67,6 +69,7 @@ def _of_vendor(chain: Toolchain) -> Format:
         (*chain.runtime, "onnx", "onnxruntime", "paddle2onnx"),
         partial(save_vendor, chain),
         lambda folder: folder / chain.file,
+        partial(load_vendor, chain),
         partial(run_vendor, chain),
         partial(first_wrong_layer, chain),
         chain.half,
@@ -79,6 +82,7 @@ EXPORT_FORMATS = {
         (),
         _write_paddle,
         program_file,
+        lambda folder: PaddleInference(program_file(folder), cpu_threads()),
         lambda folder, inputs: _run(PaddleInference(program_file(folder), cpu_threads()), inputs),
     ),
     "onnx": Format(
@@ -86,6 +90,7 @@ EXPORT_FORMATS = {
         ("onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_onnx(graph, size, config, folder / "model.onnx"),
         lambda folder: folder / "model.onnx",
+        lambda folder: OnnxRuntime(folder / "model.onnx", cpu_threads()),
         lambda folder, inputs: _run(OnnxRuntime(folder / "model.onnx", cpu_threads()), inputs),
     ),
     "openvino": Format(
@@ -93,6 +98,7 @@ EXPORT_FORMATS = {
         ("openvino", "onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_openvino(graph, size, config, folder / "model.xml"),
         lambda folder: folder / "model.xml",
+        lambda folder: OpenVino(folder / "model.xml", cpu_threads()),
         lambda folder, inputs: _run(OpenVino(folder / "model.xml", cpu_threads()), inputs),
     ),
     **{name: _of_vendor(chain) for name, chain in TOOLCHAINS.items()},

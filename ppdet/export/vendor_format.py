@@ -11,7 +11,7 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
-from ppdet.deploy.backends.base import keep_outputs
+from ppdet.deploy.backends.base import Backend, keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.errors import first_error_line
 from ppdet.export.checksum import save_config_beside
@@ -41,12 +41,19 @@ def save_vendor(
     save_config_beside(folder / chain.file, config)
 
 
+def load_vendor(chain: Toolchain, folder: Path) -> Backend:
+    """Loads what `save_vendor` wrote to `folder`."""
+    return chain.load(_job(chain, folder), cpu_threads())
+
+
+def _job(chain: Toolchain, folder: Path) -> Conversion:
+    tool_env = (folder / _SOURCE / "tool_env").read_text(encoding="utf-8") or None
+    return Conversion(folder / _SOURCE / "model.onnx", folder / chain.file, False, tool_env)
+
+
 def run_vendor(chain: Toolchain, folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Returns what the model that `save_vendor` wrote to `folder` gives for a batch; none if its runtime refuses it."""
-    tool_env = (folder / _SOURCE / "tool_env").read_text(encoding="utf-8") or None
-    return run_images(
-        chain, Conversion(folder / _SOURCE / "model.onnx", folder / chain.file, False, tool_env), inputs[0]
-    )
+    return run_images(chain, _job(chain, folder), inputs[0])
 
 
 def run_images(chain: Toolchain, job: Conversion, images: np.ndarray) -> list[np.ndarray]:

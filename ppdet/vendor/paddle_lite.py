@@ -8,6 +8,7 @@ from typing import Any
 from ppdet.core.errors import UserError
 from ppdet.utils.files import temporary_folder
 from ppdet.vendor.conversion import Conversion
+from ppdet.vendor.paddle_program import write_program
 from ppdet.vendor.tools import require_file, run_worker
 
 
@@ -25,8 +26,6 @@ def convert_paddle_lite(job: Conversion) -> None:
 def describe_paddle_lite(job: Conversion, folder: Path) -> dict[str, Any]:
     """Returns the job of the worker; the program goes to `folder`."""
     import onnx
-
-    from ppdet.vendor.paddle_program import write_program
 
     program = folder / "model.pdmodel"
     write_program(onnx.load(str(job.source)), program)
