@@ -17,6 +17,8 @@ from ppdet.server.options import classes_of, name_of, only_classes, threshold_of
 from ppdet.server.uploads import join_options, read_upload
 from ppdet.server.work import detect
 
+_QUICK = 1 << 18  # bytes; a larger form or JSON would hold up all other requests
+
 
 def v1_routes(models: Models, limits: Limits) -> APIRouter:
     """The routes below /v1."""
@@ -26,7 +28,10 @@ def v1_routes(models: Models, limits: Limits) -> APIRouter:
     async def detect_objects(request: Request) -> JSONResponse:
         body = await read_body(request, limits)
         content_type = request.headers.get("content-type", "")
-        upload = await asyncio.to_thread(read_upload, content_type, body, limits)
+        if len(body) > _QUICK:
+            upload = await asyncio.to_thread(read_upload, content_type, body, limits)
+        else:
+            upload = read_upload(content_type, body, limits)
         query = {name: request.query_params.getlist(name) for name in request.query_params}
         options = join_options(query, upload.options)
         model = models.get(name_of(options.get("model")))
