@@ -93,6 +93,21 @@ def calibration_feeds(session: Session, dataset: Dataset, builder: FeedBuilder) 
         return [feed for feed, _, _ in builder.feeds(reader.bind(dataset).epoch(0))]
 
 
+def require_variety(feeds: Sequence[Feed]) -> None:
+    """Raise UserError if the images show no ranges of values: each has one color, or all are the same."""
+    images = [image for feed in feeds for image in feed["image"]]
+    plain = sum(bool((image == image[:, :1, :1]).all()) for image in images)
+    if plain == len(images):
+        found = f"{len(images)} images of a single color each"
+    elif len(images) > 2 and all(np.array_equal(image, images[0]) for image in images[1:]):
+        found = f"the same image {len(images)} times"
+    else:
+        if plain:
+            logger.warning("TrainDataset: %d of %d calibration images have a single color", plain, len(images))
+        return
+    raise UserError(f"TrainDataset: found {found}; expected pictures as the model will see, to measure the ranges on")
+
+
 @contextmanager
 def _naming_train_dataset() -> Iterator[None]:
     """Add to an error about a file what the file was read for."""

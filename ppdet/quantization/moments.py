@@ -79,6 +79,12 @@ def output_variances(conv: Conv, sums: Moments) -> np.ndarray:
     return np.asarray(np.maximum(found, np.finfo(np.float32).eps))
 
 
+def mean_outputs(conv: Conv, weight: np.ndarray, sums: Moments) -> np.ndarray:
+    """Returns the mean output [O] of the convolution with another weight and without bias."""
+    of_rows = np.einsum("grk,gk->gr", in_blocks(conv, weight), sums.first / sums.count)
+    return of_rows.reshape(-1) if blocks(conv) == conv.groups else np.asarray(of_rows.sum(axis=0))
+
+
 def _patches(conv: Conv, values: np.ndarray) -> np.ndarray:
     """Returns patches [P, C * kh * kw] float32 of [N, C, H, W], those of a channel side by side."""
     top, left, bottom, right = conv.attributes.get("pads", [0, 0, 0, 0])

@@ -18,7 +18,7 @@ from ppdet.export.formats import require
 from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
+from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
 from ppdet.quantization.post_training import post_training_plan
@@ -109,6 +109,7 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
         model = onnx.load(str(float_file)) if compared is None else _float_graph(exported)
         builder = FeedBuilder.of(exported, model)
         feeds = calibration_feeds(session, calibration, builder)
+        require_variety(feeds)
         network = Network.of(model)
         plan, kept_float = _plan(exported, network, feeds, settings)
         files = _write(model, plan, settings.formats, temp)

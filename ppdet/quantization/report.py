@@ -6,21 +6,26 @@ import logging
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Backend, Feed, keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.evaluation.run_report import machine_facts, report_comparison, stated_weights
+from ppdet.metrics.analysis.bootstrap import Difference, compare, compare_classes
 from ppdet.metrics.results import ImageDetections
 from ppdet.quantization.calibration import FeedBuilder
+from ppdet.quantization.gains import resampled_scores
 from ppdet.quantization.measure import detect_with, latencies, megabytes
 from ppdet.report.comparison import Side
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
+from ppdet.utils.lazy import optional_module
 from ppdet.utils.tables import format_table
 
 logger = logging.getLogger(__name__)
@@ -52,11 +57,15 @@ class Report:
         metric: name of the score, as in "AP".
         rows: for each runtime the float file, then the INT8 file.
         kept_float: the convolutions that stay in float, with their sensitivities.
+        changes: the change of the score from float to INT8 in each runtime, and its interval.
+        class_changes: the change of each class's AP in each runtime, by name.
     """
 
     metric: str
     rows: Sequence[Row]
     kept_float: Mapping[str, float]
+    changes: Mapping[str, Difference] = field(default_factory=dict)
+    class_changes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def loss(self) -> float:
@@ -66,11 +75,22 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Returns the report as the content of a JSON file."""
         rows = [row._asdict() for row in self.rows]
-        return {"metric": self.metric, "rows": rows, "in_float": dict(self.kept_float)}
+        changes = {
+            runtime: {name: _number(getattr(each, name)) for name in ("value", "low", "high")}
+            for runtime, each in self.changes.items()
+        }
+        content = {"metric": self.metric, "rows": rows, "in_float": dict(self.kept_float), "changes": changes}
+        return {**content, "class_changes": {name: dict(each) for name, each in self.class_changes.items()}}
 
     def __str__(self) -> str:
         rows = [_Line(r.file, r.runtime, f"{r.score:.4f}", f"{r.size_mb:.2f}", f"{r.ms:.2f}") for r in self.rows]
-        return f"{format_table(rows)}\nscore: {self.metric}; ms: one run on one thread"
+        lines = [format_table(rows), f"score: {self.metric}; ms: one run on one thread"]
+        lines += [
+            f"{runtime}: {100 * each.value:+.2f} points, {100 * each.low:+.2f} to {100 * each.high:+.2f} (95 %, paired)"
+            for runtime, each in self.changes.items()
+            if np.isfinite(each.low)
+        ]
+        return "\n".join(lines)
 
 
 class _Line(NamedTuple):
@@ -116,7 +136,7 @@ def make_report(
     metric = next(iter(next(iter(scores.values()))))
     sizes = {file.name: megabytes(file) for file in (float_file, *int8_files)}
     rows = [Row(*key, scores[key][metric], sizes[key[0]], times[key]) for key in scoring]
-    report = Report(metric, rows, kept_float)
+    report = Report(metric, rows, kept_float, *_changes(session, evaluator.dataset, found))
     if report.loss > _LARGE_LOSS:
         logger.warning(
             "INT8 loses %.4f %s; a smaller --tolerance leaves more layers in float, more --calib_images measure the "
@@ -125,6 +145,28 @@ def make_report(
             metric,
         )
     return report, found
+
+
+def _number(value: float) -> float | None:
+    return round(value, 5) if np.isfinite(value) else None
+
+
+def _changes(
+    session: Session, dataset: Dataset, found: Found
+) -> tuple[dict[str, Difference], dict[str, dict[str, float]]]:
+    """Returns the changes from float to INT8 in each runtime: of the score, and of each class's AP.
+
+    Both are empty if numba, which counts the resamples, is not installed.
+    """
+    if optional_module("ppdet.metrics.analysis.loops") is None:
+        return {}, {}
+    scores = list(resampled_scores(session, dataset, found).items())
+    changes, classes = {}, {}
+    for (_, before), ((_, runtime), after) in zip(scores[::2], scores[1::2], strict=True):
+        changes[runtime] = next(iter(compare(after, before).values()))
+        of_classes = zip(dataset.categories, compare_classes(after, before), strict=True)
+        classes[runtime] = {kind.name: round(each.value, 5) for kind, each in of_classes if np.isfinite(each.value)}
+    return changes, classes
 
 
 def write_pages(folder: Path, session: Session, dataset: Dataset, report: Report, found: Found) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ppdet.quantization.min_max import conv_plan
-from ppdet.quantization.moments import Moments, from_blocks, in_blocks, scaled_second
+from ppdet.quantization.moments import Moments, from_blocks, in_blocks, mean_outputs, scaled_second
 from ppdet.quantization.network import Conv
 from ppdet.quantization.plan import ConvPlan, Quantizer, Rules, input_scales
 
@@ -35,7 +35,10 @@ def rounded_plan(conv: Conv, source: Quantizer, sums: Moments, rules: Rules) -> 
     scales = _best_scales(conv, scaled, plan.weight_scales, second) if rules.channel_weights else plan.weight_scales
     steps = np.broadcast_to(scales.reshape(-1, 1, 1, 1), scaled.shape)
     rows = _compensated(in_blocks(conv, scaled), in_blocks(conv, steps)[:, :, :1], second)
-    return replace(plan, weight=from_blocks(conv, rows).astype(np.int8), weight_scales=scales)
+    weight = from_blocks(conv, rows).astype(np.int8)
+    error = conv.weight - replace(plan, weight=weight, weight_scales=scales).float_weight(source.channel_scales)
+    bias = np.asarray(conv.bias + mean_outputs(conv, error, sums), np.float32)  # the outputs keep their means
+    return replace(plan, weight=weight, weight_scales=scales, bias=bias)
 
 
 def _best_scales(conv: Conv, scaled: np.ndarray, scales: np.ndarray, second: np.ndarray) -> np.ndarray:

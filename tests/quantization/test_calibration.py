@@ -13,7 +13,7 @@ from ppdet.data.structures import Batch
 from ppdet.data.transforms.sample_transforms import NormalizeImage
 from ppdet.deploy.backends.base import Feed
 from ppdet.export.image_input import ImageInput
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
+from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
 from ppdet.session import Session
 from tests.support.tiny import make_run, write_config, write_dataset
 
@@ -96,3 +96,20 @@ def test_an_image_that_cannot_be_read(config, tmp_path):
         file.write_bytes(b"not an image")
     with pytest.raises(UserError, match=r"^TrainDataset: gives no images to calibrate with \(.*\.png"):
         calibration(make_run(config), 3)
+
+
+BLACK, NOISE = np.zeros((1, 3, 4, 4), np.float32), np.random.default_rng(0).random((2, 1, 3, 4, 4), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "found"),
+    [([BLACK, BLACK + 1], "2 images of a single color each"), ([NOISE[0]] * 3, "the same image 3 times")],
+)
+def test_images_that_show_no_ranges(pictures, found):
+    with pytest.raises(UserError, match=rf"^TrainDataset: found {found}; expected pictures as the model will see"):
+        require_variety([{"image": picture} for picture in pictures])
+
+
+def test_some_images_of_one_color_are_named(caplog):
+    require_variety([{"image": picture} for picture in (BLACK, *NOISE)])
+    assert "1 of 3 calibration images have a single color" in caplog.text

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ppdet.metrics.analysis.bootstrap import Difference
 from ppdet.quantization.report import Report, Row
 
 ROWS = [
@@ -34,3 +35,14 @@ def test_text() -> None:
     assert head.split() == ["file", "runtime", "score", "size_mb", "ms"]
     assert first.split() == ["model.onnx", "A", "0.3000", "2.00", "3.25"]
     assert last == "score: AP; ms: one run on one thread"
+
+
+def test_the_change_with_its_interval() -> None:
+    change = Difference(-0.012, -0.03, 0.006, 0.009, 0.1)
+    report = Report("AP", ROWS[:2], {}, {"A": change}, {"A": {"cat": -0.5}})
+    assert str(report).splitlines()[-1] == "A: -1.20 points, -3.00 to +0.60 (95 %, paired)"
+    content = json.loads(json.dumps(report.as_dict()))
+    assert content["changes"] == {"A": {"value": -0.012, "low": -0.03, "high": 0.006}}
+    assert content["class_changes"] == {"A": {"cat": -0.5}}
+    unknown = change._replace(low=float("nan"), high=float("nan"))
+    assert Report("AP", ROWS[:2], {}, {"A": unknown}).as_dict()["changes"]["A"]["low"] is None

@@ -84,6 +84,15 @@ def test_errors_cancel_out(conv):
     assert compensated < 0.7 * nearest
 
 
+def test_outputs_keep_their_means(conv, largest_block):
+    image = values(conv.channels)
+    scales = np.ones(conv.channels, np.float32)
+    _, plan = rounded(conv, image, scales)
+    before = output(conv, conv.weight, image).mean(axis=(0, 2, 3))
+    found = output(conv, plan.float_weight(scales), image).mean(axis=(0, 2, 3)) + plan.bias
+    np.testing.assert_allclose(found, before, atol=1e-4)
+
+
 def test_the_second_moments_follow_the_channel_scales(conv):
     image = values(conv.channels)
     scales = np.geomspace(0.5, 2, conv.channels).astype(np.float32)
