@@ -11,6 +11,8 @@ from ppdet.deploy.backends.base import Feed
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.quantization.network import Network
 
+_MARGIN = 0.25  # of the distance from the mean of the images to the extreme one
+
 
 class ChannelRange(NamedTuple):
     """The smallest and the largest value of each channel of a tensor, both [C] float32."""
@@ -31,6 +33,19 @@ def channel_ranges(network: Network, feeds: Sequence[Feed], threads: int) -> dic
         for name, value in values.items():
             found[name] = found[name] | range_of(value) if name in found else range_of(value)
     return {name: without_dead_part(network, name, each) for name, each in found.items()}
+
+
+def widened(seen: Sequence[ChannelRange]) -> ChannelRange:
+    """Returns a range for other images than those that gave the ranges `seen`, one for each feed.
+
+    Some of them will exceed all that was seen, by the more the more the images differ: what is cut off costs more
+    than somewhat larger steps.
+    """
+    low, high = np.stack([each.low for each in seen]), np.stack([each.high for each in seen])
+    smallest, largest = low.min(axis=0), high.max(axis=0)
+    further = smallest - low.mean(axis=0), largest - high.mean(axis=0)
+    ends = smallest + _MARGIN * further[0], largest + _MARGIN * further[1]
+    return ChannelRange(*(np.asarray(each, np.float32) for each in ends))
 
 
 def range_of(values: np.ndarray) -> ChannelRange:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ppdet.deploy.backends.base import Feed
 from ppdet.quantization.moments import Moments, moments
 from ppdet.quantization.network import Network
-from ppdet.quantization.ranges import ChannelRange, observed, range_of, without_dead_part
+from ppdet.quantization.ranges import ChannelRange, observed, range_of, widened, without_dead_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,17 +29,16 @@ class Statistics:
 def collect(network: Network, feeds: Sequence[Feed], threads: int) -> Statistics:
     """Returns the statistics of the float model on the calibration images, which `threads` threads run."""
     names = list(dict.fromkeys(name for conv in network.convs.values() for name in (conv.input, conv.output)))
-    ranges: dict[str, ChannelRange] = {}
+    seen: dict[str, list[ChannelRange]] = {name: [] for name in names}
     sums: dict[str, Moments] = {}
     single: set[str] = set()
     for values in observed(network.model, names, feeds, threads):
         for name, value in values.items():
-            found = range_of(value)
-            ranges[name] = ranges[name] | found if name in ranges else found
+            seen[name].append(range_of(value))
             if value[0, 0].size == 1:
                 single.add(name)
         for name, conv in network.convs.items():
             of_feed = moments(conv, values[conv.input])
             sums[name] = sums[name] + of_feed if name in sums else of_feed
-    kept = {name: without_dead_part(network, name, each) for name, each in ranges.items()}
+    kept = {name: without_dead_part(network, name, widened(each)) for name, each in seen.items()}
     return Statistics(kept, sums, frozenset(single))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppdet.quantization.network import Network
-from ppdet.quantization.ranges import ChannelRange, channel_ranges, observed, without_dead_part
+from ppdet.quantization.ranges import ChannelRange, channel_ranges, observed, widened, without_dead_part
 from tests.support.small_onnx import CONVS, images, small_model
 
 pytest.importorskip("onnx")
@@ -45,3 +45,10 @@ def test_no_integers_are_spent_on_what_the_reader_cuts_off(operator, bounds):
     assert (found.low.item(), found.high.item()) == bounds
     unread = without_dead_part(network, "y", found)
     assert (unread.low.item(), unread.high.item()) == bounds
+
+
+def test_a_range_has_room_for_other_images():
+    """The channels reach 2 and 6, 4 on average, and always 0 and 1: a quarter of 2 is added, and nothing."""
+    seen = [ChannelRange(np.array([-high, 0], np.float32), np.array([high, 1], np.float32)) for high in (2, 6)]
+    found = widened(seen)
+    assert (found.low.tolist(), found.high.tolist()) == ([-6.5, 0], [6.5, 1])
