@@ -27,13 +27,16 @@ export class Detector {
     const bytes = content instanceof Uint8Array ? content : new Uint8Array(content);
     const config = parseConfig(await readInferCfg(bytes, name), name);
     const options = { graphOptimizationLevel: "all", logSeverityLevel: 3 };
-    let reason;
+    let session, reason;
     for (const provider of providers) {
       try {
-        const session = await ort.InferenceSession.create(bytes, { ...options, executionProviders: [provider] });
+        session = await ort.InferenceSession.create(bytes, { ...options, executionProviders: [provider] });
         return new Detector(ort, session, config, provider);
       } catch (error) {
-        if (error instanceof PicodetError) throw error;
+        if (error instanceof PicodetError) {
+          await session.release();
+          throw error;
+        }
         reason = firstLine(error);
       }
     }
