@@ -166,7 +166,7 @@ def test_memory_stays_flat_over_a_thousand_images(page: Any, browser: Any, pngs:
         detect(page, images[i % len(images)], 0.05)
         if i % 100 == 99:
             used.append(memory(browser))
-    assert np.mean(used[-3:]) < 1.1 * np.mean(used[1:4]), used
+    assert min(used[-4:]) <= 1.1 * min(used[1:5]), used  # garbage that is not collected yet comes on top
 
 
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
