@@ -17,6 +17,7 @@ from ppdet import __version__
 from ppdet.commands.data_options import add_data_options
 from ppdet.commands.export_options import add_export_options
 from ppdet.commands.serve_options import add_serve_options, add_serve_web_options
+from ppdet.commands.track_options import add_track_options
 from ppdet.core.cli import (
     CONFIG_HELP,
     Parser,
@@ -237,6 +238,12 @@ COMMANDS = {
         "--model output_inference/picodet_s_320_coco_lcnet --threads 1 4",
         "ppdet.commands.benchmark",
         _benchmark_options,
+    ),
+    "track": Command(
+        "Follow objects through a video with ids, and count those that cross lines or enter zones.",
+        "--model output_inference/picodet_s_320_coco_lcnet --video_file street.mp4 --line 0,0.5,1,0.5",
+        "ppdet.commands.track",
+        add_track_options,
     ),
     "serve": Command(
         "Serve exports over HTTP, with KServe's v2 protocol as well.",

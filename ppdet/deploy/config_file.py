@@ -1,4 +1,4 @@
-"""Reads infer_cfg, with limits: JSON inside a model, or a YAML file beside it."""
+"""Reads infer_cfg, with limits: JSON inside a model, or a YAML file beside it. Other small YAML files as well."""
 
 from __future__ import annotations
 
@@ -37,12 +37,17 @@ def read_mapping(model: Path, embedded: str | None) -> tuple[Any, str]:
     return _parsed(_read_yaml, _text(beside), str(beside)), str(beside)
 
 
-def _text(file: Path) -> str:
+def read_file(file: Path) -> Any:
+    """The content of a YAML or JSON file that a user wrote. Raises DeployError if it cannot be read."""
+    return _parsed(_read_yaml, _text(file, "shorten it"), str(file), "correct it")
+
+
+def _text(file: Path, remedy: str = _REMEDY) -> str:
     try:
         with file.open("rb") as opened:
             content = opened.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
-            raise _too_large(str(file), file.stat().st_size)
+            raise _too_large(str(file), file.stat().st_size, remedy)
         return content.decode("utf-8-sig")
     except OSError as error:
         raise DeployError(f"{file}: cannot be read ({error.strerror}); check the file's rights") from error
@@ -50,15 +55,15 @@ def _text(file: Path) -> str:
         raise DeployError(f"{file}: not UTF-8 text (at byte {error.start}); save it as UTF-8") from error
 
 
-def _too_large(source: str, size: int) -> DeployError:
-    return DeployError(f"{source}: has {size} bytes; expected at most {_MAX_BYTES}; {_REMEDY}")
+def _too_large(source: str, size: int, remedy: str = _REMEDY) -> DeployError:
+    return DeployError(f"{source}: has {size} bytes; expected at most {_MAX_BYTES}; {remedy}")
 
 
-def _parsed(load: Any, text: str, source: str) -> Any:
+def _parsed(load: Any, text: str, source: str, remedy: str = _REMEDY) -> Any:
     try:
         return load(text)
     except Exception as error:  # YAML and JSON have an exception each, and deep nesting is a RecursionError
-        raise DeployError(f"{source}: cannot be read ({first_error_line(error)}); {_REMEDY}") from error
+        raise DeployError(f"{source}: cannot be read ({first_error_line(error)}); {remedy}") from error
 
 
 def _read_yaml(text: str) -> Any:

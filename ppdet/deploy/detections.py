@@ -101,14 +101,17 @@ class Detections:
 
     def _draw(self, image: np.ndarray | None) -> np.ndarray:
         """Like `plot`, but in BGR."""
+        return draw(self._bgr(image), self.boxes, self.scores, self.class_ids, self.names)
+
+    def _bgr(self, image: np.ndarray | None) -> np.ndarray:
+        """The image that `plot` is given, or that it reads again."""
         if image is not None:
             pixels = three_channels(image)
         elif self.path is not None:
             pixels = read_image(self.path)
         else:
             raise DeployError("image: these detections are of an array, which they do not keep; pass it again")
-        bgr = pixels if self.order == "bgr" else pixels[..., ::-1]
-        return draw(bgr, self.boxes, self.scores, self.class_ids, self.names)
+        return pixels if self.order == "bgr" else pixels[..., ::-1]
 
 
 def from_rows(rows: np.ndarray, labels: Sequence[str], threshold: Threshold) -> Detections:

@@ -34,6 +34,8 @@ from .pool import Pool
 from .postprocess import Threshold, box_units, check_outputs, detections
 from .preprocess import Prepared, Preprocessor
 from .stream import map_ahead
+from .tracking.tracked import Tracked
+from .tracking.tracker import LOWEST_SCORE, Tracker, class_numbers, of_classes
 
 Image = str | Path | np.ndarray  # a file, or [h, w, 3] uint8 (gray and alpha as well)
 Wanted = float | Literal["model"] | None  # as threshold
@@ -142,6 +144,38 @@ class Detector:
         """
         lowest = self._lowest(threshold)
         return map_ahead(lambda image: self._detect_group([image], lowest)[0], images, self.lanes)
+
+    def track(
+        self,
+        frames: Iterable[Image],
+        frame_rate: float = 30.0,
+        threshold: Wanted = None,
+        classes: Sequence[str] | None = None,
+        tile: tuple[int, int] | None = None,
+        overlap: float = 0.25,
+    ) -> Iterator[Tracked]:
+        """The objects of each frame of a video, in order, with ids that stay; `frames` are taken as `stream` does.
+
+        Args:
+            frames: the frames of one video, in order.
+            frame_rate: frames per second; a track that is not seen for a second has ended.
+            threshold: as of `detect`; less confident detections continue tracks, but begin none.
+            classes: the names of the classes to follow; None: all.
+            tile, overlap: detect in tiles, as `detect_sliced` does; None: in the whole frame only.
+
+        Raises:
+            DeployError: an option is wrong, or the library for it (trackers) is not installed.
+        """
+        limit = self._lowest(threshold)
+        wanted = class_numbers(self.labels if classes is None else classes, self.labels)
+        tracker, lowest = Tracker(frame_rate, limit), min(LOWEST_SCORE, float(np.min(limit)))
+
+        def find(image: Image) -> Detections:
+            if tile is None:
+                return of_classes(self._detect_group([image], lowest)[0], wanted)
+            return of_classes(self.detect_sliced(image, tile, overlap, lowest), wanted)
+
+        return (tracker.update(found) for found in map_ahead(find, frames, self.lanes))
 
     def detect_sliced(
         self,

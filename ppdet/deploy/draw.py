@@ -16,9 +16,14 @@ _GOLDEN_RATIO = 0.618034  # steps of this much hue keep neighboring classes apar
 
 
 def draw(
-    image: np.ndarray, boxes: np.ndarray, scores: np.ndarray | None, class_ids: np.ndarray, names: Sequence[str]
+    image: np.ndarray,
+    boxes: np.ndarray,
+    scores: np.ndarray | None,
+    class_ids: np.ndarray,
+    names: Sequence[str],
+    ids: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A copy of `image` with boxes, class names and scores.
+    """A copy of `image` with boxes, class names, ids and scores.
 
     Args:
         image: [h, w, 3] uint8 BGR.
@@ -26,17 +31,25 @@ def draw(
         scores: [n] float, most confident first: those are drawn on top; None: the boxes have none.
         class_ids: [n] int, which decide the colors.
         names: n class names.
+        ids: [n] int, the numbers of the objects; None: they have none.
     """
     drawn = np.array(image, order="C")
-    width = max(1, round(max(image.shape[:2]) / 320))
+    width = line_width(image)
     corners = np.round(np.clip(boxes, -1e4, 1e4)).astype(int).tolist()
-    endings = [""] * len(boxes) if scores is None else [f" {score:.2f}" for score in scores.tolist()]
+    endings = [""] * len(boxes) if ids is None else [f" #{number}" for number in ids.tolist()]
+    if scores is not None:
+        endings = [f"{ending} {score:.2f}" for ending, score in zip(endings, scores.tolist(), strict=True)]
     objects = list(zip(corners, endings, class_ids.tolist(), names, strict=True))[::-1]
     for box, _, class_id, _ in objects:
         cv2.rectangle(drawn, box[:2], box[2:], class_color(class_id), width)
     for box, ending, class_id, name in objects:  # after all boxes, so that no line crosses a label
-        _draw_label(drawn, label(class_id, name) + ending, box, class_color(class_id), width)
+        draw_label(drawn, label(class_id, name) + ending, box, class_color(class_id), width)
     return drawn
+
+
+def line_width(image: np.ndarray) -> int:
+    """The width of lines on `image`, in pixels."""
+    return max(1, round(float(max(image.shape[:2])) / 320))
 
 
 def class_color(class_id: int) -> Color:
@@ -46,7 +59,7 @@ def class_color(class_id: int) -> Color:
     return round(255 * b), round(255 * g), round(255 * r)
 
 
-def _draw_label(image: np.ndarray, text: str, box: Sequence[int], color: Color, line: int) -> None:
+def draw_label(image: np.ndarray, text: str, box: Sequence[int], color: Color, line: int) -> None:
     """Writes `text` in place, on a filled field at the box's upper left corner that is moved to lie in the image."""
     height, width = image.shape[:2]
     scale, stroke = 0.36 + 0.1 * line, max(1, line - 1)

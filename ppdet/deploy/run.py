@@ -97,6 +97,8 @@ def _video(args: argparse.Namespace, detector: Detector) -> int:
         target = result_path(args.output_dir, source, (SUFFIX,), SUFFIX)
     else:
         target = args.output_dir / f"{stream_name(source)}{SUFFIX}"
-    count = draw_video(source, target, lambda frame: _detect(args, detector, [frame])[0].plot(frame))
+    count = draw_video(
+        source, target, lambda video: (_detect(args, detector, [frame])[0].plot(frame) for frame in video.frames)
+    )
     say(f"{target}: {count} frames")
     return 0

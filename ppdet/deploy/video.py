@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import cv2
 import numpy as np
@@ -16,19 +17,43 @@ from .errors import DeployError, printable
 from .files import atomic_path
 
 SUFFIX = ".mp4"
-_CODEC, _USUAL_RATE, _HIGHEST_RATE = "mp4v", 30.0, 1000.0  # some streams give the ticks of their clock as the rate
+HIGHEST_RATE = 1000.0  # some streams give the ticks of their clock as the rate
+_CODEC, _USUAL_RATE = "mp4v", 30.0
 _REMEDIES: dict[type, str] = {int: "check --camera_id", str: "check the address, and that the stream is on"}
 _ENOUGH = 0.99  # share of the frames that the header announces; some containers only estimate it
 _PROGRESS_SECONDS = 0.5, 10.0  # on a terminal; in a log
 
 
-def draw_video(source: Path | str | int, target: Path, drawn: Callable[[np.ndarray], np.ndarray]) -> int:
-    """Writes a video of the frames of `source`, each passed through `drawn`; returns their number.
+class Video(NamedTuple):
+    """A video that is being read.
+
+    frames  each [h, w, 3] uint8 BGR, an array of its own
+    rate    frames per second; 30 if the source does not say
+    size    (height, width) of all frames
+    """
+
+    frames: Iterator[np.ndarray]
+    rate: float
+    size: tuple[int, int]
+
+
+Drawn = Callable[[Video], Generator[np.ndarray, None, None]]
+
+
+def draw_video(
+    source: Path | str | int,
+    target: Path,
+    drawn: Drawn,
+    keep: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Writes a video of what `drawn` makes of the frames of `source`; returns the number of frames.
 
     Args:
         source: a file, the address of a stream, or the number of a camera; the latter two until they end or Ctrl-C.
         target: the video to write.
-        drawn: frame [h, w, 3] uint8 BGR -> frame to write, of the same shape.
+        drawn: the video -> its frames to write, as many and of the same shape, one after the other. It may take frames
+            ahead. Its iterator is closed at the end.
+        keep: called with the number of frames if they are kept, before `target` appears: writes what belongs to it.
 
     Raises:
         DeployError: it cannot be read or written, or it ends before the number of frames that it announces; the frames
@@ -48,11 +73,13 @@ def draw_video(source: Path | str | int, target: Path, drawn: Callable[[np.ndarr
             raise DeployError(f"{name}: no frame can be read; {remedy}")
         announced = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT))) if is_file else 0
         rate = capture.get(cv2.CAP_PROP_FPS)
+        rate = rate if 0 < rate <= HIGHEST_RATE else _USUAL_RATE
+        video = Video(_frames(capture, frame), rate, (frame.shape[0], frame.shape[1]))
         with atomic_path(target) as temp:
-            rate = rate if 0 < rate <= _HIGHEST_RATE else _USUAL_RATE
-            count, stopped = _copy(capture, frame, temp, rate, drawn, ProgressLine(name, announced))
+            count, stopped = _write(video, temp, drawn, ProgressLine(name, announced))
             if stopped and (count == 0 or (is_file and target.exists())):
                 raise KeyboardInterrupt(f"after {count} frames, which are not kept; {target} is as it was")
+            keep(count)
     finally:
         capture.release()
     if stopped and is_file:
@@ -77,31 +104,32 @@ def stream_name(source: str | int) -> str:
     return re.sub(r"[^\w.-]+", "_", address).strip("_.") or "stream"
 
 
-def _copy(
-    capture: cv2.VideoCapture,
-    frame: np.ndarray,
-    path: Path,
-    rate: float,
-    drawn: Callable[[np.ndarray], np.ndarray],
-    progress: ProgressLine,
-) -> tuple[int, bool]:
-    """Copies all frames; returns their number, and whether Ctrl-C ended it."""
+def _frames(capture: cv2.VideoCapture, frame: np.ndarray) -> Iterator[np.ndarray]:
+    """`frame` and those after it, all of its size."""
     height, width = frame.shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_CODEC), rate, (width, height))
+    ok = True
+    while ok:
+        same = frame.shape[:2] == (height, width)  # the writer would drop others silently
+        yield frame if same else cv2.resize(frame, (width, height))
+        ok, frame = capture.read()
+
+
+def _write(video: Video, path: Path, drawn: Drawn, progress: ProgressLine) -> tuple[int, bool]:
+    """Writes all frames; returns their number, and whether Ctrl-C ended it."""
+    height, width = video.size
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*_CODEC), video.rate, (width, height))
     if not writer.isOpened():
         raise DeployError(
             f"{path.parent}: this OpenCV cannot write {SUFFIX} videos there; check the folder, or pip install "
             "opencv-python-headless"
         )
-    count, ok, stopped = 0, True, False
+    count, stopped = 0, False
     try:
-        while ok:
-            if frame.shape[:2] != (height, width):  # the writer would drop it silently
-                frame = cv2.resize(frame, (width, height))
-            writer.write(drawn(frame))
-            count += 1
-            progress.show(count)
-            ok, frame = capture.read()
+        with closing(drawn(video)) as images:
+            for image in images:
+                writer.write(image)
+                count += 1
+                progress.show(count)
     except KeyboardInterrupt:
         stopped = True
         print("\nstopped", file=sys.stderr)

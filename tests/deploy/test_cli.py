@@ -24,7 +24,7 @@ from tests.deploy.conftest import INFER_CFG, make_model
 
 FOLDER = Path(__file__).resolve().parents[2] / "ppdet" / "deploy"
 SMALL = {"MNN", "ai_edge_litert", "ncnn"}  # runtimes of phones and boards
-ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle", "supervision", *SMALL}
+ALLOWED = {"numpy", "cv2", "yaml", "openvino", "onnxruntime", "paddle", "supervision", "trackers", *SMALL}
 
 
 def picture(path: Path, value: int = 250, size: tuple[int, int] = (100, 200)) -> Path:
@@ -406,7 +406,7 @@ def test_imports_are_few():
                 assert top in sys.stdlib_module_names or top in ALLOWED, f"{path.name} imports {name}"
         for node in tree.body:
             lazy = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert not {"openvino", "onnxruntime", "paddle", "supervision", *SMALL} & set(lazy), path.name
+            assert not {"openvino", "onnxruntime", "paddle", "supervision", "trackers", *SMALL} & set(lazy), path.name
 
 
 def test_options_that_are_paths_know_the_home_folder(monkeypatch):

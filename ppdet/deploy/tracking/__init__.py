@@ -1,0 +1,1 @@
+"""Follows objects through a video and counts those that cross lines or enter zones."""
