@@ -30,7 +30,7 @@ def perfect(truth: Truth) -> Detections:
 
 
 def scores(truths: Sequence[Truth], found: Sequence[Tracked], names: Sequence[str]) -> dict[str, float]:
-    """HOTA, IDF1, MOTA in percent, and the number of id switches."""
+    """HOTA with its two parts, IDF1 and MOTA in percent, and the number of id switches."""
     from trackeval.metrics import CLEAR, HOTA, Identity
 
     classes = np.array([NAMES.index(name) for name in names])
@@ -43,15 +43,15 @@ def scores(truths: Sequence[Truth], found: Sequence[Tracked], names: Sequence[st
         ],
         "num_timesteps": len(truths),
     }
-    for kind, short in (("gt", "gt"), ("tracker", "tracker")):
+    for kind in ("gt", "tracker"):
         known = {number: i for i, number in enumerate(np.unique(np.concatenate(data[f"{kind}_ids"])).tolist())}
         data[f"{kind}_ids"] = [np.array([known[i] for i in ids.tolist()], int) for ids in data[f"{kind}_ids"]]
-        data[f"num_{short}_ids"] = len(known)
-        data[f"num_{short}_dets"] = sum(map(len, data[f"{kind}_ids"]))
+        data[f"num_{kind}_ids"] = len(known)
+        data[f"num_{kind}_dets"] = sum(map(len, data[f"{kind}_ids"]))
     quiet = {"PRINT_CONFIG": False}
-    clear = CLEAR(quiet).eval_sequence(data)
+    hota, clear = HOTA().eval_sequence(data), CLEAR(quiet).eval_sequence(data)
     return {
-        "HOTA": 100 * float(np.mean(HOTA().eval_sequence(data)["HOTA"])),
+        **{key: 100 * float(np.mean(hota[key])) for key in ("HOTA", "DetA", "AssA")},
         "IDF1": 100 * float(Identity(quiet).eval_sequence(data)["IDF1"]),
         "MOTA": 100 * float(clear["MOTA"]),
         "switches": float(clear["IDSW"]),

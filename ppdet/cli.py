@@ -15,9 +15,9 @@ from typing import Literal
 
 from ppdet import __version__
 from ppdet.commands.data_options import add_data_options
+from ppdet.commands.deploy_options import add_benchmark_options, add_track_options
 from ppdet.commands.export_options import add_export_options
 from ppdet.commands.serve_options import add_serve_options, add_serve_web_options
-from ppdet.commands.track_options import add_track_options
 from ppdet.core.cli import (
     CONFIG_HELP,
     Parser,
@@ -169,19 +169,6 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     _add_thresholds(p)
 
 
-def _benchmark_options(p: argparse.ArgumentParser) -> None:
-    models = "exports: folders, or their files, as model.onnx model_int8.onnx"
-    p.add_argument("--model", required=True, nargs="+", type=as_path, metavar="PATH", help=models)
-    p.add_argument("--backend", nargs="+", default=["auto"], help="openvino, onnxruntime, paddle or auto")
-    p.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
-    p.add_argument("--batch_size", nargs="+", type=int, default=[1], metavar="N")
-    source = p.add_mutually_exclusive_group()
-    source.add_argument("--image", type=as_path, metavar="FILE", help="default: a synthetic JPEG of 640 x 480")
-    source.add_argument("--image_dir", type=as_path, metavar="DIR")
-    p.add_argument("--repeats", type=int, default=100, metavar="N", help="timed batches (default: %(default)s)")
-    p.add_argument("--output", type=as_path, metavar="FILE", help="also write the figures as JSON")
-
-
 def _config_options(p: argparse.ArgumentParser) -> None:
     shown = p.add_mutually_exclusive_group(required=True)
     shown.add_argument("-c", "--config", metavar="FILE", help=CONFIG_HELP)
@@ -237,7 +224,7 @@ COMMANDS = {
         "Measure where the time of detection goes, for several exports side by side.",
         "--model output_inference/picodet_s_320_coco_lcnet --threads 1 4",
         "ppdet.commands.benchmark",
-        _benchmark_options,
+        add_benchmark_options,
     ),
     "track": Command(
         "Follow objects through a video with ids, and count those that cross lines or enter zones.",

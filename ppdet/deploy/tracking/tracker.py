@@ -9,7 +9,7 @@ import numpy as np
 
 from ..detections import Detections
 from ..errors import DeployError
-from ..postprocess import Threshold
+from ..postprocess import Threshold, overlaps
 from ..video import HIGHEST_RATE
 from .tracked import Tracked
 
@@ -18,6 +18,7 @@ _HIDDEN_FRAMES = 30  # at 30 frames per second: a track that is not seen for a s
 _MIN_IOU = 0.2  # of a detection and the place where its track is expected
 _MIN_FRAMES = 2  # in a row, so that a false detection of one frame gets no id
 _HIGH, _SPLIT, _LOW = 1.0, 0.5, 0.0  # the scores that the library sees: it only compares them with its threshold
+_SAME_OBJECT = 0.7  # IoU from which a less confident detection of another class is the same object
 _CLASS_DISTANCE = 2.0**20  # pixels between the classes, far more than an image has
 
 
@@ -54,12 +55,12 @@ class Tracker:
 
         found: all that score at least LOWEST_SCORE.
         """
-        limits = self._threshold[found.class_ids] if isinstance(self._threshold, np.ndarray) else self._threshold
+        found = self._without_doubles(found)
         shift = _CLASS_DISTANCE * found.class_ids[:, None]  # boxes of two classes never overlap
         tracked = self._tracker.update(
             self._library.Detections(
                 xyxy=found.boxes.astype(np.float64) + shift,
-                confidence=np.where(found.scores >= limits, _HIGH, _LOW),
+                confidence=np.where(self._is_confident(found), _HIGH, _LOW),
                 class_id=found.class_ids,
                 data={"row": np.arange(len(found))},
             )
@@ -73,6 +74,19 @@ class Tracker:
             ids=np.array([ids[row] + 1 for row in rows], np.int64),
         )
 
+    def _is_confident(self, found: Detections) -> np.ndarray:
+        limits = self._threshold[found.class_ids] if isinstance(self._threshold, np.ndarray) else self._threshold
+        return np.asarray(found.scores >= limits)
+
+    def _without_doubles(self, found: Detections) -> Detections:
+        """Leaves out the low scores that other classes have for an object: they would keep wrong tracks alive."""
+        stays = self._is_confident(found)
+        for i in np.flatnonzero(~stays).tolist():
+            shared, area, areas = overlaps(found.boxes[i], found.boxes[:i])  # the more confident ones
+            same = shared > _SAME_OBJECT * (area + areas - shared)
+            stays[i] = not (same & (found.class_ids[:i] != found.class_ids[i])).any()
+        return select(found, np.flatnonzero(stays).tolist())
+
 
 def check_frame_rate(frame_rate: float) -> None:
     """Raises DeployError if it is not one."""
@@ -83,7 +97,11 @@ def check_frame_rate(frame_rate: float) -> None:
 
 def of_classes(found: Detections, class_ids: Sequence[int]) -> Detections:
     """The detections of some classes."""
-    rows = np.flatnonzero(np.isin(found.class_ids, class_ids)).tolist()
+    return select(found, np.flatnonzero(np.isin(found.class_ids, class_ids)).tolist())
+
+
+def select(found: Detections, rows: Sequence[int]) -> Detections:
+    """Some of the detections."""
     return Detections(**_rows(found, rows), path=found.path, order=found.order)
 
 

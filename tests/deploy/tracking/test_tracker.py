@@ -52,6 +52,18 @@ def test_classes_are_not_mixed(library: None) -> None:
     assert follow(takes_over)[3:] == [[], *[[("dog", 2)]] * 2]
 
 
+def test_a_low_score_of_another_class_for_the_same_object_is_left_out(library: None) -> None:
+    wrong_twice = [found((DOG, 0.9, 10))] * 2
+    assert follow([*wrong_twice, *[found((CAT, 0.9, 10), (DOG, 0.3, 11))] * 3]) == [
+        [],
+        [("dog", 1)],
+        [],
+        *[[("cat", 2)]] * 2,
+    ]
+    apart = [found((CAT, 0.9, 10), (DOG, 0.3, 40))] * 2
+    assert follow([found((DOG, 0.9, 40))] * 2 + apart)[2:] == [[("dog", 1)], [("cat", 2), ("dog", 1)]]
+
+
 def test_empty_frames(library: None) -> None:
     assert follow([found()] * 2) == [[], []]
     assert follow([found(), found((CAT, 0.9, 10)), found((CAT, 0.9, 10)), found()]) == [[], [], [("cat", 1)], []]

@@ -1,4 +1,4 @@
-"""Options of `ppdet track`."""
+"""Options of the commands that run an export."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import argparse
 from pathlib import Path
 
 from ppdet.deploy.options import add_switch, as_path, path_or_address, score_or_model
+
+
+def add_benchmark_options(p: argparse.ArgumentParser) -> None:
+    """Add the options of `ppdet benchmark`."""
+    models = "exports: folders, or their files, as model.onnx model_int8.onnx"
+    p.add_argument("--model", required=True, nargs="+", type=as_path, metavar="PATH", help=models)
+    p.add_argument("--backend", nargs="+", default=["auto"], help="openvino, onnxruntime, paddle or auto")
+    p.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
+    p.add_argument("--batch_size", nargs="+", type=int, default=[1], metavar="N")
+    source = p.add_mutually_exclusive_group()
+    source.add_argument("--image", type=as_path, metavar="FILE", help="default: a synthetic JPEG of 640 x 480")
+    source.add_argument("--image_dir", type=as_path, metavar="DIR")
+    p.add_argument("--repeats", type=int, default=100, metavar="N", help="timed batches (default: %(default)s)")
+    p.add_argument("--output", type=as_path, metavar="FILE", help="also write the figures as JSON")
 
 
 def add_track_options(p: argparse.ArgumentParser) -> None:
