@@ -1,8 +1,12 @@
-"""The C++ library, built once for all tests that use it."""
+"""The C++ library, built once for all tests that use it.
+
+ONNXRUNTIME_INCLUDE_DIR: folder of onnxruntime_c_api.h; with it the slow tests build that back end too.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,29 +15,52 @@ import pytest
 
 from tests.support.cpp_library import SOURCE, CppDetectors
 
-
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=1200)
+UNITY = ("-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0", "-DCMAKE_BUILD_TYPE=Debug")
 
 
-def configure(folder: Path, *options: str) -> None:
-    """Configures a build with OpenVINO. Skips the test if a compiler, CMake or a library is not installed."""
+def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=3000, env=env)
+
+
+def package_folder(name: str) -> Path:
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        pytest.skip(f"{name} is not installed")
+    return Path(found.origin).parent
+
+
+def openvino_option() -> str:
+    cmake = package_folder("openvino") / "cmake"
+    if not cmake.is_dir():
+        pytest.skip(f"{cmake}: this package of openvino has no files for CMake")
+    return f"-DOpenVINO_DIR={cmake}"
+
+
+def onnxruntime_options(folder: Path) -> list[str]:
+    """Options that add the back end, if its header is there. The package's library gets the name that it asks for."""
+    include = os.environ.get("ONNXRUNTIME_INCLUDE_DIR")
+    if not include:
+        return []
+    folder.mkdir(exist_ok=True)
+    library = folder / "libonnxruntime.so.1"
+    if not library.exists():
+        library.symlink_to(next((package_folder("onnxruntime") / "capi").glob("libonnxruntime.so.*")))
+    return ["-DPICODET_ONNXRUNTIME=ON", f"-DOnnxRuntime_INCLUDE_DIR={include}", f"-DOnnxRuntime_LIBRARY={library}"]
+
+
+def configure(source: Path, folder: Path, *options: str) -> None:
+    """Configures a build. Skips the test if a compiler, CMake or a library is not installed."""
     for program in ("cmake", "c++"):
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
-    found = importlib.util.find_spec("openvino")
-    if found is None or found.origin is None:
-        pytest.skip("openvino is not installed")
-    cmake = Path(found.origin).parent / "cmake"
-    if not cmake.is_dir():
-        pytest.skip(f"{cmake}: this package of openvino has no files for CMake")
-    done = run("cmake", "-S", SOURCE, "-B", folder, "-DPICODET_OPENVINO=ON", f"-DOpenVINO_DIR={cmake}", *options)
+    done = run("cmake", "-S", source, "-B", folder, *options)
     if done.returncode and "package configuration file provided by" in done.stderr:
         pytest.skip(f"CMake does not find a library: {done.stderr.strip().splitlines()[1].strip()}")
     assert done.returncode == 0, done.stderr
 
 
-def build(folder: Path, *options: str) -> None:
+def build(folder: Path, *options: str | Path) -> None:
     done = run("cmake", "--build", folder, *options)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -42,8 +69,9 @@ def build(folder: Path, *options: str) -> None:
 def quick_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a build in which all sources are one, which takes the compiler half a minute less."""
     folder = tmp_path_factory.mktemp("cpp")
-    unity = ("-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0", "-DCMAKE_BUILD_TYPE=Debug")
-    configure(folder, *unity, "-DPICODET_CLI=OFF", "-DPICODET_TESTS=ON")
+    configure(
+        SOURCE, folder, *UNITY, "-DPICODET_OPENVINO=ON", openvino_option(), "-DPICODET_CLI=OFF", "-DPICODET_TESTS=ON"
+    )
     build(folder)
     return folder
 
@@ -51,3 +79,13 @@ def quick_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def cpp(quick_build: Path) -> CppDetectors:
     return CppDetectors(quick_build / "libpicodet.so")
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an installed build with the command line."""
+    folder = tmp_path_factory.mktemp("release")
+    options = [openvino_option(), *onnxruntime_options(folder / "lib_onnxruntime")]
+    configure(SOURCE, folder / "build", "-DPICODET_OPENVINO=ON", *options, f"-DCMAKE_INSTALL_PREFIX={folder}")
+    build(folder / "build", "--target", "install")
+    return folder

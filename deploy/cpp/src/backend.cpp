@@ -14,9 +14,6 @@ std::unique_ptr<Backend> load_openvino(const std::string& file, int threads);
 #if defined(PICODET_WITH_ONNXRUNTIME)
 std::unique_ptr<Backend> load_onnxruntime(const std::string& file, int threads);
 #endif
-#if defined(PICODET_WITH_NCNN)
-std::unique_ptr<Backend> load_ncnn(const std::string& file, int threads);
-#endif
 
 const std::vector<Runtime>& runtimes() {
   static const std::vector<Runtime> all = {
@@ -25,9 +22,6 @@ const std::vector<Runtime>& runtimes() {
 #endif
 #if defined(PICODET_WITH_ONNXRUNTIME)
       {"onnxruntime", {".onnx"}, load_onnxruntime},
-#endif
-#if defined(PICODET_WITH_NCNN)
-      {"ncnn", {".param"}, load_ncnn},
 #endif
   };
   return all;
@@ -84,6 +78,7 @@ std::string file_for(const fs::path& model, const std::vector<std::string>& suff
     if (found.size() == 1) return found[0].string();
     if (found.empty()) continue;
     std::vector<std::string> names;
+    names.reserve(found.size());
     for (const auto& file : found) names.push_back(file.filename().string());
     throw Error(model.string() + ": has several models (" + joined(names) + "); name the file");
   }

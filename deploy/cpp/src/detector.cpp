@@ -130,7 +130,7 @@ class Detector::Impl {
     }
   }
 
-  void run(Engine& engine, const Image* images, std::size_t count, Detections* found, Timings* timings) {
+  void run(Engine& engine, const Image* images, std::size_t count, Detections* found, Timings* timings) const {
     const auto start = Clock::now();
     engine.prepare(images, count);
     const auto prepared = Clock::now();

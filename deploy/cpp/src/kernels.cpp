@@ -111,8 +111,9 @@ void columns_of(const std::uint8_t* row, const Columns& c, float* const sums[3])
     const std::uint8_t* tap = row + c.offset[x];
     const float* weight = c.weight + 4 * static_cast<std::int64_t>(x);
     for (int channel = 0; channel < 3; ++channel, ++tap) {
-      float sum = tap[0] * weight[0];
-      for (int k = 1; k < 4; ++k) sum = fused(tap[k * kBytes], weight[k], sum);
+      const auto value = [tap](std::int64_t k) { return static_cast<float>(tap[k * kBytes]); };
+      float sum = value(0) * weight[0];
+      for (int k = 1; k < 4; ++k) sum = fused(value(k), weight[k], sum);
       sums[channel][x] = sum;
     }
   }
@@ -143,8 +144,18 @@ void linear(const float* const* rows, const float* weights, int n, Affine affine
   }
 }
 
+Scan scan(const float* values, int n, float low, float high, float lowest) {
+  int in_range = 1;
+  int any = 0;
+  for (int i = 0; i < n; ++i) {  // without a branch, so that the compiler takes several at a time
+    in_range &= static_cast<int>(values[i] >= low) & static_cast<int>(values[i] <= high);
+    any |= static_cast<int>(values[i] >= lowest);
+  }
+  return {in_range != 0, any != 0};
+}
+
 }  // namespace
 
-const Kernels table = {columns, cubic, linear};
+const Kernels table = {columns, cubic, linear, scan};
 
 }  // namespace picodet::detail::PICODET_ISA

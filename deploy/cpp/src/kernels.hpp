@@ -17,6 +17,11 @@ struct Affine {  // value * scale + shift, rounded after each step as NumPy does
   float scale, shift;
 };
 
+struct Scan {
+  bool in_range;  // whether all numbers are
+  bool any;       // whether one is at least the lowest that counts
+};
+
 struct Kernels {
   // Writes the weighted sums of the columns [first, last) for each channel.
   void (*columns)(const std::uint8_t* row, const Columns& columns, float* const sums[3]);
@@ -24,6 +29,8 @@ struct Kernels {
   void (*cubic)(const float* const* rows, const float* weights, int n, Affine affine, float* out);
   // Sums of two rows of whole numbers by weights in units of 1 / 2048, in cv2's fixed-point steps, then scaled.
   void (*linear)(const float* const* rows, const float* weights, int n, Affine affine, float* out);
+  // Looks at n numbers, which should be in low..high; NaN is not.
+  Scan (*scan)(const float* values, int n, float low, float high, float lowest);
 };
 
 // The loops for this processor.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 namespace picodet::detail {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr float kNoScore = 1e-6F;  // so that a threshold of 0 does not give every class of every point
 constexpr float kRounding = 0.01F;  // how far scores may leave 0..1
+constexpr std::int64_t kBlock = 256;  // numbers that are looked at together
 
 std::string shapes(const std::vector<Tensor>& outputs) {
   std::ostringstream text;
@@ -53,32 +55,30 @@ double value(const Tensor& tensor, std::int64_t i) {
   return floats(tensor)[i];
 }
 
-// Whether all numbers are scores. Without a branch, so that the compiler can take several at a time.
-bool are_scores(const float* values, std::int64_t count) {
-  bool all = true;
-  for (std::int64_t i = 0; i < count; ++i) all &= values[i] >= -kRounding && values[i] <= 1 + kRounding;
-  return all;
-}
+bool is_score(float value) { return value >= -kRounding && value <= 1 + kRounding; }
 
 bool are_finite(const float* values, std::int64_t count) {
+  constexpr float kMost = std::numeric_limits<float>::max();
   bool all = true;
-  for (std::int64_t i = 0; i < count; ++i) all &= values[i] - values[i] == 0;
+  for (std::int64_t start = 0; start < count; start += kBlock) {
+    const auto n = static_cast<int>(std::min<std::int64_t>(kBlock, count - start));
+    all = all && kernels().scan(values + start, n, -kMost, kMost, kMost).in_range;
+  }
   return all;
 }
 
-// Calls `take(i)` for each of `count` numbers that is at least `lowest`.
+// Calls `take(i)` for each of `count` numbers that is at least `lowest`. Returns false if one is no score.
 template <typename Take>
-void for_each_above(const float* values, std::int64_t count, float lowest, Take take) {
-  constexpr std::int64_t kBlock = 64;
+bool for_each_above(const float* values, std::int64_t count, float lowest, Take take) {
   for (std::int64_t start = 0; start < count; start += kBlock) {
-    const std::int64_t end = std::min(count, start + kBlock);
-    bool any = false;
-    for (std::int64_t i = start; i < end; ++i) any |= values[i] >= lowest;
-    if (!any) continue;
-    for (std::int64_t i = start; i < end; ++i) {
+    const auto n = static_cast<int>(std::min<std::int64_t>(kBlock, count - start));
+    const Scan scan = kernels().scan(values + start, n, -kRounding, 1 + kRounding, lowest);
+    if (!scan.in_range) return false;
+    for (std::int64_t i = start; scan.any && i < start + n; ++i) {
       if (values[i] >= lowest) take(i);
     }
   }
+  return true;
 }
 
 // The mean of a distribution over 0, 1, 2, … whose logits lie `step` apart.
@@ -125,24 +125,23 @@ void Postprocessor::operator()(const std::vector<Tensor>& outputs, Size input, c
   } else {
     read_raw(outputs, input, count, found);
   }
-  const bool has_rows = is_nms || outputs.size() == 3;
+  for (std::size_t i = 0; i < count; ++i) restore(input, factors[i], is_nms || outputs.size() == 3, found[i]);
+}
+
+// Brings boxes to original pixels, and rows of NMS into the order that they have in most exports.
+void Postprocessor::restore(Size input, ScaleFactor factor, bool has_rows, Detections& found) const {
+  const auto is_above = [](const Detection& a, const Detection& b) { return a.score > b.score; };
+  if (!std::is_sorted(found.begin(), found.end(), is_above)) std::stable_sort(found.begin(), found.end(), is_above);
   BoxUnits units = config_.boxes;
   if (units == BoxUnits::unknown) units = has_rows && takes_scale_factor_ ? BoxUnits::image : BoxUnits::input;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto is_above = [](const Detection& a, const Detection& b) { return a.score > b.score; };
-    // Rows of NMS are in this order already, but not in all exports.
-    if (!std::is_sorted(found[i].begin(), found[i].end(), is_above)) {
-      std::stable_sort(found[i].begin(), found[i].end(), is_above);
-    }
-    if (units == BoxUnits::image) continue;
-    const float x = (units == BoxUnits::normalized ? static_cast<float>(input.width) : 1.0F) / factors[i].x;
-    const float y = (units == BoxUnits::normalized ? static_cast<float>(input.height) : 1.0F) / factors[i].y;
-    for (Detection& box : found[i]) box.x1 *= x, box.x2 *= x, box.y1 *= y, box.y2 *= y;
-  }
+  if (units == BoxUnits::image) return;
+  const float x = (units == BoxUnits::normalized ? static_cast<float>(input.width) : 1.0F) / factor.x;
+  const float y = (units == BoxUnits::normalized ? static_cast<float>(input.height) : 1.0F) / factor.y;
+  for (Detection& box : found) box.x1 *= x, box.x2 *= x, box.y1 *= y, box.y2 *= y;
 }
 
 void Postprocessor::add_row(Detections& found, const float* row) const {
-  if (!std::isfinite(row[0]) || !are_scores(row + 1, 1) || !are_finite(row + 2, 4)) throw diverged(config_);
+  if (!std::isfinite(row[0]) || !is_score(row[1]) || !are_finite(row + 2, 4)) throw diverged(config_);
   if (row[0] == -1) return;  // a row that stands for "none"
   if (row[0] < 0) throw misfit(config_, "negative class numbers");
   if (row[0] >= static_cast<float>(config_.labels.size())) {
@@ -211,16 +210,17 @@ void Postprocessor::read_decoded(const std::vector<Tensor>& outputs, std::size_t
     throw unknown(outputs);
   }
   if (classes != static_cast<std::int64_t>(config_.labels.size())) throw misfit(config_, std::to_string(classes) + " classes");
-  if (!are_scores(floats(scores), scores.size()) || !are_finite(floats(boxes), boxes.size())) throw diverged(config_);
+  if (!are_finite(floats(boxes), boxes.size())) throw diverged(config_);
   for (std::int64_t image = 0; image < images; ++image) {
     candidates_.clear();
     for (std::int64_t c = 0; c < classes; ++c) {
       const float* row = floats(scores) + (image * classes + c) * points;
       const float lowest = std::max(config_.thresholds[static_cast<std::size_t>(c)], kNoScore);
-      for_each_above(row, points, lowest, [&](std::int64_t i) {
+      const bool are_scores = for_each_above(row, points, lowest, [&](std::int64_t i) {
         const float* box = floats(boxes) + (image * points + i) * 4;
         candidates_.push_back({{box[0], box[1], box[2], box[3], row[i], static_cast<int>(c)}, c * points + i});
       });
+      if (!are_scores) throw diverged(config_);
     }
     choose(found[image]);
   }
@@ -246,8 +246,7 @@ void Postprocessor::read_raw(const std::vector<Tensor>& outputs, Size input, std
     const std::int64_t channels = dim(output, is_flat ? 2 : 1);
     if (i >= levels && (channels == 0 || channels % 4 != 0)) throw unknown(outputs);
     if (i < levels && channels != classes) throw misfit(config_, std::to_string(channels) + " classes");
-    const bool is_sound = i < levels ? are_scores(floats(output), output.size()) : are_finite(floats(output), output.size());
-    if (!is_sound) throw diverged(config_);
+    if (i >= levels && !are_finite(floats(output), output.size())) throw diverged(config_);
   }
   for (std::size_t image = 0; image < count; ++image) {
     candidates_.clear();
@@ -273,7 +272,7 @@ void Postprocessor::read_level(const Tensor& scores, const Tensor& bins, std::si
   const bool is_flat = scores.rank == 3;
   const float lowest = *std::min_element(config_.thresholds.begin(), config_.thresholds.end());
   const auto stride = static_cast<float>(config_.strides[static_cast<std::size_t>(level)]);
-  for_each_above(values, points * classes, std::max(lowest, kNoScore), [&](std::int64_t at) {
+  const bool are_scores = for_each_above(values, points * classes, std::max(lowest, kNoScore), [&](std::int64_t at) {
     const std::int64_t point = is_flat ? at / classes : at % points;
     const std::int64_t c = is_flat ? at % classes : at / points;
     if (values[at] < config_.thresholds[static_cast<std::size_t>(c)]) return;
@@ -282,10 +281,12 @@ void Postprocessor::read_level(const Tensor& scores, const Tensor& bins, std::si
     float sides[4];
     for (int k = 0; k < 4; ++k) sides[k] = expectation(start + k * (channels / 4) * step, channels / 4, step) * stride;
     const float x = (static_cast<float>(point % grid.width) + config_.cell_offset) * stride;
-    const float y = (static_cast<float>(point / grid.width) + config_.cell_offset) * stride;
+    const std::int64_t row = point / grid.width;
+    const float y = (static_cast<float>(row) + config_.cell_offset) * stride;
     const Detection box = {x - sides[0], y - sides[1], x + sides[2], y + sides[3], values[at], static_cast<int>(c)};
     candidates_.push_back({box, (c << 40) + before + point});
   });
+  if (!are_scores) throw diverged(config_);
 }
 
 // Adds the detections among the candidates to `found`, by descending score: NMS within each class if the model needs it.

@@ -1,6 +1,7 @@
 // Turns a model's outputs into detections.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "backend.hpp"
@@ -21,8 +22,8 @@ struct ScaleFactor {  // size in the network's input / original size
 class Postprocessor {
  public:
   // Whether boxes are in original pixels already if infer_cfg does not say so depends on the model's inputs.
-  Postprocessor(const Config& config, bool takes_scale_factor)
-      : config_(config), takes_scale_factor_(takes_scale_factor) {}
+  Postprocessor(Config config, bool takes_scale_factor)
+      : config_(std::move(config)), takes_scale_factor_(takes_scale_factor) {}
 
   // Replaces found[i] by the detections of image i of `count`, in original pixels. `input`: size of the network's.
   // Throws an Error if the outputs are of no kind that Python's Detector takes, or not those of the model's classes.
@@ -30,6 +31,7 @@ class Postprocessor {
                   Detections* found);
 
  private:
+  void restore(Size input, ScaleFactor factor, bool has_rows, Detections& found) const;
   void read_rows(const std::vector<Tensor>& outputs, std::size_t count, Detections* found) const;
   void read_triple(const std::vector<Tensor>& outputs, std::size_t count, Detections* found) const;
   void add_row(Detections& found, const float* row) const;

@@ -69,7 +69,7 @@ void Resizer::plan(Size from, Factors factors, Interpolation interpolation) {
   set_axis(y_, from.height, to_.height, factors.y);
   interpolation_ = interpolation;
   offset_bytes_ = 0;
-  const std::size_t width = static_cast<std::size_t>(to_.width);
+  const auto width = static_cast<std::size_t>(to_.width);
   sums_.resize(12 * width);
   line_.resize(width);
   for (std::size_t i = 0; i < 12; ++i) planes_of_[i / 3][i % 3] = sums_.data() + i * width;
@@ -175,7 +175,7 @@ void Resizer::blend(const float* const rows[4], int y, int width, Affine affine,
 }
 
 // Half the size: cv2 takes the mean of two by two pixels, or of those that are there at an edge.
-void Resizer::run_half(const Image& image, const Planes& planes) {
+void Resizer::run_half(const Image& image, const Planes& planes) const {
   const int bytes = bytes_per_pixel(image.format);
   for (int y = 0; y < planes.size.height; ++y) {
     const int rows = std::min(2, from_.height - 2 * y);
@@ -188,7 +188,7 @@ void Resizer::run_half(const Image& image, const Planes& planes) {
           sum += row[(2 * x + i % columns) * bytes + (bytes == 1 ? 0 : channel)];
         }
         const int count = rows * columns;
-        const int mean = count == 4 ? (sum + 2) >> 2 : static_cast<int>(std::lrint(static_cast<float>(sum) / count));
+        const int mean = count == 4 ? (sum + 2) >> 2 : static_cast<int>(std::lrint(static_cast<float>(sum) / static_cast<float>(count)));
         set_pixel(planes, channel, y, x, mean);
       }
     }

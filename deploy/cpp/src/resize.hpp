@@ -51,7 +51,7 @@ class Resizer {
   void sum_columns(const std::uint8_t* row, int bytes_per_pixel, int first, int last, float* const sums[3]) const;
   void write_row(const Planes& planes, int y, const float* const rows[4][3]);
   void blend(const float* const rows[4], int y, int width, Affine affine, float* out) const;
-  void run_half(const Image& image, const Planes& planes);
+  void run_half(const Image& image, const Planes& planes) const;
 
   Size from_, to_;
   Factors factors_;

@@ -16,6 +16,7 @@ std::vector<int> starts(int length, int tile, double overlap) {
   const int step = std::max(1, static_cast<int>(tile * (1 - overlap)));
   const int count = (length - tile + step - 1) / step + 1;
   std::vector<int> all;
+  all.reserve(static_cast<std::size_t>(count));
   const double distance = static_cast<double>(length - tile) / (count - 1);
   for (int i = 0; i < count; ++i) all.push_back(i == count - 1 ? length - tile : static_cast<int>(i * distance));
   return all;

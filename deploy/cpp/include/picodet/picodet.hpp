@@ -48,7 +48,7 @@ struct Detection {
 using Detections = std::vector<Detection>;  // of one image, the most confident first
 
 struct Options {
-  std::string backend = "auto";    // openvino, onnxruntime or ncnn; auto: the first that was built in and has a file
+  std::string backend = "auto";    // openvino or onnxruntime; auto: the first that was built in and has a file
   int threads = 0;                 // that compute the network; 0: one for each processor core
   std::optional<float> threshold;  // lowest score; none: the model's, one for each class if it has them, else 0.5
   int batch_size = 8;              // images of a list that are computed together, if the model takes any number
@@ -72,7 +72,7 @@ struct Timings {
 // outside of the runtime. Constructors and methods throw Error.
 class PICODET_API Detector {
  public:
-  // model: the folder of an export, or a file of it: .onnx, .xml or .param.
+  // model: the folder of an export, or a file of it: .onnx or .xml.
   explicit Detector(const std::string& model, const Options& options = {});
   ~Detector();
   Detector(Detector&&) noexcept;

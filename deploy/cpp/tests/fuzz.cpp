@@ -1,0 +1,89 @@
+// Feeds mutated files:  picodet_fuzz FILE COUNT SEED  changes some bytes of FILE at a time. A model is loaded and run, an image
+// decoded and detected in by the model of a fourth argument. Crashes, hangs and what sanitizers find end the process.
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "images.hpp"
+#include "picodet/picodet.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<char>;
+
+constexpr unsigned kSeconds = 60;  // for one file
+
+Bytes read(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// Changes bytes, cuts the end off, or repeats a part.
+Bytes mutated(Bytes data, std::mt19937& random) {
+  const auto below = [&random](std::size_t most) { return std::uniform_int_distribution<std::size_t>(0, most - 1)(random); };
+  const std::size_t kind = below(4);
+  if (kind == 0) data.resize(below(data.size()));
+  if (kind == 1) {
+    const std::size_t from = below(data.size());
+    const Bytes part(data.begin() + static_cast<std::ptrdiff_t>(from),
+                     data.begin() + static_cast<std::ptrdiff_t>(std::min(data.size(), from + below(1000))));
+    data.insert(data.begin() + static_cast<std::ptrdiff_t>(below(data.size())), part.begin(), part.end());
+  }
+  const std::size_t start = kind == 2 ? below(data.size()) : 0;  // all over the file, or near each other
+  const std::size_t range = kind == 2 ? std::min<std::size_t>(data.size() - start, 200) : data.size();
+  for (std::size_t i = below(20) + 1; i > 0 && range > 0; --i) data[start + below(range)] = static_cast<char>(below(256));
+  return data;
+}
+
+void detect_with(const std::string& model, const std::string& backend) {
+  picodet::Options options;
+  options.backend = backend;
+  options.threads = 1;
+  const picodet::Detector detector(model, options);
+  const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(64 * 48 * 3), 90);
+  static_cast<void>(detector.detect({pixels.data(), 64, 48}));
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  if (count < 4) return 2;
+  const fs::path file = values[1];
+  std::mt19937 random(static_cast<unsigned>(std::stoul(values[3])));
+  std::optional<picodet::Detector> detector;
+  if (count > 4) detector.emplace(values[4]);
+  const fs::path folder = fs::temp_directory_path() / ("picodet_fuzz_" + std::to_string(getpid()));
+  fs::create_directory(folder);
+  const fs::path target = folder / file.filename();
+  const Bytes original = read(file);
+  if (const fs::path weights = fs::path(file).replace_extension(".bin"); fs::exists(weights)) {
+    fs::copy_file(weights, folder / weights.filename());
+  }
+  int accepted = 0;
+  for (int i = std::stoi(values[2]); i > 0; --i) {
+    const Bytes data = mutated(original, random);
+    std::ofstream(target, std::ios::binary).write(data.data(), static_cast<std::streamsize>(data.size()));
+    alarm(kSeconds);
+    try {
+      if (detector) {
+        const cv::Mat image = cli::read_image(target);
+        static_cast<void>(detector->detect({image.data, image.cols, image.rows, picodet::PixelFormat::bgr, image.step}));
+      } else {
+        for (const auto& backend : picodet::backends()) {
+          if (backend != "openvino" && target.extension() == ".xml") continue;
+          detect_with(target.string(), backend);
+        }
+      }
+      ++accepted;
+    } catch (const picodet::Error&) {  // expected
+    }
+  }
+  fs::remove_all(folder);
+  std::printf("%d accepted\n", accepted);
+  return 0;
+}
