@@ -147,6 +147,7 @@ def test_refused_when_read(config, option, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_static_graph_computes_the_same(config, start):
     images = make_batch(0, count=2).image
     found = []
