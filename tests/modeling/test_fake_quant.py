@@ -175,3 +175,19 @@ def test_a_layout_in_a_file():
     broken = layout.as_entry() | {"activations": ()}
     with pytest.raises(ValueError, match="no activation 0 or 1"):
         Int8Layout.from_entry(broken)
+
+
+def test_a_static_graph_is_trained_as_well():
+    """Constants are no parameters, and quantizers stand in another part of the model than the layers that use them."""
+    found = []
+    for static in (False, True):
+        model, layout = network()
+        attach_fake_quant(model, layout)
+        x = paddle.to_tensor(np.random.default_rng(0).normal(size=(2, 4, 5, 5)).astype("float32"))
+        out = (paddle.jit.to_static(model, full_graph=True) if static else model)(x)
+        out.square().sum().backward()
+        found.append({name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None})
+        found[-1]["out"] = out.numpy()
+    assert found[0].keys() == found[1].keys()
+    for name, value in found[0].items():
+        np.testing.assert_allclose(found[1][name], value, rtol=1e-3, atol=1e-3 * np.abs(value).max(), err_msg=name)

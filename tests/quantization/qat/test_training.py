@@ -147,22 +147,6 @@ def test_refused_when_read(config, option, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.slow
-def test_the_static_graph_computes_the_same(config, start):
-    images = make_batch(0, count=2).image
-    found = []
-    for static in ("false", "true"):
-        trainer, _ = build_trainer(
-            make_run(config, "filename=static", f"to_static={static}", "QAT.losses=[]", "QAT.label_weight=1"), **start
-        )
-        trainer.model.train()
-        found.append(_network(trainer)(images))
-    for name in ("cls", "reg"):
-        loops, graph = (getattr(each, name).numpy() for each in found)
-        # a value in the middle between two integers may round to either
-        assert (np.abs(loops - graph) > 1e-3 * np.abs(loops).max()).mean() < 0.02, name
-
-
 def test_ranks_equal_one_process(config):
     """Two ranks with four images each train like one with eight."""
     alone = run_ranks("int8_steps", 1, config.parent / "alone", config)[0]
