@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,9 +45,11 @@ class Answer(NamedTuple):
 
 
 class Server:
-    """`ppdet serve` in a process of its own. `folder`: its current folder and its user's home."""
+    """`ppdet serve` in a process of its own. `folder`: its current folder and its user's home, else an empty one."""
 
-    def __init__(self, *options: object, token: str | None = None, folder: Path = ROOT / "tests") -> None:
+    def __init__(self, *options: object, token: str | None = None, folder: Path | None = None) -> None:
+        self._home = tempfile.TemporaryDirectory()
+        folder = folder or Path(self._home.name)
         environment = os.environ | {"OMP_WAIT_POLICY": "passive", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
         environment |= {"PPDET_SERVE_TOKEN": token} if token else {}
         command = [sys.executable, "-m", "ppdet", "serve", "--port", "0", "--backend", "onnxruntime"]
