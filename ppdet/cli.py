@@ -156,8 +156,10 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     add_slim_option(p)
     where = "the models go to DIR/<config name>/ (default: %(default)s)"
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
-    formats = "onnx, openvino, or both with a comma (default: %(default)s)"
+    formats = "some of onnx, openvino, rknn, tflite and mnn, with commas (default: %(default)s)"
     p.add_argument("--format", default="onnx", metavar="NAMES", help=formats)
+    tools = "a virtual environment that has the converters of vendors' formats (default: this one)"
+    p.add_argument("--tool_env", type=as_path, metavar="DIR", help=tools)
     images = "images of TrainDataset from which the ranges of values are measured (default: %(default)s)"
     p.add_argument("--calib_images", type=int, default=50, metavar="N", help=images)
     tolerance = "layers that alone change the outputs by more stay in float (default: all are quantized)"

@@ -12,7 +12,8 @@ from ppdet.quantization.quantize import QuantizeSettings, quantize
 def main(args: argparse.Namespace) -> None:
     """Write the config's model in INT8."""
     formats = [name.strip() for name in args.format.split(",")]
-    settings = QuantizeSettings(formats, args.calib_images, args.tolerance, args.report)
+    tool_env = args.tool_env and str(args.tool_env)
+    settings = QuantizeSettings(formats, args.calib_images, args.tolerance, args.report, tool_env)
     training = Int8Training.parse(args.qat) if args.qat is not None else None
     session = start(args, training=training is not None)
     if training is None:

@@ -6,25 +6,27 @@
 Each channel of an activation is divided by its scale of the plan: the convolution before it has smaller weights, and
 the convolutions behind it have larger ones. ReLU, pooling, resizing, concatenations, shuffles and products with a gate
 on one pixel pass scales on. A hard swish does not: its output is multiplied ("mul"), or it is written as
-z * clip(s * z / 6 + 1/2, 0, 1) ("clip"), so that its input is divided by s as well.
+z * clip(s * z / 6 + 1/2, 0, 1) ("clip"), so that its input is divided by s as well. With "relu6" it is
+z * clip(6 * s * z + 3, 0, 6), and its input is divided by 6 * s: runtimes that compute a clipped convolution in one
+step know that range.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ppdet.deploy.backends.base import Feed
 from ppdet.quantization.channels import Channels
 from ppdet.quantization.network import Network
-from ppdet.quantization.plan import Plan, input_scales
+from ppdet.quantization.plan import Gate, Plan, input_scales
 from ppdet.quantization.ranges import observed
 
 
-def equalized(network: Network, plan: Plan, gate: Literal["mul", "clip"]) -> Any:
+def equalized(network: Network, plan: Plan, gate: Gate) -> Any:
     """Returns an onnx.ModelProto that computes what the network does, within rounding.
 
     Args:
@@ -37,7 +39,7 @@ def equalized(network: Network, plan: Plan, gate: Literal["mul", "clip"]) -> Any
 
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
-    channels = Channels(model, follow_swish=gate == "clip")
+    channels = Channels(model, follow_swish=gate != "mul")
     scales = _Scales(channels, plan)
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = []
@@ -45,6 +47,8 @@ def equalized(network: Network, plan: Plan, gate: Literal["mul", "clip"]) -> Any
         conv = network.convs.get(node.name)
         if conv is not None:
             over = scales.of(conv.output, len(conv.weight))
+            if gate == "relu6" and (over != 1).any() and _feeds_swish(network, conv.output):
+                over = 6 * over
             weight = conv.weight * input_scales(scales.of(conv.input, conv.channels), conv.weight.shape)
             parts = {"weight": weight / over.reshape(-1, 1, 1, 1), "bias": conv.bias / over}
             del node.input[1:]
@@ -104,6 +108,10 @@ class _Scales:
         return np.array([self._of_root.get(root, 1.0) for root in roots.tolist()], np.float32)
 
 
+def _feeds_swish(network: Network, name: str) -> bool:
+    return [reader.op_type for reader in network.readers.get(name, ())] == ["HardSwish"]
+
+
 def _swish(node: Any, scales: np.ndarray, gate: str, tensors: dict[str, Any]) -> list[Any]:
     """Returns the nodes of a hard swish whose output, and with "clip" its input as well, is divided by `scales` [C]."""
     from onnx import helper, numpy_helper
@@ -117,13 +125,14 @@ def _swish(node: Any, scales: np.ndarray, gate: str, tensors: dict[str, Any]) ->
         return f"{target}/{name}"
 
     if gate == "mul":
-        factors = constant((1 / scales).reshape(1, -1, 1, 1), "factors")
+        inverse = constant((1 / scales).reshape(1, -1, 1, 1), "factors")
         swish = helper.make_node("HardSwish", [source], [f"{target}/swish"], node.name)
-        return [swish, helper.make_node("Mul", [f"{target}/swish", factors], [target], f"{target}/equal")]
-    slope, half = constant((scales / 6).reshape(-1, 1, 1, 1), "slope"), constant(np.full(len(scales), 0.5), "half")
+        return [swish, helper.make_node("Mul", [f"{target}/swish", inverse], [target], f"{target}/equal")]
+    factors, top = (6 * scales, 6) if gate == "relu6" else (scales / 6, 1)
+    slope, half = constant(factors.reshape(-1, 1, 1, 1), "slope"), constant(np.full(len(scales), top / 2), "half")
     linear, clipped = f"{target}/linear", f"{target}/clipped"
     return [
         helper.make_node("Conv", [source, slope, half], [linear], linear, group=len(scales), kernel_shape=[1, 1]),
-        helper.make_node("Clip", [linear, constant(0, "0"), constant(1, "1")], [clipped], f"{target}{_GATE}"),
+        helper.make_node("Clip", [linear, constant(0, "bottom"), constant(top, "top")], [clipped], f"{target}{_GATE}"),
         helper.make_node("Mul", [source, clipped], [target], node.name),
     ]

@@ -4,23 +4,69 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import paddle
 from tqdm import tqdm
 
 from ppdet.core.settings import ExportSettings
-from ppdet.deploy.backends.base import Feed, Runner
+from ppdet.deploy.backends.base import Backend, Feed, Runner, keep_outputs
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.metrics.results import ImageDetections
 from ppdet.modeling.heads.base import Selection
 from ppdet.quantization.calibration import FeedBuilder
+from ppdet.runtime.cpu_tuning import cpu_threads
 
 Key = TypeVar("Key")  # the name of a model
+
+_RUNTIMES: dict[str, tuple[str, Callable[[Path, int], Backend]]] = {
+    ".onnx": ("ONNX Runtime", OnnxRuntime),
+    ".xml": ("OpenVINO", OpenVino),
+}
+
+
+class Measured(NamedTuple):
+    """A file in a runtime: size, median milliseconds of a run on one thread (None: not measured), and detections."""
+
+    file: str
+    runtime: str
+    size_mb: float
+    ms: float | None
+    found: Sequence[ImageDetections]
+
+
+def measure_files(
+    float_file: Path,
+    int8_files: Sequence[Path],
+    evaluator: Evaluator,
+    builder: FeedBuilder,
+    feed: Feed,
+    settings: ExportSettings,
+    select: Selection,
+) -> list[Measured]:
+    """Returns for each runtime the float file, then the INT8 file.
+
+    Args:
+        float_file: the exported model.
+        int8_files: the quantized models, one for each runtime.
+        evaluator, builder, settings, select: see `detect_with`.
+        feed: the input for the latencies.
+    """
+    scoring, timed, sizes = {}, {}, {}
+    for file in int8_files:
+        runtime, load = _RUNTIMES[file.suffix]
+        for each in (float_file, file):
+            scoring[each.name, runtime] = keep_outputs(load(each, cpu_threads()).run)
+            timed[each.name, runtime] = keep_outputs(load(each, 1).run)
+            sizes[each.name] = megabytes(each)
+    found = detect_with(evaluator, builder, scoring, settings, select)
+    times = latencies(timed, feed)
+    return [Measured(*key, sizes[key[0]], times[key], found[key]) for key in scoring]
 
 
 def detect_with(
@@ -84,6 +130,6 @@ def latencies(runners: Mapping[Key, Runner], feed: Feed, repeats: int = 50, warm
 
 
 def megabytes(path: Path) -> float:
-    """Returns the size of a model on disk, including the .bin that belongs to an .xml."""
-    files = [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+    """Returns the size of a model on disk, including the .bin that belongs to an .xml or .param."""
+    files = [path, path.with_suffix(".bin")] if path.suffix in (".xml", ".param") else [path]
     return sum(file.stat().st_size for file in files) / 1e6

@@ -21,6 +21,8 @@ from typing import Literal
 
 import numpy as np
 
+Gate = Literal["mul", "clip", "relu6"]
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -35,7 +37,7 @@ class Rules:
         integer_gates: a hard swish between convolutions is computed in integers (`integer_gates.py`), and channel
             scales are multiplications, because QuantizeLinear with a scale per channel is slow.
         gate: how `equalize.py` writes a hard swish whose output channels it scales: "mul" multiplies behind it,
-            "clip" writes it as z * clip(s * z / 6 + 1/2, 0, 1).
+            "clip" writes it as z * clip(s * z / 6 + 1/2, 0, 1), "relu6" so that the bounds are 0 and 6.
     """
 
     symmetric: bool = False
@@ -43,7 +45,7 @@ class Rules:
     channel_weights: bool = True
     outputs: bool = True
     integer_gates: bool = False
-    gate: Literal["mul", "clip"] = "mul"
+    gate: Gate = "mul"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from ppdet.core.errors import UserError
+from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Feed
-from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.evaluation.evaluator import Evaluator, build_evaluator
 from ppdet.export.checksum import save_onnx_model
 from ppdet.export.export import export
-from ppdet.export.formats import require
+from ppdet.export.formats import EXPORT_FORMATS, require
 from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
+from ppdet.quantization.measure import Measured, measure_files
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
 from ppdet.quantization.post_training import post_training_plan
@@ -28,11 +30,14 @@ from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
 from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
+from ppdet.quantization.vendor_int8 import VENDORS, write_vendor_int8
 from ppdet.report.write import require_report
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.files import temporary_folder
 from ppdet.utils.staging import staged
+from ppdet.vendor.toolchain import TOOLCHAINS
+from ppdet.vendor.tools import require_tools
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +50,12 @@ class QuantizeSettings:
     """Options of a quantization.
 
     Attributes:
-        formats: some of "onnx" and "openvino".
+        formats: some of "onnx", "openvino", and the vendors' formats that have INT8.
         images: number of images to calibrate with.
         tolerance: the change of the outputs that a layer alone may cause; layers that cause more stay in float. None:
             no layer does.
         report: folder for the pages that compare float and INT8; None: no pages.
+        tool_env: folder of a virtual environment that has the converters of vendors' formats; None: this one has them.
 
     Raises:
         UserError: a value is out of range, or a package is missing.
@@ -59,18 +65,28 @@ class QuantizeSettings:
     images: int = 50
     tolerance: float | None = None
     report: Path | None = None
+    tool_env: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.formats:
-            if name not in _MODULES:
-                raise UserError(f"--format: found {name!r}; expected onnx, openvino, or both with a comma")
-            require("--format", name, _MODULES[name])
+            if name not in (*_MODULES, *VENDORS):
+                raise UserError(f"--format: found {name!r}; expected some of {', '.join((*_MODULES, *VENDORS))}")
+            require("--format", name, _MODULES.get(name) or EXPORT_FORMATS[name].needs)
+        for name in self.vendors:
+            require_tools(name, TOOLCHAINS[name].tools, self.tool_env)
+            if self.tolerance is not None:
+                raise UserError(f"--tolerance: found with {name}, whose own converter quantizes; leave it out")
         if self.images < 1:
             raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
         if self.tolerance is not None and not self.tolerance >= 0:
             raise UserError(f"--tolerance: found {self.tolerance}; expected 0 or more")
         if self.report:
             require_report(self.report)
+
+    @property
+    def vendors(self) -> list[str]:
+        """Those of `formats` that a vendor's converter writes."""
+        return [name for name in self.formats if name in VENDORS]
 
 
 def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, compared: Session | None = None) -> Report:
@@ -94,8 +110,6 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
         raise UserError(
             "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"
         )
-    import onnx
-
     # Build both first, so that unreadable data and other classes are reported before the long part.
     trained = session.trained_classes()
     evaluator = build_evaluator(session, trained)
@@ -105,20 +119,40 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
     exported = _to_onnx(session, thresholds)
     compared = compared and _to_onnx(resolved(compared), None)
     with staged(folder) as temp:
-        float_file = export(compared or exported, temp) / "model.onnx"
-        model = onnx.load(str(float_file)) if compared is None else _float_graph(exported)
-        builder = FeedBuilder.of(exported, model)
-        feeds = calibration_feeds(session, calibration, builder)
-        require_variety(feeds)
-        network = Network.of(model)
-        plan, kept_float = _plan(exported, network, feeds, settings)
-        files = _write(model, plan, settings.formats, temp)
-        report, found = make_report(session, evaluator, builder, feeds[0], float_file, files, kept_float)
+        measured, kept_float = list[Measured](), dict[str, float]()
+        if len(settings.vendors) < len(settings.formats):
+            measured, kept_float = _write_and_measure(exported, compared, evaluator, calibration, settings, temp)
+        for name in settings.vendors:
+            measured += write_vendor_int8(name, exported, compared, evaluator, calibration, settings.tool_env, temp)
+        report, found = make_report(session, evaluator, measured, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)
     if settings.report:
         write_pages(settings.report, session, evaluator.dataset, report, found)
     return report
+
+
+def _write_and_measure(
+    exported: Session,
+    compared: Session | None,
+    evaluator: Evaluator,
+    calibration: Dataset,
+    settings: QuantizeSettings,
+    folder: Path,
+) -> tuple[list[Measured], dict[str, float]]:
+    """Write the files of ONNX Runtime and OpenVINO; return what they give, and the convolutions that stay in float."""
+    import onnx
+
+    float_file = export(compared or exported, folder) / "model.onnx"
+    model = onnx.load(str(float_file)) if compared is None else _float_graph(exported)
+    builder = FeedBuilder.of(exported, model)
+    feeds = calibration_feeds(exported, calibration, builder)
+    require_variety(feeds)
+    plan, kept_float = _plan(exported, Network.of(model), feeds, settings)
+    files = _write(model, plan, settings.formats, folder)
+    select = exported.build_model().head.select
+    measured = measure_files(float_file, files, evaluator, builder, feeds[0], exported.settings.export, select)
+    return measured, kept_float
 
 
 def _to_onnx(session: Session, thresholds: str | None) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,17 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ppdet.data.datasets import Dataset
-from ppdet.deploy.backends.base import Backend, Feed, keep_outputs
-from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.evaluation.run_report import machine_facts, report_comparison, stated_weights
 from ppdet.metrics.analysis.bootstrap import Difference, compare, compare_classes
 from ppdet.metrics.results import ImageDetections
-from ppdet.quantization.calibration import FeedBuilder
 from ppdet.quantization.gains import resampled_scores
-from ppdet.quantization.measure import detect_with, latencies, megabytes
+from ppdet.quantization.measure import Measured
 from ppdet.report.comparison import Side
-from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.lazy import optional_module
 from ppdet.utils.tables import format_table
@@ -31,22 +27,17 @@ from ppdet.utils.tables import format_table
 logger = logging.getLogger(__name__)
 
 _LARGE_LOSS = 0.01  # of AP
-_RUNTIMES: dict[str, tuple[str, Callable[[Path, int], Backend]]] = {
-    ".onnx": ("ONNX Runtime", OnnxRuntime),
-    ".xml": ("OpenVINO", OpenVino),
-}
-
 Found = Mapping[tuple[str, str], Sequence[ImageDetections]]  # by file and runtime
 
 
 class Row(NamedTuple):
-    """A file in a runtime; `ms` is the median time of a run on one thread."""
+    """A file in a runtime; `ms` is the median time of a run on one thread, None of a simulator."""
 
     file: str
     runtime: str
     score: float
     size_mb: float
-    ms: float
+    ms: float | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +74,7 @@ class Report:
         return {**content, "class_changes": {name: dict(each) for name, each in self.class_changes.items()}}
 
     def __str__(self) -> str:
-        rows = [_Line(r.file, r.runtime, f"{r.score:.4f}", f"{r.size_mb:.2f}", f"{r.ms:.2f}") for r in self.rows]
+        rows = [_Line(r.file, r.runtime, f"{r.score:.4f}", f"{r.size_mb:.2f}", _stated(r.ms)) for r in self.rows]
         lines = [format_table(rows), f"score: {self.metric}; ms: one run on one thread"]
         lines += [
             f"{runtime}: {100 * each.value:+.2f} points, {100 * each.low:+.2f} to {100 * each.high:+.2f} (95 %, paired)"
@@ -91,6 +82,10 @@ class Report:
             if np.isfinite(each.low)
         ]
         return "\n".join(lines)
+
+
+def _stated(ms: float | None) -> str:
+    return "-" if ms is None else f"{ms:.2f}"
 
 
 class _Line(NamedTuple):
@@ -104,47 +99,47 @@ class _Line(NamedTuple):
 
 
 def make_report(
-    session: Session,
-    evaluator: Evaluator,
-    builder: FeedBuilder,
-    feed: Feed,
-    float_file: Path,
-    int8_files: Sequence[Path],
-    kept_float: Mapping[str, float],
+    session: Session, evaluator: Evaluator, measured: Sequence[Measured], kept_float: Mapping[str, float]
 ) -> tuple[Report, Found]:
-    """Score all files and measure their latencies; return the report and the detections.
+    """Score detections; return the report and the detections.
 
     Args:
         session: the run.
         evaluator: the images and the metric.
-        builder: makes the models' inputs.
-        feed: the input for the latencies.
-        float_file: the exported model.
-        int8_files: the quantized models, one for each runtime.
+        measured: for each runtime the float file, then the INT8 file.
         kept_float: the convolutions that stay in float, with their sensitivities.
     """
-    scoring, timed = {}, {}
-    for file in int8_files:
-        runtime, load = _RUNTIMES[file.suffix]
-        for each in (float_file, file):
-            scoring[each.name, runtime] = keep_outputs(load(each, cpu_threads()).run)
-            timed[each.name, runtime] = keep_outputs(load(each, 1).run)
-    head = session.build_model().head
-    found = detect_with(evaluator, builder, scoring, session.settings.export, head.select)
-    scores = {key: evaluator.score(detections) for key, detections in found.items()}
-    times = latencies(timed, feed)
-    metric = next(iter(next(iter(scores.values()))))
-    sizes = {file.name: megabytes(file) for file in (float_file, *int8_files)}
-    rows = [Row(*key, scores[key][metric], sizes[key[0]], times[key]) for key in scoring]
+    found = {(each.file, each.runtime): each.found for each in measured}
+    scores = [evaluator.score(each.found) for each in measured]
+    metric = next(iter(scores[0]))
+    rows = [
+        Row(each.file, each.runtime, score[metric], each.size_mb, each.ms)
+        for each, score in zip(measured, scores, strict=True)
+    ]
     report = Report(metric, rows, kept_float, *_changes(session, evaluator.dataset, found))
+    warn_of_ruins(report)
     if report.loss > _LARGE_LOSS:
         logger.warning(
-            "INT8 loses %.4f %s; a smaller --tolerance leaves more layers in float, more --calib_images measure the "
-            "ranges better",
+            "INT8 loses %.4f %s; more --calib_images measure the ranges better, and for onnx and openvino a smaller "
+            "--tolerance leaves more layers in float",
             report.loss,
             metric,
         )
     return report, found
+
+
+def warn_of_ruins(report: Report) -> None:
+    """Log a line for each file whose score is less than half of float's."""
+    for before, after in zip(report.rows[::2], report.rows[1::2], strict=True):
+        if after.score < before.score / 2:
+            logger.warning(
+                "%s: INT8 keeps %.4f of %.4f %s in %s; do not use this file; choose another format, or --qat epochs=N",
+                after.file,
+                after.score,
+                before.score,
+                report.metric,
+                after.runtime,
+            )
 
 
 def _number(value: float) -> float | None:
@@ -183,7 +178,7 @@ def write_pages(folder: Path, session: Session, dataset: Dataset, report: Report
         a, b = (Side(row.file, found[row.file, row.runtime]) for row in pair)
         facts = [
             ("command", shlex.join(sys.argv)),
-            *((row.file, f"{row.runtime}, {row.size_mb:.2f} MB, {row.ms:.2f} ms on one thread") for row in pair),
+            *((row.file, f"{row.runtime}, {row.size_mb:.2f} MB, {_stated(row.ms)} ms on one thread") for row in pair),
             ("convolutions in float", ", ".join(report.kept_float) or "none"),
             ("weights", stated_weights(session.settings.weights)),
             *machine_facts(session),

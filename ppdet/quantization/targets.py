@@ -8,9 +8,9 @@ from ppdet.quantization.plan import Rules
 TARGETS = {
     "onnxruntime": Rules(integer_gates=True),
     "openvino": Rules(outputs=False),
-    "tflite": Rules(channel_quantizers=False),
-    "rknn": Rules(channel_quantizers=False),
+    "tflite": Rules(channel_quantizers=False, gate="relu6"),
+    "rknn": Rules(channel_quantizers=False, gate="clip"),
     "ncnn": Rules(symmetric=True, channel_quantizers=False, outputs=False),
-    "mnn": Rules(symmetric=True, channel_quantizers=False),
+    "mnn": Rules(symmetric=True, channel_quantizers=False, gate="relu6"),
     "generic": Rules(symmetric=True, channel_quantizers=False, outputs=False),
 }

@@ -62,7 +62,7 @@ def feeds() -> list[dict[str, np.ndarray]]:
     return [{"image": rng.standard_normal((1, 3, 8, 8)).astype(np.float32)} for _ in range(4)]
 
 
-@pytest.mark.parametrize("gate", ["mul", "clip"])
+@pytest.mark.parametrize("gate", ["mul", "clip", "relu6"])
 def test_the_function_stays_and_channels_get_even(gate, feeds) -> None:
     network = Network.of(uneven_model())
     before = channel_ranges(network, feeds, 1)

@@ -22,7 +22,7 @@ pytest.importorskip("onnxruntime")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"formats": ["tflite"]}, "--format: found 'tflite'; expected onnx, openvino, or both with a comma"),
+        ({"formats": ["ncnn"]}, "--format: found 'ncnn'; expected some of onnx, openvino, rknn, tflite, mnn"),
         ({"images": 0}, "--calib_images: found 0; expected 1 or more"),
         ({"tolerance": -0.1}, "--tolerance: found -0.1; expected 0 or more"),
         ({"tolerance": float("nan")}, "--tolerance: found nan; expected 0 or more"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
 from ppdet.metrics.analysis.bootstrap import Difference
-from ppdet.quantization.report import Report, Row
+from ppdet.quantization.report import Report, Row, warn_of_ruins
 
 ROWS = [
     Row("model.onnx", "A", 0.30, 2, 3.25),
@@ -46,3 +47,13 @@ def test_the_change_with_its_interval() -> None:
     assert content["class_changes"] == {"A": {"cat": -0.5}}
     unknown = change._replace(low=float("nan"), high=float("nan"))
     assert Report("AP", ROWS[:2], {}, {"A": unknown}).as_dict()["changes"]["A"]["low"] is None
+
+
+def test_a_file_that_lost_everything_is_told(caplog) -> None:
+    lost = [Row("model.rknn", "C", 0.30, 2, None), Row("model_int8.rknn", "C", 0.149, 1, None)]
+    report = Report("AP", [*ROWS, *lost], {})
+    with caplog.at_level(logging.WARNING):
+        warn_of_ruins(report)
+    (message,) = (record.getMessage() for record in caplog.records)
+    assert message.startswith("model_int8.rknn: INT8 keeps 0.1490 of 0.3000 AP in C; do not use this file")
+    assert str(report).splitlines()[-2].split()[-1] == "-"  # a simulator's time says nothing
