@@ -100,14 +100,15 @@ def measure(session: Session, folder: Path, args: argparse.Namespace) -> None:
         for seed in args.seeds:
             drawn = replace(session, settings=replace(session.settings, seed=seed))
             feeds = calibration_feeds(drawn, calibration_set(drawn, count, trained), builder)
+            start, cpu = time.perf_counter(), os.times()
+            found = collect(network, feeds, THREADS)
             for target in args.runtimes:
-                start, cpu = time.perf_counter(), os.times()
-                plan = post_training_plan(network, collect(network, feeds, THREADS), TARGETS[target])
-                used = os.times()
-                seconds.append((time.perf_counter() - start, used.user + used.system - cpu.user - cpu.system))
+                plan = post_training_plan(network, found, TARGETS[target])
                 name = f"{target} {len(feeds)} {seed}"
                 files[name] = folder / f"{name.replace(' ', '_')}.onnx"
                 onnx.save(qdq_model(model, plan), str(files[name]))
+            used = os.times()
+            seconds.append((time.perf_counter() - start, used.user + used.system - cpu.user - cpu.system))
     runners = {
         name: keep_outputs(RUNTIMES.get(name.split()[0], OnnxRuntime)(file, THREADS).run)
         for name, file in files.items()

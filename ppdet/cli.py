@@ -158,6 +158,8 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
     formats = "some of onnx, openvino, rknn, tflite and mnn, with commas (default: %(default)s)"
     p.add_argument("--format", default="onnx", metavar="NAMES", help=formats)
+    target = "the rules of INT8 of the ONNX file: onnxruntime (default), openvino, tflite, rknn, ncnn, mnn, or generic"
+    p.add_argument("--target", metavar="NAME", help=target)
     tools = "a virtual environment that has the converters of vendors' formats (default: this one)"
     p.add_argument("--tool_env", type=as_path, metavar="DIR", help=tools)
     images = "images of TrainDataset from which the ranges of values are measured (default: %(default)s)"

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+from ppdet.deploy.backends.base import Feed
 from ppdet.quantization.balance import balanced_quantizer
+from ppdet.quantization.equalize import equalized
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
 from ppdet.quantization.rounding import rounded_plan
-from ppdet.quantization.statistics import Statistics
+from ppdet.quantization.statistics import Statistics, collect
+
+
+def calibrated(network: Network, feeds: Sequence[Feed], rules: Rules, threads: int) -> tuple[Any, Plan]:
+    """Returns the float onnx.ModelProto to write in INT8, and its plan.
+
+    It is the network's own model or, if the rules have one scale for an activation, one with channels of even size.
+
+    Args:
+        network: the float model.
+        feeds: the calibration images.
+        rules: those of the target.
+        threads: number of threads that run the model.
+    """
+    plan = post_training_plan(network, collect(network, feeds, threads), replace(rules, channel_quantizers=True))
+    if rules.channel_quantizers:
+        return network.model, plan
+    even = Network.of(equalized(network, plan, rules.gate))
+    plan = post_training_plan(even, collect(even, feeds, threads), rules)
+    return even.model, plan.only(network.convs)  # without those that stand for hard swishes
 
 
 def post_training_plan(network: Network, found: Statistics, rules: Rules) -> Plan:

@@ -23,12 +23,11 @@ from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calib
 from ppdet.quantization.measure import Measured, measure_files
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
-from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.post_training import calibrated
 from ppdet.quantization.qat.trained import plan_of_weights
 from ppdet.quantization.qdq import qdq_model
 from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
-from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
 from ppdet.quantization.vendor_int8 import VENDORS, write_vendor_int8
 from ppdet.report.write import require_report
@@ -56,9 +55,10 @@ class QuantizeSettings:
             no layer does.
         report: folder for the pages that compare float and INT8; None: no pages.
         tool_env: folder of a virtual environment that has the converters of vendors' formats; None: this one has them.
+        target: the name of the rules, in `TARGETS`, that the ONNX file keeps. None: those of ONNX Runtime.
 
     Raises:
-        UserError: a value is out of range, or a package is missing.
+        UserError: a value is out of range or does not fit the formats, or a package is missing.
     """
 
     formats: Sequence[str] = ("onnx",)
@@ -66,16 +66,23 @@ class QuantizeSettings:
     tolerance: float | None = None
     report: Path | None = None
     tool_env: str | None = None
+    target: str | None = None
 
     def __post_init__(self) -> None:
         for name in self.formats:
             if name not in (*_MODULES, *VENDORS):
                 raise UserError(f"--format: found {name!r}; expected some of {', '.join((*_MODULES, *VENDORS))}")
             require("--format", name, _MODULES.get(name) or EXPORT_FORMATS[name].needs)
+            if self.target not in (None, name) and name != "onnx":
+                raise UserError(
+                    f"--target: found {self.target} with --format {name}; expected {name}, or --format onnx"
+                )
         for name in self.vendors:
             require_tools(name, TOOLCHAINS[name].tools, self.tool_env)
             if self.tolerance is not None:
                 raise UserError(f"--tolerance: found with {name}, whose own converter quantizes; leave it out")
+        if self.target not in (None, *TARGETS):
+            raise UserError(f"--target: found {self.target!r}; expected one of {', '.join(TARGETS)}")
         if self.images < 1:
             raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
         if self.tolerance is not None and not self.tolerance >= 0:
@@ -148,7 +155,7 @@ def _write_and_measure(
     builder = FeedBuilder.of(exported, model)
     feeds = calibration_feeds(exported, calibration, builder)
     require_variety(feeds)
-    plan, kept_float = _plan(exported, Network.of(model), feeds, settings)
+    model, plan, kept_float = _plan(exported, Network.of(model), feeds, settings)
     files = _write(model, plan, settings.formats, folder)
     select = exported.build_model().head.select
     measured = measure_files(float_file, files, evaluator, builder, feeds[0], exported.settings.export, select)
@@ -171,19 +178,34 @@ def _float_graph(session: Session) -> Any:
 
 def _plan(
     session: Session, network: Network, feeds: Sequence[Feed], settings: QuantizeSettings
-) -> tuple[Plan, dict[str, float]]:
-    """Returns the plan that the weights hold, or one by the feeds, and the convolutions that stay in float."""
+) -> tuple[Any, Plan, dict[str, float]]:
+    """Returns the float model to write in INT8, its plan, and the convolutions that stay in float.
+
+    The plan is the one that the weights hold, or one by the feeds.
+    """
     trained = plan_of_weights(session, network)
     if trained is None:
-        plan = post_training_plan(network, collect(network, feeds, cpu_threads()), TARGETS["onnxruntime"])
-        return _choose(network.model, plan, feeds, settings.tolerance)
-    logger.info("%s: trained in INT8; its ranges and integers are used", session.settings.weights)
+        model, plan = calibrated(network, feeds, TARGETS[settings.target or "onnxruntime"], cpu_threads())
+        return model, *_choose(model, plan, feeds, settings.tolerance)
+    weights = session.settings.weights
+    logger.info("%s: trained in INT8; its ranges and integers are used", weights)
+    if settings.target not in (None, "onnxruntime", "openvino"):
+        raise UserError(
+            f"--target: found {settings.target}, but {weights} was trained in INT8 by other rules; leave it out"
+        )
+    if settings.target == "openvino":
+        return network.model, _inputs_only(trained), {}
     if "onnx" in settings.formats and not trained.rules.outputs:
         raise UserError(
-            f"--format: found onnx, but {session.settings.weights} was trained for OpenVINO; expected openvino; or "
-            "train with QAT.target: onnxruntime, which suits both"
+            f"--format: found onnx, but {weights} was trained for OpenVINO; expected openvino; or train with "
+            "QAT.target: onnxruntime, which suits both"
         )
-    return trained, {}
+    return network.model, trained, {}
+
+
+def _inputs_only(plan: Plan) -> Plan:
+    """Returns the plan by the rules of OpenVINO, which quantizes what convolutions read."""
+    return replace(plan, rules=TARGETS["openvino"]).only(plan.convs)
 
 
 def _choose(model: Any, plan: Plan, feeds: Sequence[Feed], tolerance: float | None) -> tuple[Plan, dict[str, float]]:
@@ -210,9 +232,8 @@ def _write(model: Any, plan: Plan, formats: Sequence[str], folder: Path) -> list
         save_onnx_model(qdq_model(model, plan), config, files[-1])
     if "openvino" in formats:
         files.append(folder / "model_int8.xml")
-        inputs_only = replace(plan, rules=TARGETS["openvino"]).only(plan.convs)
         with temporary_folder() as temp:
             source = temp / "model.onnx"
-            onnx.save(qdq_model(model, inputs_only), str(source))
+            onnx.save(qdq_model(model, _inputs_only(plan)), str(source))
             convert_onnx(source, config, files[-1])
     return files

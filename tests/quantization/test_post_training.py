@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,19 +12,21 @@ from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.quantization.min_max import min_max_plan
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
-from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.post_training import calibrated, post_training_plan
 from ppdet.quantization.qdq import qdq_model
 from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
 from tests.support.small_onnx import CONVS, images, small_model
 
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
-def error(plan: Plan) -> float:
-    model = small_model(stem_scale=30)
-    runs = [OnnxRuntime(each.SerializeToString(), 1).run for each in (model, qdq_model(model, plan))]
+def error(plan: Plan, model: Any = None) -> float:
+    """Returns the error of the plan of `model` (None: of the small model), relative to the small model."""
+    expected = small_model(stem_scale=30)
+    int8 = qdq_model(model or expected, plan)
+    runs = [OnnxRuntime(each.SerializeToString(), 1).run for each in (expected, int8)]
     pairs = [pair for feed in images(6) for pair in zip(*(run(feed) for run in runs), strict=True)]
     return float(np.mean([np.square(a - b).mean() / np.square(a).mean() for a, b in pairs]))
 
@@ -43,3 +46,16 @@ def test_maps_of_one_pixel_have_one_scale(target):
     plan = post_training_plan(network, collect(network, images(6), threads=1), TARGETS[target])
     assert plan.tensors["mean"].is_even
     assert plan.tensors["x"].is_even == (not TARGETS[target].channel_quantizers)
+
+
+def test_one_scale_for_an_activation_of_even_channels():
+    network = Network.of(small_model(stem_scale=30))
+    model, plan = calibrated(network, images(6), TARGETS["generic"], threads=1)
+    assert tuple(plan.convs) == CONVS
+    assert {each.zero_point for each in plan.tensors.values()} == {0}
+    values = {each.name: onnx.numpy_helper.to_array(each) for each in qdq_model(model, plan).graph.initializer}
+    activations = [node for node in qdq_model(model, plan).graph.node if node.op_type == "QuantizeLinear"]
+    assert {values[node.input[1]].shape for node in activations} == {()}
+    assert {values[node.input[2]].dtype for node in activations} == {np.dtype(np.int8)}
+    of_the_same_model = min_max_plan(network, collect(network, images(6), 1).ranges, TARGETS["generic"])
+    assert error(plan, model) < 0.3 * error(of_the_same_model)

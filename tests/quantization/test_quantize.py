@@ -23,6 +23,14 @@ pytest.importorskip("onnxruntime")
     ("options", "message"),
     [
         ({"formats": ["ncnn"]}, "--format: found 'ncnn'; expected some of onnx, openvino, rknn, tflite, mnn"),
+        (
+            {"target": "tensorrt"},
+            "--target: found 'tensorrt'; expected one of onnxruntime, openvino, tflite, rknn, ncnn, mnn, generic",
+        ),
+        (
+            {"formats": ["onnx", "openvino"], "target": "generic"},
+            "--target: found generic with --format openvino; expected openvino, or --format onnx",
+        ),
         ({"images": 0}, "--calib_images: found 0; expected 1 or more"),
         ({"tolerance": -0.1}, "--tolerance: found -0.1; expected 0 or more"),
         ({"tolerance": float("nan")}, "--tolerance: found nan; expected 0 or more"),
