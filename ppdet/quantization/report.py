@@ -27,6 +27,7 @@ from ppdet.utils.tables import format_table
 logger = logging.getLogger(__name__)
 
 _LARGE_LOSS = 0.01  # of AP
+_WORST = 5  # number of classes that are named
 Found = Mapping[tuple[str, str], Sequence[ImageDetections]]  # by file and runtime
 
 
@@ -76,12 +77,23 @@ class Report:
     def __str__(self) -> str:
         rows = [_Line(r.file, r.runtime, f"{r.score:.4f}", f"{r.size_mb:.2f}", _stated(r.ms)) for r in self.rows]
         lines = [format_table(rows), f"score: {self.metric}; ms: one run on one thread"]
-        lines += [
-            f"{runtime}: {100 * each.value:+.2f} points, {100 * each.low:+.2f} to {100 * each.high:+.2f} (95 %, paired)"
-            for runtime, each in self.changes.items()
-            if np.isfinite(each.low)
-        ]
+        for runtime in self.changes:
+            lines += [f"{runtime}: {line}" for line in (self.change(runtime), self.worst_classes(runtime)) if line]
         return "\n".join(lines)
+
+    def change(self, runtime: str) -> str:
+        """Returns the change of the score in a runtime and its interval as text; empty if it is not known."""
+        each = self.changes.get(runtime)
+        if each is None or not np.isfinite(each.low):
+            return ""
+        return f"{100 * each.value:+.2f} points, {100 * each.low:+.2f} to {100 * each.high:+.2f} (95 %, paired)"
+
+    def worst_classes(self, runtime: str) -> str:
+        """Returns the classes whose AP falls most in a runtime as text; empty if none falls."""
+        changes = self.class_changes.get(runtime, {})
+        worst = [name for name in sorted(changes, key=changes.__getitem__)[:_WORST] if changes[name] < 0]
+        listed = ", ".join(f"{name} {100 * changes[name]:+.1f}" for name in worst)
+        return listed and f"of {len(changes)} classes, these lose most: {listed}"
 
 
 def _stated(ms: float | None) -> str:
@@ -179,6 +191,7 @@ def write_pages(folder: Path, session: Session, dataset: Dataset, report: Report
         facts = [
             ("command", shlex.join(sys.argv)),
             *((row.file, f"{row.runtime}, {row.size_mb:.2f} MB, {_stated(row.ms)} ms on one thread") for row in pair),
+            ("change from float to INT8", report.change(pair[1].runtime) or "not known"),
             ("convolutions in float", ", ".join(report.kept_float) or "none"),
             ("weights", stated_weights(session.settings.weights)),
             *machine_facts(session),

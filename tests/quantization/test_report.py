@@ -41,7 +41,7 @@ def test_text() -> None:
 def test_the_change_with_its_interval() -> None:
     change = Difference(-0.012, -0.03, 0.006, 0.009, 0.1)
     report = Report("AP", ROWS[:2], {}, {"A": change}, {"A": {"cat": -0.5}})
-    assert str(report).splitlines()[-1] == "A: -1.20 points, -3.00 to +0.60 (95 %, paired)"
+    assert str(report).splitlines()[-2] == "A: -1.20 points, -3.00 to +0.60 (95 %, paired)"
     content = json.loads(json.dumps(report.as_dict()))
     assert content["changes"] == {"A": {"value": -0.012, "low": -0.03, "high": 0.006}}
     assert content["class_changes"] == {"A": {"cat": -0.5}}
@@ -57,3 +57,11 @@ def test_a_file_that_lost_everything_is_told(caplog) -> None:
     (message,) = (record.getMessage() for record in caplog.records)
     assert message.startswith("model_int8.rknn: INT8 keeps 0.1490 of 0.3000 AP in C; do not use this file")
     assert str(report).splitlines()[-2].split()[-1] == "-"  # a simulator's time says nothing
+
+
+def test_the_classes_that_lose_most():
+    changes = {"cat": 0.2, "dog": -0.5, "cow": 0.0, "emu": -0.01}
+    report = Report("AP", ROWS[:2], {}, {"A": Difference(0, -0.1, 0.1, 0.05, 1)}, {"A": changes})
+    assert str(report).splitlines()[-1] == "A: of 4 classes, these lose most: dog -50.0, emu -1.0"
+    assert report.worst_classes("B") == ""
+    assert Report("AP", ROWS[:2], {}, {}, {"A": {"cat": 0.2}}).worst_classes("A") == ""
