@@ -15,11 +15,16 @@ from ppdet.data import Batch
 from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Feed
 from ppdet.export.image_input import ImageInput
+from ppdet.quantization.network import Network
+from ppdet.quantization.ranges import observed
 from ppdet.session import Session
 from ppdet.utils.streams import Stream, generator
 from ppdet.weights.trained_classes import TrainedClasses
 
 logger = logging.getLogger(__name__)
+
+_SEEN = 0.3  # score from which an image counts as one that the model finds something on
+_FEW = 0.1  # of the images
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,28 @@ def require_variety(feeds: Sequence[Feed]) -> None:
             logger.warning("TrainDataset: %d of %d calibration images have a single color", plain, len(images))
         return
     raise UserError(f"TrainDataset: found {found}; expected pictures as the model will see, to measure the ranges on")
+
+
+def warn_of_strange_images(network: Network, feeds: Sequence[Feed], threads: int) -> None:
+    """Log a warning if the float model finds next to nothing: the images are not what it was trained for.
+
+    Args:
+        network: the float model; its decoded scores [B, C, L] are its tensor `scores`, without which nothing is done.
+        feeds: the calibration images.
+        threads: number of threads that run the model.
+    """
+    if "scores" not in network.makers:
+        return
+    best = [image.max() for values in observed(network.model, ["scores"], feeds, threads) for image in values["scores"]]
+    seen = sum(bool(score >= _SEEN) for score in best)
+    if seen < _FEW * len(best):
+        logger.warning(
+            "TrainDataset: the float model finds something (a score of %g or more) on %d of %d calibration images; "
+            "INT8 needs pictures as the model will see, and a trained model",
+            _SEEN,
+            seen,
+            len(best),
+        )
 
 
 @contextmanager

@@ -19,7 +19,13 @@ from ppdet.export.formats import EXPORT_FORMATS, require
 from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
+from ppdet.quantization.calibration import (
+    FeedBuilder,
+    calibration_feeds,
+    calibration_set,
+    require_variety,
+    warn_of_strange_images,
+)
 from ppdet.quantization.measure import Measured, measure_files
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
@@ -155,7 +161,9 @@ def _write_and_measure(
     builder = FeedBuilder.of(exported, model)
     feeds = calibration_feeds(exported, calibration, builder)
     require_variety(feeds)
-    model, plan, kept_float = _plan(exported, Network.of(model), feeds, settings)
+    network = Network.of(model)
+    warn_of_strange_images(network, feeds, cpu_threads())
+    model, plan, kept_float = _plan(exported, network, feeds, settings)
     files = _write(model, plan, settings.formats, folder)
     select = exported.build_model().head.select
     measured = measure_files(float_file, files, evaluator, builder, feeds[0], exported.settings.export, select)

@@ -13,8 +13,17 @@ from ppdet.data.structures import Batch
 from ppdet.data.transforms.sample_transforms import NormalizeImage
 from ppdet.deploy.backends.base import Feed
 from ppdet.export.image_input import ImageInput
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
+from ppdet.quantization.calibration import (
+    FeedBuilder,
+    calibration_feeds,
+    calibration_set,
+    require_variety,
+    warn_of_strange_images,
+)
+from ppdet.quantization.network import Network
 from ppdet.session import Session
+from tests.support.small_onnx import images as small_images
+from tests.support.small_onnx import small_model
 from tests.support.tiny import make_run, write_config, write_dataset
 
 NAMES = ("image", "scale_factor")
@@ -113,3 +122,18 @@ def test_images_that_show_no_ranges(pictures, found):
 def test_some_images_of_one_color_are_named(caplog):
     require_variety([{"image": picture} for picture in (BLACK, *NOISE)])
     assert "1 of 3 calibration images have a single color" in caplog.text
+
+
+@pytest.mark.parametrize(("shift", "warned"), [(0.0, False), (-20.0, True)])
+def test_images_on_which_the_float_model_finds_nothing(shift, warned, caplog):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    model = small_model()
+    last = model.graph.node[-1]  # the sigmoid of the scores
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(shift), "shift"))
+    model.graph.node.insert(len(model.graph.node) - 1, onnx.helper.make_node("Add", [last.input[0], "shift"], ["low"]))
+    model.graph.node[-1].input[0] = "low"
+    warn_of_strange_images(Network.of(model), small_images(4), threads=1)
+    expected = "TrainDataset: the float model finds something (a score of 0.3 or more) on 0 of 4 calibration images"
+    assert (expected in caplog.text) == warned
+    assert bool(caplog.records) == warned
