@@ -131,9 +131,9 @@ def total(counts: Counter[tuple[str, str]], what: str) -> int:
 
 def summary(counter: RegionCounter) -> dict[str, Any]:
     """The counts of a region: of all classes together, and of each class."""
-    whats = ("in", "out") if counter.region.kind == "line" else ("in", "out", "seen")
+    kinds = ("in", "out") if counter.region.kind == "line" else ("in", "out", "seen")
     classes = sorted({name for name, _ in counter.counts})
     return {
-        **{what: total(counter.counts, what) for what in whats},
-        "classes": {name: {what: counter.counts[name, what] for what in whats} for name in classes},
+        **{what: total(counter.counts, what) for what in kinds},
+        "classes": {name: {what: counter.counts[name, what] for what in kinds} for name in classes},
     }

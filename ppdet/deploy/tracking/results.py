@@ -44,10 +44,10 @@ class Results:
         """
         kinds: dict[int, str] = {}
         table, boxes = video.with_suffix(".tracks.txt"), video.with_suffix(".tracks.json")
-        with atomic_write(table) as mot, atomic_write(boxes) as file:
+        with atomic_write(table) as rows, atomic_write(boxes) as file:
             separator = "[\n"
             for line, entry in self._entries(frames):
-                mot.write(line)
+                rows.write(line)
                 file.write(separator + json.dumps(entry))
                 separator = ",\n"
                 kinds[entry["track_id"]] = entry["category"]
