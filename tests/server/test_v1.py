@@ -163,7 +163,7 @@ BAD = {
     "classes": ("", as_json(images=[base64_of(GOOD)], classes=[1]), 400, "classes: expected class names"),
     "model": ("?model=cats", RAW, 404, "model: found 'cats'; expected one of dogs"),
     "model number": ("", as_json(images=[base64_of(GOOD)], model=1), 400, "model: found int"),
-    "option": ("?limit=0.5", RAW, 400, "treshold: not known here; expected threshold"),
+    "option": ("?limit=0.5", RAW, 400, "limit: not known here; expected threshold"),
 }
 
 
