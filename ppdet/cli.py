@@ -162,8 +162,8 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--target", metavar="NAME", help=target)
     tools = "a virtual environment that has the converters of vendors' formats (default: this one)"
     p.add_argument("--tool_env", type=as_path, metavar="DIR", help=tools)
-    images = "images of TrainDataset from which the ranges of values are measured (default: %(default)s)"
-    p.add_argument("--calib_images", type=int, default=50, metavar="N", help=images)
+    images = "images of TrainDataset from which the ranges of values are measured (default: 50)"
+    p.add_argument("--calib_images", type=int, metavar="N", help=images)
     tolerance = "layers that alone change the outputs by more stay in float (default: all are quantized)"
     p.add_argument("--tolerance", type=float, metavar="X", help=tolerance)
     pages = "also write DIR/compare_<runtime>.html: float and INT8 side by side"

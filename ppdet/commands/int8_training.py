@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ppdet.core.builder import Builder
@@ -13,11 +15,17 @@ from ppdet.core.config import Config, thaw
 from ppdet.core.errors import UserError
 from ppdet.core.overrides import apply_override
 from ppdet.core.settings import Settings
+from ppdet.deploy.files import write_bytes
+from ppdet.export.thresholds import weights_checksum
 from ppdet.quantization.qat.start import write_int8_start
 from ppdet.session import Session
+from ppdet.training.checkpoint_folder import newest_checkpoint
 from ppdet.training.train import train
+from ppdet.utils.download import resolve_weights
+from ppdet.utils.files import sha256
 
 _EXPECTED = "expected epochs=N, and if wanted lr=X and batch_size=N, with commas"
+_CHECKSUM = "float_weights.sha256"  # in the training's folder
 
 
 @dataclass(frozen=True)
@@ -28,11 +36,13 @@ class Int8Training:
         epochs: number of epochs.
         lr: the learning rate, of which the schedule takes parts.
         batch_size: images of a step of each process; None: 8, or as many as there are.
+        calib_images: number of images to calibrate the start with; None: that of the section QAT.
     """
 
     epochs: int
     lr: float = 0.0005
     batch_size: int | None = None
+    calib_images: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Int8Training:
@@ -61,8 +71,9 @@ class Int8Training:
         """The values of the config that this training changes, by dotted key."""
         settings, warm_up = session.settings, {"name": "LinearWarmup", "epochs": 1, "start_factor": 0.1}
         schedulers = [{"name": "CosineDecay", "max_epochs": self.epochs}, *[warm_up] * (self.epochs >= 4)]
+        calibration = {} if self.calib_images is None else {"calib_images": self.calib_images}
         values = {
-            "QAT": session.cfg.get("QAT") or {},
+            "QAT": {**(session.cfg.get("QAT") or {}), **calibration},
             "pretrain_weights": settings.weights,
             "filename": f"{settings.filename}_qat",
             "epoch": self.epochs,
@@ -84,7 +95,7 @@ def train_in_int8(session: Session, options: Int8Training) -> Session:
     The training goes to `<save_dir>/<filename>_qat`.
 
     Raises:
-        UserError: there are no weights, or the training cannot run.
+        UserError: there are no weights, the training cannot run, or its folder holds one of other weights.
     """
     if not session.settings.weights:
         raise UserError("weights: required, not given; add -o weights=<file, name or URL>")
@@ -94,6 +105,33 @@ def train_in_int8(session: Session, options: Int8Training) -> Session:
     builder = Builder(Config(tree), session.builder.classes)
     check_config(builder)
     training = Session(builder.cfg, Settings.from_config(builder.cfg), builder, session.device)
-    train(training, resume="auto", stop_on=(signal.SIGINT, signal.SIGTERM), int8_start=write_int8_start)
+    _require_same_weights(training.output_dir, weights_checksum(session))
+    train(training, resume="auto", stop_on=(signal.SIGINT, signal.SIGTERM), int8_start=_write_start)
     trained = str(training.output_dir / "model_final.pdparams")
     return replace(session, settings=replace(session.settings, weights=trained))
+
+
+def _write_start(training: Session, file: Path) -> None:
+    """Writes the weights that a training begins with, and beside them the checksum of those that they are made of."""
+    write_int8_start(training, file)
+    write_bytes(file.with_name(_CHECKSUM), sha256(resolve_weights(training.settings.pretrain_weights or "")).encode())
+
+
+def _require_same_weights(folder: Path, weights: str) -> None:
+    """Raises UserError if a folder holds a training that began with weights of another checksum."""
+    file = folder / _CHECKSUM
+    if newest_checkpoint(folder) and file.exists() and file.read_text() != weights:
+        raise UserError(
+            f"{folder}: found a training in INT8 of other weights; expected none, or one of these; remove the folder, "
+            "or add -o filename=<another name>"
+        )
+
+
+def require_target(session: Session, formats: Sequence[str]) -> None:
+    """Raises UserError if a training with the config's `QAT.target` does not suit one of the formats."""
+    target = (session.cfg.get("QAT") or {}).get("target")
+    if "onnx" in formats and target == "openvino":
+        raise UserError(
+            "--format: found onnx, but QAT.target is openvino; expected openvino; or set QAT.target=onnxruntime, which "
+            "suits both"
+        )

@@ -85,6 +85,8 @@ def _int8_training(file: Path) -> list[str]:
     for key in ("slim", "filename"):  # the second is made of the file's name
         del overlay[key]
     options = section.pop("quant_config", None) or {}
+    if not isinstance(options, dict):
+        raise UserError(f"{file}: QAT.quant_config: found {options!r}; expected a mapping; {_METHODS['QAT']}")
     section.pop("print_model", None)
     for name in ("weight_bits", "activation_bits"):
         if options.get(name, 8) != 8:

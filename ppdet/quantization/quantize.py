@@ -201,6 +201,8 @@ def _plan(
         raise UserError(
             f"--target: found {settings.target}, but {weights} was trained in INT8 by other rules; leave it out"
         )
+    if settings.tolerance is not None:
+        raise UserError(f"--tolerance: all convolutions of {weights} were trained in INT8; leave it out")
     if settings.target == "openvino":
         return network.model, _inputs_only(trained), {}
     if "onnx" in settings.formats and not trained.rules.outputs:

@@ -12,6 +12,7 @@ from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.quantization.network import Network
 
 _MARGIN = 0.25  # of the distance from the mean of the images to the extreme one
+_ZERO_BELOW = {"HardSwish": -3, "Relu": 0}
 
 
 class ChannelRange(NamedTuple):
@@ -57,14 +58,14 @@ def range_of(values: np.ndarray) -> ChannelRange:
 def without_dead_part(network: Network, name: str, channels: ChannelRange) -> ChannelRange:
     """Returns the range of a tensor without what its readers do not tell apart.
 
-    A hard swish is 0 below -3, and Clip has its bounds. Often most of its input's range lies beyond them.
+    A hard swish is 0 below -3, ReLU below 0, and Clip has its bounds. Often most of the range lies beyond them.
     """
     nodes = network.readers.get(name, [])
     if not nodes or len({(node.op_type, *node.input[1:]) for node in nodes}) > 1:
         return channels
     low, high = -np.inf, np.inf
-    if nodes[0].op_type == "HardSwish":
-        low = -3
+    if nodes[0].op_type in _ZERO_BELOW:
+        low = _ZERO_BELOW[nodes[0].op_type]
     elif nodes[0].op_type == "Clip" and sum(bound in network.constants for bound in nodes[0].input) == 2:
         low, high = (float(network.constants[bound]) for bound in nodes[0].input[1:3])
     return ChannelRange(*(np.asarray(np.clip(each, low, high), np.float32) for each in channels))

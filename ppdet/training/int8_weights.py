@@ -39,7 +39,7 @@ def int8_weights(session: Session, checkpoint: Path | None, write_start: Int8Sta
         write_start: makes the weights that it begins with, on rank 0.
 
     Raises:
-        UserError: there are no such weights, or the checkpoint is that of a training in float.
+        UserError: there are no such weights, or the checkpoint is that of a training in float or for another target.
     """
     if session.cfg.get("QAT") is None:
         return None
@@ -58,6 +58,12 @@ def int8_weights(session: Session, checkpoint: Path | None, write_start: Int8Sta
         raise UserError(
             f"QAT: found a section, but {checkpoint} was saved without; resume without it, or start a new run with "
             f"pretrain_weights={file}"
+        )
+    target = session.builder.build("QAT").target
+    if layout.target != target:
+        raise UserError(
+            f"QAT.target: found {target}, but {file} was trained for {layout.target}; continue with that one, or start "
+            "a new run"
         )
     return Int8Weights(file, layout)
 

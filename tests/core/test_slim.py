@@ -119,6 +119,11 @@ def test_training_in_int8(tmp_path: Path, caplog) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
+        (
+            "{weight_bits: 8, quantizable_layer_type: [Conv2D, Linear]}",
+            "[8]",
+            "QAT.quant_config: found .8.; expected a",
+        ),
         ("weight_bits: 8", "weight_bits: 4", "QAT.quant_config.weight_bits: found 4; expected 8"),
         (
             "quant_config: {weight_bits: 8, quantizable_layer_type: [Conv2D, Linear]}",

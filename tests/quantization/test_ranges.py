@@ -32,7 +32,9 @@ def test_ranges_hold_the_values_of_all_images():
     np.testing.assert_array_equal(found["x"].high, stems.max(axis=(0, 2, 3)))
 
 
-@pytest.mark.parametrize(("operator", "bounds"), [("HardSwish", (-3, 9)), ("Clip", (0, 6)), ("Relu", (-9, 9))])
+@pytest.mark.parametrize(
+    ("operator", "bounds"), [("HardSwish", (-3, 9)), ("Clip", (0, 6)), ("Relu", (0, 9)), ("Sigmoid", (-9, 9))]
+)
 def test_no_integers_are_spent_on_what_the_reader_cuts_off(operator, bounds):
     from onnx import helper, numpy_helper
 

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from ppdet.commands import int8_training
-from ppdet.commands.int8_training import Int8Training, train_in_int8
+from ppdet.commands.int8_training import Int8Training, require_target, train_in_int8
 from ppdet.core.errors import UserError
 from ppdet.quantization.quantize import QuantizeSettings, quantize
 from tests.support.tiny import make_run
@@ -42,6 +42,36 @@ def test_options_that_are_refused(text: str, message: str) -> None:
 def test_without_weights(tiny) -> None:
     with pytest.raises(UserError, match=r"^weights: required, not given; add -o weights="):
         train_in_int8(make_run(tiny), Int8Training(1))
+
+
+def test_what_the_command_line_says_of_calibration_goes_before_the_section(config) -> None:
+    session = make_run(config)
+    assert Int8Training(1).overrides(session)["QAT"] == {"calib_images": 4}
+    assert Int8Training(1, calib_images=9).overrides(session)["QAT"] == {"calib_images": 9}
+
+
+def test_a_target_that_does_not_suit_the_format(config) -> None:
+    session = make_run(config, "QAT.target=openvino")
+    require_target(session, ["openvino"])
+    with pytest.raises(
+        UserError, match=r"^--format: found onnx, but QAT.target is openvino; expected openvino; or set"
+    ):
+        require_target(session, ["onnx", "openvino"])
+
+
+def test_a_training_of_other_weights_is_not_taken_for_this_one(config, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(int8_training, "train", lambda *args, **kwargs: None)
+    monkeypatch.setattr(int8_training, "newest_checkpoint", lambda folder: folder / "model_final")
+    monkeypatch.setattr(int8_training, "write_int8_start", lambda session, file: file.parent.mkdir())
+    session = make_run(config.with_name("tiny.yml"), f"save_dir={tmp_path}", "filename=own")
+    training = make_run(config.with_name("tiny.yml"), f"pretrain_weights={session.settings.weights}")
+    int8_training._write_start(training, tmp_path / "own_qat" / "int8_start.pdparams")
+    train_in_int8(session, Int8Training(1))
+    other = tmp_path / "other.pdparams"
+    other.write_bytes(b"other weights")
+    session = make_run(config.with_name("tiny.yml"), f"save_dir={tmp_path}", "filename=own", f"weights={other}")
+    with pytest.raises(UserError, match=rf"^{tmp_path}/own_qat: found a training in INT8 of other weights; expected"):
+        train_in_int8(session, Int8Training(1))
 
 
 @pytest.mark.slow
