@@ -11,7 +11,8 @@ from ppdet.quantization.plan import ConvPlan, Plan, Quantizer, Rules, input_scal
 from ppdet.quantization.ranges import ChannelRange
 
 _SMALLEST = 1e-4  # of the largest channel scale; smaller channels, as dead ones, count as this large
-_LARGEST_BIAS = 2**30  # in steps; the kernels add the products to it in 32 bits
+_SMALLEST_STEP = 1e-30  # of weights; that of their products with an input is no denormal number either
+LARGEST_BIAS = 2**30  # in steps; the kernels add the products to it in 32 bits
 _PARTS = [zero_point / 255 for zero_point in range(256)]  # the negative part of a range; so that 0 is an integer
 
 
@@ -35,7 +36,7 @@ def min_max_plan(network: Network, ranges: Mapping[str, ChannelRange], rules: Ru
 def conv_plan(conv: Conv, source: Quantizer, rules: Rules) -> ConvPlan:
     """Returns a convolution with its weights rounded to the nearest integers; `source` is its input's quantizer."""
     scaled = conv.weight * input_scales(source.channel_scales, conv.weight.shape)
-    smallest = np.maximum(np.abs(conv.bias) / (_LARGEST_BIAS * source.scale), np.finfo(np.float32).tiny)
+    smallest = np.maximum(np.abs(conv.bias) / (LARGEST_BIAS * source.scale), _SMALLEST_STEP)
     weight, scales = rounded_weight(scaled, smallest, per_channel=rules.channel_weights)
     return ConvPlan(conv.input, conv.output, weight, scales, conv.bias)
 

@@ -123,6 +123,9 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
         raise UserError(
             "export.post_process: found false; INT8 is judged by its boxes, so that they have to be decoded"
         )
+    for name in ("dynamic_size", "fp16"):
+        if getattr(session.settings.export, name):
+            logger.info("export.%s: without effect on INT8 files", name)
     # Build both first, so that unreadable data and other classes are reported before the long part.
     trained = session.trained_classes()
     evaluator = build_evaluator(session, trained)

@@ -11,6 +11,7 @@ from paddle import nn
 from ppdet.modeling import PicoDet
 from ppdet.modeling.fake_quant import Activation, Int8Conv, Int8Layout
 from ppdet.modeling.fake_quant.layers import FakeQuantConvNormAct, FakeQuantizer, folded, in_input_units
+from ppdet.quantization.min_max import LARGEST_BIAS
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer, Rules
 
 _INSIDE = 0.49  # of a step: the distance from an integer that certainly rounds to it
@@ -122,8 +123,12 @@ def _conv_plan(
     layers: Mapping[str, nn.Layer], name: str, quantizer: FakeQuantizer, read: str, written: str
 ) -> ConvPlan:
     run, weight, bias = _parts(layers, name)
-    integers = quantizer.integers(in_input_units(run, weight)).numpy().astype(np.int8)
-    return ConvPlan(read, written, integers, quantizer.steps.numpy(), bias.numpy())
+    integers, steps = quantizer.integers(in_input_units(run, weight)).numpy(), quantizer.steps.numpy()
+    # a channel with hardly any weights has tiny steps, but training may have moved its bias far away
+    smallest = np.abs(bias.numpy()) / (LARGEST_BIAS * run.quantizers.input.steps.numpy())
+    scales = np.maximum(steps, smallest).astype(np.float32)
+    integers = np.rint(integers * (steps / scales).reshape(-1, 1, 1, 1)).astype(np.int8)
+    return ConvPlan(read, written, integers, scales, bias.numpy())
 
 
 def _parts(layers: Mapping[str, nn.Layer], name: str) -> tuple[nn.Layer, paddle.Tensor, paddle.Tensor]:

@@ -14,9 +14,11 @@ from ppdet.export.export import export
 from ppdet.export.image_input import ImageInput
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
+from ppdet.quantization.qat.layout import trained_plan
 from ppdet.quantization.qat.match import layer_names
 from ppdet.quantization.qat.trained import load_fake_quant, plan_of_weights
 from ppdet.quantization.qdq import qdq_model
+from ppdet.quantization.targets import TARGETS
 from ppdet.session import Session
 from tests.quantization.qat.conftest import write_start
 from tests.support.tiny import make_run
@@ -80,3 +82,24 @@ def test_the_plan_of_an_export_that_takes_pixels(config, tmp_path):
     boxes, scores = model.decode(model(paddle.to_tensor(image)), paddle.ones([2, 2]))
     # pixels are exact numbers: where one lies in the middle between two integers, either may be taken
     assert (np.abs(scores.numpy() - expected_scores) > 0.05).mean() < 0.01
+
+
+def test_a_trained_bias_of_a_channel_without_weights_fits_into_32_bits(config):
+    model = load_fake_quant(session_of(config))
+    assert model
+    name = next(iter(model.fake_quant.layout.convs))
+    above = dict(model.named_sublayers())[name.rpartition(".")[0]]
+    options = (TARGETS["onnxruntime"], {"node": ("x", "y")}, {"node": name})
+    before = trained_plan(model, *options).convs["node"]
+    steps = model.fake_quant.weights[0].first_steps
+    steps.set_value(np.where(np.arange(len(before.bias)) == 1, 1e-30, steps.numpy()).astype("float32"))
+    weight = above.conv.weight.numpy()
+    weight[1] = 0
+    above.conv.weight.set_value(weight)
+    above.norm.bias.set_value(above.norm.bias + 0.5)
+    plan = trained_plan(model, *options)
+    after = plan.convs["node"]
+    bias = after.bias / (after.weight_scales * np.float32(plan.tensors["x"].scale))
+    assert abs(bias[1]) == pytest.approx(2**30, rel=1e-5)
+    assert not after.weight[1].any()
+    np.testing.assert_array_equal(np.delete(after.weight, 1, 0), np.delete(before.weight, 1, 0))

@@ -101,6 +101,8 @@ def _check_other_runs(config: Path, checkpoint: Path, start: dict) -> None:
     with pytest.raises(UserError, match=r"^QAT: found no section, but .*model_final was saved with one; resume with"):
         build_trainer(make_run(config.with_name("tiny.yml"), *OPTIONS, "epoch=3"), resume=checkpoint)
     other = "pretrain_weights=" + str(config.with_name("int8_start.pdparams"))
+    with pytest.raises(UserError, match=r"^QAT.target: found openvino, but .* was trained for onnxruntime; continue"):
+        build_trainer(make_run(config, *OPTIONS, "epoch=3", "QAT.target=openvino"), resume=checkpoint)
     with pytest.raises(UserError, match=r"is not the teacher of .*model_final"):
         build_trainer(make_run(config, *OPTIONS, "epoch=3", other), resume=checkpoint)
 
