@@ -18,7 +18,7 @@ from ppdet.export.infer_config import infer_config
 from ppdet.export.onnx_format import save_onnx
 from ppdet.export.resolve import resolved
 from ppdet.modeling.fake_quant import attach_fake_quant
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
+from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
 from ppdet.quantization.network import Network
 from ppdet.quantization.post_training import post_training_plan
 from ppdet.quantization.qat.layout import layout_of, set_weights
@@ -52,6 +52,7 @@ def write_int8_start(session: Session, file: Path) -> None:
     graph = ExportModel(model, session.settings.export)
     network = _network(session, graph)
     feeds = calibration_feeds(session, images, FeedBuilder.of(session, network.model))
+    require_variety(feeds)
     plan = post_training_plan(network, collect(network, feeds, cpu_threads()), TARGETS[section.target])
     names = layer_names(network.convs, graph.fused().model)
     attach_fake_quant(model, layout_of(plan, names, section.target, model))
