@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from ppdet.deploy.options import as_path
+
 # Each stands for the key export.<name> of the config.
 _EXPORT_OPTIONS = [
     (
@@ -39,5 +41,5 @@ _EXPORT_OPTIONS = [
 def add_export_options(p: argparse.ArgumentParser) -> None:
     """Add the options for what is exported, and how."""
     for name, values, text in _EXPORT_OPTIONS:
-        p.add_argument(f"--{name}", metavar=values, help=text)
+        p.add_argument(f"--{name}", type=as_path if values == "DIR" else str, metavar=values, help=text)
     p.add_argument("--measure", action="store_true", help="also score each format on EvalDataset, in its own runtime")

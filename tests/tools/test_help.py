@@ -73,8 +73,11 @@ PUBLISHED = {
     "thresholds": MODEL | {"--precision", "--recall", "--f1", "--iou", "--detections", "--output"},
     "export_model": SLIM
     | {"--output_dir", "--format", "--nms", "--post_process", "--layout", "--boxes", "--fuse_normalize"}
-    | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16", "--thresholds"},
-    "post_quant": SLIM | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds", "--report"},
+    | {"--input_dtype", "--fuse_conv_bn", "--batch_size", "--dynamic_size", "--opset", "--fp16", "--thresholds"}
+    | {"--tool_env", "--measure"},
+    "post_quant": SLIM
+    | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds", "--report"}
+    | {"--qat"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},
