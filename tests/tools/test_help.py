@@ -77,7 +77,7 @@ PUBLISHED = {
     | {"--tool_env", "--measure"},
     "post_quant": SLIM
     | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds", "--report"}
-    | {"--qat"},
+    | {"--qat", "--target", "--tool_env"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},
