@@ -64,6 +64,17 @@ class Report:
         """The largest loss of score among the runtimes."""
         return max(before.score - after.score for before, after in zip(self.rows[::2], self.rows[1::2], strict=True))
 
+    @property
+    def warnings(self) -> list[str]:
+        """A line for each runtime in which the INT8 file takes longer than the float file."""
+        pairs = zip(self.rows[::2], self.rows[1::2], strict=True)
+        slow = [after.runtime for before, after in pairs if before.ms and after.ms and after.ms > before.ms]
+        return [
+            f"INT8 is slower than float in {runtime} for this model; "
+            f"{'use OpenVINO or ' if runtime == 'ONNX Runtime' else ''}keep the float file"
+            for runtime in slow
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """Returns the report as the content of a JSON file."""
         rows = [row._asdict() for row in self.rows]
@@ -79,7 +90,7 @@ class Report:
         lines = [format_table(rows), f"score: {self.metric}; ms: one run on one thread"]
         for runtime in self.changes:
             lines += [f"{runtime}: {line}" for line in (self.change(runtime), self.worst_classes(runtime)) if line]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.warnings])
 
     def change(self, runtime: str) -> str:
         """Returns the change of the score in a runtime and its interval as text; empty if it is not known."""

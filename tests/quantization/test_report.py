@@ -65,3 +65,17 @@ def test_the_classes_that_lose_most():
     assert str(report).splitlines()[-1] == "A: of 4 classes, these lose most: dog -50.0, emu -1.0"
     assert report.worst_classes("B") == ""
     assert Report("AP", ROWS[:2], {}, {}, {"A": {"cat": 0.2}}).worst_classes("A") == ""
+
+
+def test_a_slower_int8_file_is_named() -> None:
+    rows = [
+        Row("model.onnx", "ONNX Runtime", 0.3, 2, 3),
+        Row("model_int8.onnx", "ONNX Runtime", 0.3, 1, 3.1),
+        Row("model.onnx", "OpenVINO", 0.3, 2, 3),
+        Row("model_int8.xml", "OpenVINO", 0.3, 1, 2),
+    ]
+    slow = "INT8 is slower than float in ONNX Runtime for this model; use OpenVINO or keep the float file"
+    assert str(Report("AP", rows, {})).splitlines()[-1] == slow
+    assert Report("AP", rows[2:], {}).warnings == []
+    in_openvino = Report("AP", [rows[2], rows[3]._replace(ms=4)], {})
+    assert in_openvino.warnings == ["INT8 is slower than float in OpenVINO for this model; keep the float file"]
