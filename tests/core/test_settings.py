@@ -60,7 +60,10 @@ def test_required(missing: str) -> None:
         ({"weights": 3}, "weights: expected str or null, found 3 (int)"),
         ({"export": {"nmss": True}}, "export.nmss: export has no option 'nmss'; did you mean 'nms'?"),
         ({"export": {"nms": "yes"}}, "export.nms: expected bool or 'none', found 'yes' (str)"),
-        ({"export": {"format": "onx"}}, "export.format: found 'onx'; expected some of paddle, onnx, openvino"),
+        (
+            {"export": {"format": "onx"}},
+            "export.format: found 'onx'; expected some of paddle, onnx, openvino, ncnn, mnn, tflite, rknn, paddle_lite",
+        ),
         ({"export": True}, "export: expected dict, found True (bool)"),
         ({"early_stop": 5}, "early_stop: expected dict or null, found 5 (int)"),
         ({"early_stop": {}}, "early_stop.patience: required, not given"),

@@ -238,7 +238,7 @@ def test_output_dir_that_cannot_be_written(config, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("export.format=paddle,tflite", "export.format: found 'tflite'; expected some of paddle, onnx, openvino"),
+        ("export.format=paddle,coreml", "export.format: found 'coreml'; expected some of paddle, onnx, openvino"),
         ("export.input_dtype=uint8", "export.input_dtype: found uint8, which is for pixels; set export.fuse_normalize"),
         ("export.opset=9", "export.opset: expected at least 13, found 9"),
         ("export.layout=5d", "export.layout: expected"),
