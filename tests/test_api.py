@@ -292,8 +292,8 @@ def test_missing_weights(tiny: Path) -> None:
 def test_mistakes_in_options(tiny: Path) -> None:
     with pytest.raises(UserError, match="no_such"):
         PicoDet(tiny).export("onnx", no_such=1)
-    with pytest.raises(UserError, match=r"export.format: found 'tflite'"):
-        PicoDet(tiny).export("tflite")
+    with pytest.raises(UserError, match=r"export.format: found 'coreml'"):
+        PicoDet(tiny).export("coreml")
     with pytest.raises(UserError, match="epoch: expected at least 1"):
         PicoDet(tiny).train(epochs=0)
     with pytest.raises(UserError, match="epoch: expected int, found '3'"):
