@@ -32,6 +32,12 @@ def save_openvino_model(model: Any, config: Mapping[str, Any], path: Path, fp16:
     path.write_bytes(path.read_bytes().replace(before, after))
 
 
+def stored_config(model: Any) -> dict[str, Any]:
+    """Returns the content of infer_cfg.yml, and the checksum, that `save_onnx_model` stored in an onnx.ModelProto."""
+    config: dict[str, Any] = json.loads(next(prop.value for prop in model.metadata_props if prop.key == "infer_cfg"))
+    return config
+
+
 def save_config_beside(model: Path, config: Mapping[str, Any]) -> None:
     """Writes `<model>.json`: `config` and the checksum, for formats that carry no metadata."""
     text = json.dumps({**config, "checksum": model_checksum(model)})

@@ -59,8 +59,22 @@ def _write_paddle(graph: ExportModel, size: Sequence[int], config: dict[str, Any
     save_graph(graph.fused() if graph.settings.fuse_conv_bn else graph, size, folder)
 
 
-def _run(backend: Backend, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return keep_outputs(backend.run)(dict(zip(("image", "scale_factor"), inputs, strict=False)))
+def _standard(
+    names: tuple[str, ...],
+    needs: tuple[str, ...],
+    write: Callable[[ExportModel, Sequence[int], dict[str, Any], Path], None],
+    model_file: Callable[[Path], Path],
+    runtime: Callable[[Path, int], Backend],
+) -> Format:
+    """A format whose files `runtime` loads and runs with all their inputs."""
+
+    def load(folder: Path) -> Backend:
+        return runtime(model_file(folder), cpu_threads())
+
+    def run(folder: Path, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return keep_outputs(load(folder).run)(dict(zip(("image", "scale_factor"), inputs, strict=False)))
+
+    return Format(names, needs, write, model_file, load, run)
 
 
 def _of_vendor(chain: Toolchain) -> Format:
@@ -77,29 +91,26 @@ def _of_vendor(chain: Toolchain) -> Format:
 
 
 EXPORT_FORMATS = {
-    "paddle": Format(
+    "paddle": _standard(
         ("model.json", "model.pd*"),
         (),
         _write_paddle,
         program_file,
-        lambda folder: PaddleInference(program_file(folder), cpu_threads()),
-        lambda folder, inputs: _run(PaddleInference(program_file(folder), cpu_threads()), inputs),
+        PaddleInference,
     ),
-    "onnx": Format(
+    "onnx": _standard(
         ("model.onnx",),
         ("onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_onnx(graph, size, config, folder / "model.onnx"),
         lambda folder: folder / "model.onnx",
-        lambda folder: OnnxRuntime(folder / "model.onnx", cpu_threads()),
-        lambda folder, inputs: _run(OnnxRuntime(folder / "model.onnx", cpu_threads()), inputs),
+        OnnxRuntime,
     ),
-    "openvino": Format(
+    "openvino": _standard(
         ("model.xml", "model.bin"),
         ("openvino", "onnx", "onnxruntime", "paddle2onnx"),
         lambda graph, size, config, folder: save_openvino(graph, size, config, folder / "model.xml"),
         lambda folder: folder / "model.xml",
-        lambda folder: OpenVino(folder / "model.xml", cpu_threads()),
-        lambda folder, inputs: _run(OpenVino(folder / "model.xml", cpu_threads()), inputs),
+        OpenVino,
     ),
     **{name: _of_vendor(chain) for name, chain in TOOLCHAINS.items()},
 }

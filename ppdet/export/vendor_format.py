@@ -11,7 +11,7 @@ import numpy as np
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
-from ppdet.deploy.backends.base import Backend, keep_outputs
+from ppdet.deploy.backends.base import Backend, Feed, Runner, keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.errors import first_error_line
 from ppdet.export.checksum import save_config_beside
@@ -60,12 +60,21 @@ def run_images(chain: Toolchain, job: Conversion, images: np.ndarray) -> list[np
     """Returns the outputs of a converted model for `images` [B, 3, H, W]; none if its runtime refuses it."""
     try:
         model = chain.load(job, cpu_threads())
-        run = keep_outputs(model.run)
-        outputs = [run({model.inputs[0].name: image[None]}) for image in images]
+        return one_by_one(keep_outputs(model.run))({model.inputs[0].name: images})
     except Exception as error:  # each runtime has its own
         logger.warning("%s: its runtime refuses it (%s)", job.target.name, first_error_line(error))
         return []
-    return [np.concatenate(each) for each in zip(*outputs, strict=True)]
+
+
+def one_by_one(run: Runner) -> Runner:
+    """Returns a Runner that gives the images of a feed to `run` one after the other."""
+
+    def run_all(feed: Feed) -> list[np.ndarray]:
+        count = len(next(iter(feed.values())))
+        outputs = [run({name: array[i : i + 1] for name, array in feed.items()}) for i in range(count)]
+        return [np.concatenate(each) for each in zip(*outputs, strict=True)]
+
+    return run_all
 
 
 def first_wrong_layer(

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from ppdet.core.errors import UserError
 from ppdet.core.settings import VENDOR_FORMATS, ExportSettings
-from ppdet.deploy.backends.base import Feed, Runner, keep_outputs
+from ppdet.deploy.backends.base import Runner, keep_outputs
 from ppdet.evaluation.evaluator import build_evaluator
 from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.export.image_input import ImageInput
+from ppdet.export.vendor_format import one_by_one
 from ppdet.quantization.calibration import FeedBuilder
 from ppdet.quantization.measure import detect_with
 from ppdet.session import Session
@@ -68,17 +67,6 @@ def require_measurable(settings: ExportSettings) -> None:
 def _runner(name: str, folder: Path) -> Runner:
     run = keep_outputs(EXPORT_FORMATS[name].load(folder).run)
     return one_by_one(run) if name in VENDOR_FORMATS else run
-
-
-def one_by_one(run: Runner) -> Runner:
-    """Returns a Runner that gives the images of a feed to `run` one after the other."""
-
-    def run_all(feed: Feed) -> list[np.ndarray]:
-        count = len(feed["image"])
-        outputs = [run({name: array[i : i + 1] for name, array in feed.items()}) for i in range(count)]
-        return [np.concatenate(each) for each in zip(*outputs, strict=True)]
-
-    return run_all
 
 
 def log_scores(metric: str, scores: Mapping[str, float], num_images: int) -> dict[str, float]:

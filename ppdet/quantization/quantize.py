@@ -13,7 +13,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Feed
 from ppdet.evaluation.evaluator import Evaluator, build_evaluator
-from ppdet.export.checksum import save_onnx_model
+from ppdet.export.checksum import save_onnx_model, stored_config
 from ppdet.export.export import export
 from ppdet.export.formats import EXPORT_FORMATS, require
 from ppdet.export.openvino_format import convert_onnx
@@ -238,7 +238,7 @@ def _write(model: Any, plan: Plan, formats: Sequence[str], folder: Path) -> list
     """Write an INT8 file of each format to `folder` and return their paths."""
     import onnx
 
-    config = json.loads(next(prop.value for prop in model.metadata_props if prop.key == "infer_cfg"))
+    config = stored_config(model)
     files = []
     if "onnx" in formats:
         files.append(folder / "model_int8.onnx")

@@ -5,7 +5,6 @@ The files end with the network, so that integers need not hold boxes; `Detector`
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -23,15 +22,14 @@ from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.model_config import ModelConfig, parse_config
 from ppdet.deploy.postprocess import detections
 from ppdet.evaluation.evaluator import Evaluator
-from ppdet.export.checksum import save_config_beside
+from ppdet.export.checksum import save_config_beside, stored_config
 from ppdet.export.export import export
 from ppdet.export.image_input import ImageInput
 from ppdet.export.resolve import resolved
-from ppdet.export.vendor_format import in_layout_of
+from ppdet.export.vendor_format import in_layout_of, one_by_one
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, require_variety
 from ppdet.quantization.equalize import equalized
 from ppdet.quantization.measure import Measured, detect_with, latencies, megabytes
-from ppdet.quantization.measure_export import one_by_one
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
 from ppdet.quantization.post_training import post_training_plan
@@ -118,7 +116,7 @@ def _network(session: Session, folder: Path) -> tuple[Network, dict[str, Any]]:
     import onnx
 
     model = onnx.load(str(export(session, folder) / "model.onnx"))
-    config = json.loads(next(prop.value for prop in model.metadata_props if prop.key == "infer_cfg"))
+    config = stored_config(model)
     return Network.of(model), config
 
 
