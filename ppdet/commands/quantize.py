@@ -10,13 +10,11 @@ from ppdet.commands.start import start
 from ppdet.core.errors import UserError
 from ppdet.quantization.quantize import QuantizeSettings, quantize
 
-_IMAGES = 50
-
 
 def main(args: argparse.Namespace) -> None:
     """Write the config's model in INT8."""
     formats = [name.strip() for name in args.format.split(",")]
-    images = _IMAGES if args.calib_images is None else args.calib_images
+    images = QuantizeSettings.images if args.calib_images is None else args.calib_images
     tool_env = args.tool_env and str(args.tool_env)
     settings = QuantizeSettings(formats, images, args.tolerance, args.report, tool_env, args.target)
     training = Int8Training.parse(args.qat) if args.qat is not None else None

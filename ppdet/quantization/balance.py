@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ppdet.quantization.min_max import equal_channels, quantizer_with, tensor_quantizer
-from ppdet.quantization.moments import Moments, in_blocks, output_variances, scaled_second
+from ppdet.quantization.moments import Moments, in_blocks, of_outputs, output_variances, scaled_second
 from ppdet.quantization.network import Conv
 from ppdet.quantization.plan import Quantizer, Rules, input_scales
 from ppdet.quantization.ranges import ChannelRange
@@ -46,7 +46,7 @@ def _error(conv: Conv, sums: Moments, quantizer: Quantizer) -> float:
     scaled = conv.weight * input_scales(quantizer.channel_scales, conv.weight.shape)
     energy = np.einsum("gkk->gk", scaled_second(conv, sums, quantizer.channel_scales))  # [G, K]
     of_rows = np.broadcast_to(energy.sum(axis=1)[:, None], in_blocks(conv, scaled).shape[:2])
-    energies = of_rows.reshape(-1) if of_rows.size == len(scaled) else of_rows.sum(axis=0)
+    energies = of_outputs(conv, of_rows)
     axes = (1, 2, 3)
     of_weights = (np.abs(scaled).max(axis=axes) / 127) ** 2 * energies
     of_input = quantizer.scale**2 * (scaled**2).sum(axis=axes)

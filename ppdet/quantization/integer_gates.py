@@ -19,9 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.quantization.plan import Plan, Quantizer
+from ppdet.quantization.plan import LARGEST_BIAS, Plan, Quantizer
 
-_LARGEST_BIAS = 2**30  # in steps; the kernel adds the product to it in 32 bits
 _FULL = 255
 
 
@@ -61,6 +60,17 @@ def _input_quantizer(source: Quantizer, result: Quantizer) -> Quantizer:
     return Quantizer.of_range(float(smallest), float(largest), scales, symmetric=False)
 
 
+def parameter_node(name: str, integers: np.ndarray, scales: np.ndarray, constant: Callable[[np.ndarray], str]) -> Any:
+    """Returns the node that gives a weight or a bias by its integers and the scales [O] of output channels.
+
+    `constant` adds an initializer and returns its name.
+    """
+    from onnx import helper
+
+    inputs = [constant(each) for each in (integers, scales, np.zeros(len(scales), integers.dtype))]
+    return helper.make_node("DequantizeLinear", inputs, [name], f"{name}/dequantize", axis=0)
+
+
 def gate_nodes(source: str, result: str, quantizer: Quantizer, constant: Callable[[np.ndarray], str]) -> list[Any]:
     """Returns the nodes that multiply z in units of its channel scales with the factor.
 
@@ -95,24 +105,17 @@ def _convolved(source: str, factor: str, quantizer: Quantizer, constant: Callabl
     from onnx import helper
 
     scale = np.float32(quantizer.scale)
-    steps = np.maximum(quantizer.channel_scales / (6 * 127), 0.5 / (_LARGEST_BIAS * scale)).astype(np.float32)
+    steps = np.maximum(quantizer.channel_scales / (6 * 127), 0.5 / (LARGEST_BIAS * scale)).astype(np.float32)
     weight = np.rint(quantizer.channel_scales / (6 * steps)).astype(np.int8).reshape(-1, 1, 1, 1)
     bias = np.rint(0.5 / np.float64(steps * scale)).astype(np.int32)
-    parts = ((weight, steps, f"{factor}/weight"), (bias, steps * scale, f"{factor}/bias"))
-    nodes = [
-        helper.make_node(
-            "DequantizeLinear",
-            [constant(integers), constant(scales), constant(np.zeros(len(scales), integers.dtype))],
-            [name],
-            f"{name}/dequantize",
-            axis=0,
-        )
-        for integers, scales, name in parts
+    parameters = [
+        parameter_node(f"{factor}/weight", weight, steps, constant),
+        parameter_node(f"{factor}/bias", bias, steps * scale, constant),
     ]
     inputs = [f"{source}/dequantized", f"{factor}/weight", f"{factor}/bias"]
     unit = [constant(np.array(1 / _FULL, np.float32)), constant(np.array(0, np.uint8))]
     return [
-        *nodes,
+        *parameters,
         helper.make_node("Conv", inputs, [f"{factor}/float"], f"{factor}/conv", group=len(weight), kernel_shape=[1, 1]),
         helper.make_node("QuantizeLinear", [f"{factor}/float", *unit], [f"{factor}/integers"], f"{factor}/quantize"),
         helper.make_node("DequantizeLinear", [f"{factor}/integers", *unit], [factor], f"{factor}/dequantize"),

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from ppdet.quantization.network import Conv, Network
-from ppdet.quantization.plan import ConvPlan, Plan, Quantizer, Rules, input_scales, rounded_weight
+from ppdet.quantization.plan import LARGEST_BIAS, ConvPlan, Plan, Quantizer, Rules, input_scales, rounded_weight
 from ppdet.quantization.ranges import ChannelRange
 
 _SMALLEST = 1e-4  # of the largest channel scale; smaller channels, as dead ones, count as this large
 _SMALLEST_STEP = 1e-30  # of weights; that of their products with an input is no denormal number either
-LARGEST_BIAS = 2**30  # in steps; the kernels add the products to it in 32 bits
 _PARTS = [zero_point / 255 for zero_point in range(256)]  # the negative part of a range; so that 0 is an integer
 
 

@@ -62,6 +62,11 @@ def from_blocks(conv: Conv, rows: np.ndarray) -> np.ndarray:
     return rows.transpose(1, 0, 2).reshape(conv.weight.shape)
 
 
+def of_outputs(conv: Conv, of_rows: np.ndarray) -> np.ndarray:
+    """Returns for each output channel [O] the sum of what its rows [G, rows] have in the blocks."""
+    return of_rows.reshape(-1) if blocks(conv) == conv.groups else np.asarray(of_rows.sum(axis=0))
+
+
 def scaled_second(conv: Conv, sums: Moments, channel_scales: np.ndarray) -> np.ndarray:
     """Returns the mean of v v^T, [G, K, K], for an input in units of its channel scales [C]."""
     unit = np.broadcast_to(input_scales(channel_scales, conv.weight.shape), conv.weight.shape)
@@ -75,14 +80,13 @@ def output_variances(conv: Conv, sums: Moments) -> np.ndarray:
     covariance = sums.second / sums.count - mean[:, :, None] * mean[:, None, :]
     rows = in_blocks(conv, conv.weight)
     of_rows = np.einsum("grk,grk->gr", np.matmul(rows, covariance), rows)
-    found = of_rows.reshape(-1) if blocks(conv) == conv.groups else of_rows.sum(axis=0)
-    return np.asarray(np.maximum(found, np.finfo(np.float32).eps))
+    return np.asarray(np.maximum(of_outputs(conv, of_rows), np.finfo(np.float32).eps))
 
 
 def mean_outputs(conv: Conv, weight: np.ndarray, sums: Moments) -> np.ndarray:
     """Returns the mean output [O] of the convolution with another weight and without bias."""
     of_rows = np.einsum("grk,gk->gr", in_blocks(conv, weight), sums.first / sums.count)
-    return of_rows.reshape(-1) if blocks(conv) == conv.groups else np.asarray(of_rows.sum(axis=0))
+    return of_outputs(conv, of_rows)
 
 
 def _patches(conv: Conv, values: np.ndarray) -> np.ndarray:

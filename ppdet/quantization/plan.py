@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 
 Gate = Literal["mul", "clip", "relu6"]
+LARGEST_BIAS = 2**30  # in steps; the kernels add the products to it in 32 bits
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.quantization.integer_gates import gate_nodes, integer_gates, with_shared_scales
+from ppdet.quantization.integer_gates import gate_nodes, integer_gates, parameter_node, with_shared_scales
 from ppdet.quantization.network import readers
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 
@@ -72,17 +72,10 @@ class _Writer:
         copied.input.extend([f"{conv.input}/dequantized", f"{node.name}/weight", f"{node.name}/bias"])
         copied.output.append(conv.output if output is None else f"{conv.output}/float")
         return [
-            self._parameter(f"{node.name}/weight", conv.weight, scales),
-            self._parameter(f"{node.name}/bias", bias, steps),
+            parameter_node(f"{node.name}/weight", conv.weight, scales, self._constant),
+            parameter_node(f"{node.name}/bias", bias, steps, self._constant),
             copied,
         ]
-
-    def _parameter(self, name: str, integers: np.ndarray, scales: np.ndarray) -> Any:
-        """Returns the node that gives a weight or a bias by its integers and the scales of output channels."""
-        from onnx import helper
-
-        inputs = [self._constant(each) for each in (integers, scales, np.zeros(len(scales), integers.dtype))]
-        return helper.make_node("DequantizeLinear", inputs, [name], f"{name}/dequantize", axis=0)
 
     def _output(self, name: str) -> list[Any]:
         """Returns the nodes between what a convolution writes, in units of channel scales, and its readers."""

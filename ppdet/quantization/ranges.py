@@ -79,7 +79,7 @@ def observed(model: Any, names: Sequence[str], feeds: Sequence[Feed], threads: i
 
 
 def exposing(model: Any, names: Sequence[str]) -> Any:
-    """Returns a copy of an onnx.ModelProto whose outputs are the named tensors, without what they do not need."""
+    """Returns a copy of an onnx.ModelProto whose outputs are the named tensors."""
     import onnx
 
     copied = onnx.ModelProto()

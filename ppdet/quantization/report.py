@@ -60,15 +60,19 @@ class Report:
     class_changes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
+    def pairs(self) -> list[tuple[Row, Row]]:
+        """The float file and the INT8 file of each runtime."""
+        return list(zip(self.rows[::2], self.rows[1::2], strict=True))
+
+    @property
     def loss(self) -> float:
         """The largest loss of score among the runtimes."""
-        return max(before.score - after.score for before, after in zip(self.rows[::2], self.rows[1::2], strict=True))
+        return max(before.score - after.score for before, after in self.pairs)
 
     @property
     def warnings(self) -> list[str]:
         """A line for each runtime in which the INT8 file takes longer than the float file."""
-        pairs = zip(self.rows[::2], self.rows[1::2], strict=True)
-        slow = [after.runtime for before, after in pairs if before.ms and after.ms and after.ms > before.ms]
+        slow = [after.runtime for before, after in self.pairs if before.ms and after.ms and after.ms > before.ms]
         return [
             f"INT8 is slower than float in {runtime} for this model; "
             f"{'use OpenVINO or ' if runtime == 'ONNX Runtime' else ''}keep the float file"
@@ -153,7 +157,7 @@ def make_report(
 
 def warn_of_ruins(report: Report) -> None:
     """Log a line for each file whose score is less than half of float's."""
-    for before, after in zip(report.rows[::2], report.rows[1::2], strict=True):
+    for before, after in report.pairs:
         if after.score < before.score / 2:
             logger.warning(
                 "%s: INT8 keeps %.4f of %.4f %s in %s; do not use this file; choose another format, or --qat epochs=N",
@@ -197,7 +201,7 @@ def write_pages(folder: Path, session: Session, dataset: Dataset, report: Report
         report: all files.
         found: their detections.
     """
-    for pair in zip(report.rows[::2], report.rows[1::2], strict=True):
+    for pair in report.pairs:
         a, b = (Side(row.file, found[row.file, row.runtime]) for row in pair)
         facts = [
             ("command", shlex.join(sys.argv)),

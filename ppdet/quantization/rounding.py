@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ppdet.quantization.min_max import conv_plan
-from ppdet.quantization.moments import Moments, from_blocks, in_blocks, mean_outputs, scaled_second
+from ppdet.quantization.moments import Moments, from_blocks, in_blocks, mean_outputs, of_outputs, scaled_second
 from ppdet.quantization.network import Conv
 from ppdet.quantization.plan import ConvPlan, Quantizer, Rules, input_scales
 
@@ -48,7 +48,7 @@ def _best_scales(conv: Conv, scaled: np.ndarray, scales: np.ndarray, second: np.
         steps = (shrink * scales).reshape(-1, 1, 1, 1)
         change = in_blocks(conv, np.clip(np.rint(scaled / steps), -127, 127) * steps - scaled)
         of_rows = np.einsum("grk,grk->gr", np.matmul(change, second), change)
-        errors.append(of_rows.reshape(-1) if of_rows.size == len(scales) else of_rows.sum(axis=0))
+        errors.append(of_outputs(conv, of_rows))
     return np.asarray(scales * np.array(_SHRINKS)[np.argmin(errors, axis=0)], np.float32)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from ppdet.deploy.backends.base import Feed
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.quantization.plan import Plan
 from ppdet.quantization.qdq import qdq_model
+from ppdet.quantization.ranges import exposing
 
 _POINTS = 100  # per image, the most confident ones of the float model: those that become detections
 
@@ -29,7 +29,7 @@ def sensitivities(model: Any, plan: Plan, feeds: Sequence[Feed], threads: int) -
         feeds: inputs, a batch each.
         threads: number of threads that run the model.
     """
-    exposed = _with_decoded_outputs(model)
+    exposed = exposing(model, ["boxes", "scores"])  # as decoded, before NMS
     run = OnnxRuntime(exposed.SerializeToString(), threads).run
     expected = [run(feed) for feed in feeds]
     found = {}
@@ -43,18 +43,6 @@ def sensitivities(model: Any, plan: Plan, feeds: Sequence[Feed], threads: int) -
 def select_int8_layers(sensitivity: Mapping[str, float], tolerance: float) -> list[str]:
     """Returns the convolutions that alone change the outputs by `tolerance` or less."""
     return [name for name, change in sensitivity.items() if change <= tolerance]
-
-
-def _with_decoded_outputs(model: Any) -> Any:
-    """Returns a copy that ends with `boxes` [B, L, 4] and `scores` [B, C, L], before NMS."""
-    from onnx import TensorProto, helper
-
-    model = copy.deepcopy(model)
-    del model.graph.output[:]
-    model.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("boxes", "scores")
-    )
-    return model
 
 
 def _change(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> tuple[float, float]:

@@ -110,21 +110,12 @@ def distilled_steps(config: str) -> dict[str, np.ndarray]:
     from ppdet.runtime import distributed
     from ppdet.training.loop import _network
     from ppdet.training.setup import build_trainer
-    from ppdet.training.step import train_step
     from tests.support.tiny import make_run
 
     trainer, _ = build_trainer(make_run(Path(config), "use_ema=false"))
     trainer.model.eval()
     forward, student = distributed.parallel(_network(trainer)), trainer.distiller.student
-    share = 8 // distributed.world_size()
-    start = distributed.rank() * share
-    losses = []
-    for update in range(2):
-        whole = make_batch(update)
-        fields = {f.name: getattr(whole, f.name)[start : start + share] for f in dataclasses.fields(whole)}
-        batch = dataclasses.replace(whole, **fields)
-        found = train_step(forward, trainer.criterion, batch, 0, trainer.optimizer, trainer.scaler)
-        losses.append([float(value) for value in found.values()])
+    losses = _train_two_updates(trainer, forward)
     state = {name: value.numpy() for name, value in student.state_dict().items()}
     return state | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
 
@@ -139,7 +130,6 @@ def int8_steps(config: str) -> dict[str, np.ndarray]:
     from ppdet.runtime import distributed
     from ppdet.training.loop import _network
     from ppdet.training.setup import build_trainer
-    from ppdet.training.step import train_step
     from tests.support.tiny import make_run
 
     def copy(session: object, file: Path) -> None:
@@ -149,16 +139,25 @@ def int8_steps(config: str) -> dict[str, np.ndarray]:
     session = make_run(Path(config), "use_ema=false", f"filename=ranks{distributed.world_size()}")
     trainer, _ = build_trainer(session, int8_start=copy)
     trainer.model.train()
-    forward, share = distributed.parallel(_network(trainer)), 8 // distributed.world_size()
-    start, losses = distributed.rank() * share, []
+    losses = _train_two_updates(trainer, distributed.parallel(_network(trainer)))
+    state = {name: value.numpy() for name, value in trainer.model.state_dict().items()}
+    return state | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
+
+
+def _train_two_updates(trainer, forward) -> list[list[float]]:
+    """Trains with this rank's share of 8 images in each of two updates, and returns its losses."""
+    from ppdet.runtime import distributed
+    from ppdet.training.step import train_step
+
+    share, losses = 8 // distributed.world_size(), []
+    start = distributed.rank() * share
     for update in range(2):
         whole = make_batch(update)
         fields = {f.name: getattr(whole, f.name)[start : start + share] for f in dataclasses.fields(whole)}
         batch = dataclasses.replace(whole, **fields)
         found = train_step(forward, trainer.criterion, batch, 0, trainer.optimizer, trainer.scaler)
         losses.append([float(value) for value in found.values()])
-    state = {name: value.numpy() for name, value in trainer.model.state_dict().items()}
-    return state | {"losses": np.mean(distributed.all_gather_object(losses), axis=0)}
+    return losses
 
 
 def make_batch(seed: int, count: int = 8, size: int = 64):

@@ -11,8 +11,7 @@ from paddle import nn
 from ppdet.modeling import PicoDet
 from ppdet.modeling.fake_quant import Activation, Int8Conv, Int8Layout
 from ppdet.modeling.fake_quant.layers import FakeQuantConvNormAct, FakeQuantizer, folded, in_input_units
-from ppdet.quantization.min_max import LARGEST_BIAS
-from ppdet.quantization.plan import ConvPlan, Plan, Quantizer, Rules
+from ppdet.quantization.plan import LARGEST_BIAS, ConvPlan, Plan, Quantizer, Rules
 
 _INSIDE = 0.49  # of a step: the distance from an integer that certainly rounds to it
 
