@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ppdet.deploy import Detections, Detector, cpus
-from ppdet.deploy.backends.runtimes import OnnxRuntime
+from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.deploy.detections import to_rows
 from ppdet.deploy.errors import DeployError
 from ppdet.export.export import export
@@ -47,6 +47,13 @@ def images() -> list[np.ndarray]:
 
 def equal(found: Detections, expected: Detections) -> bool:
     return bool(np.array_equal(to_rows(found), to_rows(expected)))
+
+
+def test_openvino_leaves_the_choice_of_cores_to_the_system(exported):
+    """Bound to cores, all compiled models, and all processes, would compute on the first ones."""
+    pytest.importorskip("openvino")
+    models = OpenVino(exported / "model.onnx", threads=1)._models
+    assert models.first.get_property("ENABLE_CPU_PINNING") is False
 
 
 def test_eight_threads(detector):

@@ -27,11 +27,11 @@ class OpenVinoModels:
 
     def __init__(self, core: Any, model: Any, threads: int, most: int) -> None:
         self._core, self._model, self._most = core, model, most
-        # f32, because CPUs that have bfloat16 would otherwise compute in it, and the scores would differ
         self._settings = {
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "f32",  # CPUs that have bfloat16 compute in it otherwise: the scores differ
+            "ENABLE_CPU_PINNING": False,  # every compiled model, and every process, would take the same first cores
         }
         self._compiled = [self._compile()]
         self._numbers, self._compiling = itertools.count(1), threading.Lock()
