@@ -156,7 +156,7 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     add_slim_option(p)
     where = "the models go to DIR/<config name>/ (default: %(default)s)"
     p.add_argument("--output_dir", type=as_path, default=Path("output_inference"), metavar="DIR", help=where)
-    formats = "some of onnx, openvino, rknn, tflite and mnn, with commas (default: %(default)s)"
+    formats = "some of onnx, openvino, rknn, tflite, mnn and ncnn, with commas (default: %(default)s)"
     p.add_argument("--format", default="onnx", metavar="NAMES", help=formats)
     target = "the rules of INT8 of the ONNX file: onnxruntime (default), openvino, tflite, rknn, ncnn, mnn, or generic"
     p.add_argument("--target", metavar="NAME", help=target)

@@ -86,7 +86,7 @@ class QuantizeSettings:
         for name in self.vendors:
             require_tools(name, TOOLCHAINS[name].tools, self.tool_env)
             if self.tolerance is not None:
-                raise UserError(f"--tolerance: found with {name}, whose own converter quantizes; leave it out")
+                raise UserError(f"--tolerance: found with {name}; expected onnx or openvino; leave it out")
         if self.target not in (None, *TARGETS):
             raise UserError(f"--target: found {self.target!r}; expected one of {', '.join(TARGETS)}")
         if self.images < 1:

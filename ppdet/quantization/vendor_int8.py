@@ -1,5 +1,7 @@
 """INT8 files of vendors' toolchains: the network with even channels, quantized by the vendor's own converter.
 
+For ncnn, which has none, our own plan is written.
+
 The files end with the network, so that integers need not hold boxes; `Detector` decodes them.
 """
 
@@ -27,9 +29,11 @@ from ppdet.export.export import export
 from ppdet.export.image_input import ImageInput
 from ppdet.export.resolve import resolved
 from ppdet.export.vendor_format import in_layout_of, one_by_one
+from ppdet.metrics.results import ImageDetections
 from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, require_variety
 from ppdet.quantization.equalize import equalized
 from ppdet.quantization.measure import Measured, detect_with, latencies, megabytes
+from ppdet.quantization.ncnn_int8 import write_ncnn_int8
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
 from ppdet.quantization.post_training import post_training_plan
@@ -46,7 +50,7 @@ from ppdet.vendor.toolchain import TOOLCHAINS
 logger = logging.getLogger(__name__)
 
 # Names of runtimes by format.
-VENDORS = {"rknn": "RKNN simulator", "tflite": "LiteRT", "mnn": "MNN"}
+VENDORS = {"rknn": "RKNN simulator", "tflite": "LiteRT", "mnn": "MNN", "ncnn": "ncnn"}
 
 
 def write_vendor_int8(
@@ -75,30 +79,36 @@ def write_vendor_int8(
     import onnx
 
     chain, raw = TOOLCHAINS[name], _raw(session, name)
-    stem = f"model_int8{chain.suffix}"
+    plain, stem = (f"{kind}{chain.suffix}" for kind in ("model", "model_int8"))
     with temporary_folder() as temp, ExitStack() as stack:
         network, config = _network(raw, temp / "network")
+        before = network if compared is None else _network(_raw(compared, name), temp / "compared")[0]
         builder = FeedBuilder(1, ["image"], ImageInput.of(raw))
         feeds = calibration_feeds(raw, calibration, builder)
         require_variety(feeds)
-        sources = {f"model{chain.suffix}": network.model, stem: _even(raw, network, feeds, name)}
-        if compared is not None:
-            sources[f"model{chain.suffix}"] = _network(_raw(compared, name), temp / "compared")[0].model
-        models: dict[str, Backend] = {}
-        for file, model in sources.items():
-            source = temp / f"{file}.onnx"
-            onnx.save(model, str(source))
-            images = np.concatenate([feed["image"] for feed in feeds]) if file == stem else None
-            job = Conversion(source, (folder if images is not None else temp) / file, False, tool_env, images)
-            logger.info("%s: %s is being written", name, file)
-            chain.convert(job)
+        images = np.concatenate([feed["image"] for feed in feeds])
+        jobs = {
+            plain: Conversion(temp / f"{plain}.onnx", temp / plain, False, tool_env),
+            stem: Conversion(temp / f"{stem}.onnx", folder / stem, False, tool_env, images),
+        }
+        logger.info("%s: %s is being written", name, plain)
+        onnx.save(before.model, str(jobs[plain].source))
+        chain.convert(jobs[plain])
+        logger.info("%s: %s is being written", name, stem)
+        _write_int8(name, raw, network, feeds, jobs[stem])
+        models, timed = dict[str, Backend](), dict[str, Runner]()
+        for file, job in jobs.items():
             models[file] = loaded = chain.load(job, cpu_threads())
             if isinstance(loaded, Simulator):
                 stack.callback(loaded.close)
+            else:
+                timed[file] = keep_outputs(chain.load(job, 1).run)
         save_config_beside(folder / stem, config)
-        sizes = {file: megabytes((folder if file == stem else temp) / file) for file in sources}
+        sizes = {file: megabytes(job.target) for file, job in jobs.items()}
         expected = OnnxRuntime(network.model.SerializeToString(), cpu_threads()).run(feeds[0])
-        return _measure(name, models, sizes, expected, raw, parse_config(config, stem), evaluator, feeds[0])
+        found = _detect(models, expected, raw, parse_config(config, stem), evaluator)
+        times = latencies(timed, feeds[0])
+        return [Measured(file, VENDORS[name], sizes[file], times.get(file), found[file]) for file in models]
 
 
 def _raw(session: Session, name: str) -> Session:
@@ -120,24 +130,30 @@ def _network(session: Session, folder: Path) -> tuple[Network, dict[str, Any]]:
     return Network.of(model), config
 
 
-def _even(session: Session, network: Network, feeds: Sequence[Feed], name: str) -> Any:
-    """Returns an onnx.ModelProto of even channels that computes what the network does."""
+def _write_int8(name: str, session: Session, network: Network, feeds: Sequence[Feed], job: Conversion) -> None:
+    """Write `job.target`: by our plan for ncnn, with the vendor's quantizer of a network of even channels otherwise."""
+    import onnx
+
     plan: Plan | None = plan_of_weights(session, network)
+    if name == "ncnn":
+        if plan is not None:
+            logger.info("ncnn: the weights were trained in INT8 by other rules; its own are found by calibration")
+        found = collect(network, feeds, cpu_threads())
+        write_ncnn_int8(network, post_training_plan(network, found, TARGETS[name]), job)
+        return
     if plan is None:
         plan = post_training_plan(network, collect(network, feeds, cpu_threads()), Rules())
-    return equalized(network, plan, TARGETS[name].gate)
+    onnx.save(equalized(network, plan, TARGETS[name].gate), str(job.source))
+    TOOLCHAINS[name].convert(job)
 
 
-def _measure(
-    name: str,
+def _detect(
     models: dict[str, Backend],
-    sizes: dict[str, float],
     expected: Sequence[np.ndarray],
     session: Session,
     config: ModelConfig,
     evaluator: Evaluator,
-    feed: Feed,
-) -> list[Measured]:
+) -> dict[str, list[ImageDetections]]:
     head, image = session.build_model().head, ImageInput.of(session)
     nms = head.nms.attrs  # infer_cfg has stricter thresholds, for speed
     config = replace(config, iou_threshold=nms.get("nms_threshold", config.iou_threshold))
@@ -146,10 +162,7 @@ def _measure(
         for file, model in models.items()
     }
     builder = FeedBuilder(1, ["image", "scale_factor"], image)
-    found = detect_with(evaluator, builder, runners, ExportSettings(), head.select)
-    timed = {file: keep_outputs(model.run) for file, model in models.items() if not isinstance(model, Simulator)}
-    times = latencies(timed, feed)
-    return [Measured(file, VENDORS[name], sizes[file], times.get(file), found[file]) for file in models]
+    return detect_with(evaluator, builder, runners, ExportSettings(), head.select)
 
 
 def _detecting(

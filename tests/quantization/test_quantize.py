@@ -22,7 +22,10 @@ pytest.importorskip("onnxruntime")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"formats": ["ncnn"]}, "--format: found 'ncnn'; expected some of onnx, openvino, rknn, tflite, mnn"),
+        (
+            {"formats": ["paddle_lite"]},
+            "--format: found 'paddle_lite'; expected some of onnx, openvino, rknn, tflite, mnn, ncnn",
+        ),
         (
             {"target": "tensorrt"},
             "--target: found 'tensorrt'; expected one of onnxruntime, openvino, tflite, rknn, ncnn, mnn, generic",

@@ -84,9 +84,7 @@ def test_the_same_network_finds_the_same(fake, tmp_path, monkeypatch) -> None:
 
 
 def test_settings_that_do_not_fit(fake, tmp_path) -> None:
-    with pytest.raises(
-        UserError, match=r"^--tolerance: found with tflite, whose own converter quantizes; leave it out$"
-    ):
+    with pytest.raises(UserError, match=r"^--tolerance: found with tflite; expected onnx or openvino; leave it out$"):
         QuantizeSettings(formats=["tflite"], tolerance=0.1)
     with pytest.raises(UserError, match=r"^export.tool_env: .* has no bin"):
         QuantizeSettings(formats=["tflite"], tool_env=str(Path(tmp_path) / "none"))
