@@ -9,7 +9,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.modeling.cpu_training.rounding import cpu_kernels
 from ppdet.modeling.fake_quant import PADDLE_KERNELS, Activation, Int8Conv, Int8Layout, Kernels, attach_fake_quant
-from ppdet.modeling.fake_quant.layers import FakeQuantizer
+from ppdet.modeling.fake_quant.layers import FakeQuantizer, round_half_even
 from ppdet.modeling.layers import ConvNormAct
 
 
@@ -34,6 +34,16 @@ def test_rounding_by_hand(kernels):
     np.testing.assert_allclose(x.grad.numpy().ravel(), [1, 0, 50, 0], rtol=1e-6)
     slope = 1 * (1 - 1.2) + 10 * 3 + 100 * (1 - 0.6) + 1000 * -2
     assert layer.change.grad.item() == pytest.approx(0.5 * slope / np.sqrt(4), rel=1e-5)
+
+
+def test_halves_are_rounded_to_even_integers():
+    """As ONNX and integer kernels do; `paddle.round` of 2.6 does not."""
+    halves = [0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 92.5, 0.49999997, 2.5000002, 2.0**24 + 2, float("nan")]
+    expected = [0, 2, 2, 0, -2, -2, 92, 0, 3, 2.0**24 + 2, float("nan")]
+    np.testing.assert_array_equal(round_half_even(paddle.to_tensor(halves, "float32")).numpy(), expected)
+    layer = quantizer(0.5, -2, 3, [1.0], PADDLE_KERNELS)
+    x = paddle.to_tensor(np.array(halves[:6], "float32").reshape(1, 1, 1, 6) / 2)
+    np.testing.assert_array_equal(layer.integers(x).numpy().ravel(), [0, 2, 2, 0, -2, -2])
 
 
 def test_weights_have_a_step_for_each_row():

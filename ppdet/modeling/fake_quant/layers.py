@@ -39,6 +39,12 @@ def plain_rounding(
     return (position + (position.round() - position).detach()) * step
 
 
+def round_half_even(x: paddle.Tensor) -> paddle.Tensor:
+    """Returns x rounded as ONNX and integer kernels do, halves to the even neighbor; Paddle 2.6 rounds them up."""
+    rounded = x.round()
+    return paddle.where((rounded - x).abs() == 0.5, 2 * (x / 2).round(), rounded)
+
+
 class Kernels(NamedTuple):
     """The two functions that most of the time is spent in, as those above."""
 
@@ -108,7 +114,8 @@ class FakeQuantizer(nn.Layer):
     def integers(self, x: paddle.Tensor) -> paddle.Tensor:
         """Returns the integers of x [B, C, H, W] or of a weight [O, ...], minus the zero point, as float32."""
         step = self.steps.reshape([-1, 1, 1, 1])
-        return (x / (step if self.scales is None else step * self.scales)).round().clip(self.low, self.high)
+        position = x / (step if self.scales is None else step * self.scales)
+        return round_half_even(position).clip(self.low, self.high)
 
     def in_own_units(self, x: paddle.Tensor) -> paddle.Tensor:
         """Returns x [B, C, H, W] as it is after rounding."""
@@ -157,11 +164,11 @@ def integer_convolution(conv: nn.Conv2D, x: paddle.Tensor, weight: paddle.Tensor
     over = output.scales.flatten() if output and output.scales is not None else paddle.ones_like(rows)
     steps = rows / over * quantizers.input.steps
     integers = quantizers.weight.integers(in_input_units(conv, weight))
-    start = (bias / over / steps).round()
+    start = round_half_even(bias / over / steps)
     total = plain_convolution(conv, quantizers.input.integers(x), integers) + start.reshape([1, -1, 1, 1])
     if output is None:
         return total * steps.reshape([1, -1, 1, 1])
-    written = (total * (steps / output.steps).reshape([1, -1, 1, 1])).round().clip(output.low, output.high)
+    written = round_half_even(total * (steps / output.steps).reshape([1, -1, 1, 1])).clip(output.low, output.high)
     return written * (output.steps * over).reshape([1, -1, 1, 1])
 
 
