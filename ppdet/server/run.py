@@ -24,10 +24,12 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises UserError if it cannot."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"--host, --port: {host} {port} cannot be used ({reason}); choose others") from None
+    # asyncio turns off Nagle's algorithm, which can hold an answer for 40 ms, only where the protocol is named
+    return socket.socket(sock.family, sock.type, socket.IPPROTO_TCP, fileno=sock.detach())
 
 
 def describe(sock: socket.socket, has_token: bool) -> str:
