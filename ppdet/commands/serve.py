@@ -15,7 +15,7 @@ from ppdet.utils.lazy import LazyModule
 from ppdet.web.files import HEADERS, MEDIA_TYPES, find_runtime, web_files
 
 _server: Any = LazyModule("ppdet.server.start")  # needs the extra `server`
-EXTRA = ("fastapi", "fastapi_offline", "uvicorn", "prometheus_client", "python_multipart")
+EXTRA = ("fastapi", "fastapi_offline", "uvicorn", "httptools", "prometheus_client", "python_multipart")
 
 
 def main(args: argparse.Namespace) -> None:

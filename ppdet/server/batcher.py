@@ -52,7 +52,10 @@ class Batcher:
         self._batch = min(batch_size, detector.max_batch_size or batch_size)
         self._jobs: deque[_Job] = deque()
         self._changed, self._closed = threading.Condition(), False
-        self._threads = [threading.Thread(target=self._work, name="ppdet-serve") for _ in range(detector.lanes)]
+        # daemons: those of models whose loading ended after the server did would keep the process
+        self._threads = [
+            threading.Thread(target=self._work, name="ppdet-serve", daemon=True) for _ in range(detector.lanes)
+        ]
         for thread in self._threads:
             thread.start()
 

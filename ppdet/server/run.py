@@ -14,6 +14,7 @@ from ppdet.core.errors import UserError
 from ppdet.deploy.errors import DeployError, say
 from ppdet.server.metrics import Metrics
 from ppdet.server.models import Models
+from ppdet.server.protocol import BoundedHttp
 
 _BACKLOG = 512
 _KEEP_ALIVE = 65  # seconds; usual proxies close a connection after 60, and should be the first to do so
@@ -49,6 +50,7 @@ def serve(app: FastAPI, models: Models, metrics: Metrics, sock: socket.socket, s
     """
     config = uvicorn.Config(
         app,
+        http=BoundedHttp,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -73,6 +73,6 @@ def load_models(files: Mapping[str, Path], loading: Loading, limits: Limits, met
             batcher = Batcher(detector, loading.batch_size, limits.queue, metrics.observe_batches(name))
             loaded[name] = Model(name, detector, batcher)
     except BaseException:
-        close_all(loaded)  # their threads would keep the process
+        close_all(loaded)  # a server that goes on with the old models would keep their threads
         raise
     return loaded

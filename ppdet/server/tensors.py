@@ -70,13 +70,21 @@ def _pixels(tensor: Mapping[str, Any], shape: list[int], binary: bytes, limits: 
     check_count(count, limits)
     if height * width > limits.pixels:
         raise Refused(413, f"{INPUT}: {width} x {height} pixels; at most {limits.pixels:,} are taken; make it smaller")
-    try:
-        data = np.frombuffer(binary, np.uint8) if binary else np.array(tensor.get("data"), np.int64).ravel()
-    except (ValueError, TypeError, OverflowError):
-        raise Refused(400, f"{INPUT}.data: expected numbers of 0 to 255 in a list") from None
+    data = np.frombuffer(binary, np.uint8) if binary else _numbers(tensor.get("data"))
     if data.size != math.prod(shape) or not 0 <= data.min() <= data.max() <= 255:
         raise Refused(
             400, f"{INPUT}.data: found {data.size} numbers; expected {math.prod(shape)} of 0 to 255, as shape says"
         )
     for image in data.astype(np.uint8).reshape(count, height, width, 3):
         yield np.ascontiguousarray(image[..., ::-1])  # BGR
+
+
+def _numbers(data: object) -> np.ndarray:
+    """The whole numbers of a list, or of lists in lists, one after the other."""
+    try:
+        numbers = np.array(data).ravel()
+    except ValueError:
+        numbers = np.array([None])
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise Refused(400, f"{INPUT}.data: expected whole numbers of 0 to 255 in a list")
+    return numbers

@@ -8,15 +8,16 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import FormParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from ppdet.deploy.image_files import read_header
+from ppdet.server.forms import read_form
 from ppdet.server.limits import Limits
 from ppdet.server.refusals import Refused
 
 IMAGE_FIELDS = ("image", "images", "file", "files")
 OPTIONS = ("threshold", "classes", "model")
+_MOST = 10_000  # texts in JSON; millions of them would take seconds
 _TYPES = "image/jpeg or another image/…, multipart/form-data, or application/json"
 
 
@@ -36,7 +37,7 @@ def read_upload(content_type: str, body: bytes, limits: Limits) -> Upload:
     elif name == "multipart/form-data":
         upload = _read_form(parameters.get(b"boundary", b""), body)
     elif name == "application/json":
-        upload = _read_json(body)
+        upload = _read_json(body, limits)
     else:
         raise Refused(415, f"Content-Type: found {name or 'none'!s:.100}; expected {_TYPES}")
     check_count(len(upload.images), limits)
@@ -66,7 +67,9 @@ def check_image(data: bytes, name: str, limits: Limits) -> None:
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """The JSON object of a body. Raises Refused if it is none."""
+    """The JSON object of a body. Raises Refused if it is none, or has very many texts."""
+    if body.count(b'"') > 2 * _MOST:
+        raise Refused(413, f"body: more than {_MOST:,} texts in JSON; send several requests")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as error:  # also if it is not UTF-8
@@ -96,7 +99,7 @@ def check_names(found: Iterable[str], known: Iterable[str]) -> None:
         raise Refused(400, f"{unknown[0]:.50}: not known here; expected {', '.join(known)}")
 
 
-def _read_json(body: bytes) -> Upload:
+def _read_json(body: bytes, limits: Limits) -> Upload:
     content = parse_json(body)
     check_names(content, ("image", "images", *OPTIONS))
     encoded = content.pop("images", [])
@@ -104,57 +107,25 @@ def _read_json(body: bytes) -> Upload:
         raise Refused(400, f"images: found {type(encoded).__name__}; expected a list of image files in base64")
     if "image" in content:
         encoded = [content.pop("image"), *encoded]
+    check_count(len(encoded), limits)
     return Upload([decode_base64(text, f"images[{i}]") for i, text in enumerate(encoded)], content)
 
 
 def _read_form(boundary: bytes, body: bytes) -> Upload:
-    fields: list[tuple[str, bytes]] = []
-    files: list[tuple[str, bytes]] = []
-    ended: list[bool] = []
-    if not boundary:
-        raise Refused(400, "Content-Type: found no boundary; let the HTTP library write this header of a form")
-    parser = FormParser(
-        "multipart/form-data",
-        lambda field: fields.append((_text(field.field_name), field.value or b"")),
-        lambda file: files.append((_text(file.field_name), _content(file))),
-        on_end=lambda: ended.append(True),
-        boundary=boundary,
-        config={"MAX_MEMORY_FILE_SIZE": len(body) + 1, "MAX_BODY_SIZE": len(body) + 1},
-    )
-    try:
-        parser.write(body)
-        parser.finalize()
-    except FormParserError as error:
-        raise Refused(
-            400, f"body: no form ({str(error)[:100]}); send it as `curl -F images=@street.jpg` does"
-        ) from None
-    if not ended:
-        raise Refused(400, "body: the form is cut short; send all of it, with the boundary at its end")
+    files, fields = read_form(boundary, body)
     check_names((name for name, _ in [*files, *fields]), (*IMAGE_FIELDS, *OPTIONS))
     if wrong := [name for name, _ in files if name not in IMAGE_FIELDS]:
         raise Refused(400, f"{wrong[0]}: found a file; expected text; send images as `images`")
     if wrong := [name for name, _ in fields if name in IMAGE_FIELDS]:
         raise Refused(400, f"{wrong[0]}: found text; expected a file, as `curl -F {wrong[0]}=@street.jpg` sends it")
-    return Upload([data for _, data in files], _options(fields))
-
-
-def _options(fields: Iterable[tuple[str, bytes]]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for name, value in fields:
+        text = value.decode("utf-8", "replace")
         if name == "classes":
-            options.setdefault(name, []).append(_text(value))
+            options.setdefault(name, []).append(text)
         else:
-            options[name] = _text(value)
-    return options
-
-
-def _content(file: Any) -> bytes:
-    file.file_object.seek(0)
-    return bytes(file.file_object.read())
-
-
-def _text(data: bytes | None) -> str:
-    return (data or b"").decode("utf-8", "replace")
+            options[name] = text
+    return Upload([data for _, data in files], options)
 
 
 def join_options(query: Mapping[str, list[str]], options: dict[str, Any]) -> dict[str, Any]:

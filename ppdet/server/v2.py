@@ -103,7 +103,7 @@ def _wanted(content: dict[str, Any]) -> Sequence[str]:
         raise Refused(400, 'outputs: expected a list of objects, as {"name": "boxes"}')
     names = [str(each.get("name")) for each in outputs]
     check_names(names, OUTPUTS)
-    return names
+    return list(dict.fromkeys(names))  # a name again and again would make the answer huge
 
 
 def _outputs(found: Sequence[Found], classes: frozenset[str] | None, names: Sequence[str]) -> list[dict[str, Any]]:

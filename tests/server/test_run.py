@@ -1,16 +1,22 @@
-"""Signals: SIGTERM and SIGHUP under load."""
+"""Connections, and signals: SIGTERM and SIGHUP under load."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import json
 import shutil
 import signal
+import socket
 import threading
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from ppdet.server.batcher import Batcher
+from ppdet.server.models import Model, Models
 from tests.deploy.conftest import INFER_CFG, make_model
 from tests.server.conftest import Server, encoded
 
@@ -93,6 +99,59 @@ def test_sighup_loads_the_models_again_without_losing_a_request(models, tmp_path
     answer = server.detect(encoded())
     assert [box["category"] for box in answer.json["images"][0]["detections"]] == ["wolf"]
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize("head", [b"X: " + b"a" * (1 << 20), b"a: b\r\n" * (1 << 17)], ids=["one", "many"])
+def test_headers_without_end_are_not_kept(server, head):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\n" + head[:66_000])
+        answer = b"".join(iter(lambda: sock.recv(1000), b""))
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"].startswith("headers: more than 65,536 bytes")
+    assert server.ask("GET", "/healthz", X="a" * 60_000).status == 200
+
+
+def test_answers_are_sent_at_once():
+    """Nagle's algorithm would hold the second part of an answer until the client confirms the first, for 40 ms."""
+    from ppdet.server.run import listen
+
+    async def accepted() -> int:
+        made = asyncio.get_running_loop().create_future()
+
+        async def connected(reader, writer):
+            made.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listening = listen("127.0.0.1", 0)
+        async with await asyncio.start_server(connected, sock=listening):
+            with socket.create_connection(listening.getsockname()):
+                return await made
+
+    assert asyncio.run(accepted()) == 1
+
+
+def test_the_end_of_a_server_does_not_wait_for_models_that_it_reloads():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load():
+        if begun.is_set():
+            assert go_on.wait(30)
+        begun.set()
+        detector = SimpleNamespace(lanes=1, max_batch_size=1)
+        return {"a": Model("a", detector, Batcher(detector, 1, 1))}
+
+    async def end_while_reloading():
+        models = Models(load)
+        task = asyncio.ensure_future(models.reload())
+        await asyncio.sleep(0)
+        task.cancel()
+        go_on.set()
+        return models
+
+    asyncio.run(end_while_reloading()).close()
+    left = [thread for thread in threading.enumerate() if thread.name == "ppdet-serve"]
+    assert left
+    assert all(thread.daemon for thread in left)
 
 
 def test_several_models_by_name(models):

@@ -87,6 +87,8 @@ def test_options_and_chosen_outputs(server):
         assert list(found) == ["num_detections", "boxes"]
         assert found["num_detections"].tolist() == [count]
         assert found["boxes"].shape == (count, 4)
+    again = infer(server, {"inputs": [FILE], "outputs": [{"name": "boxes"}] * 1000})
+    assert [output["name"] for output in again.json["outputs"]] == ["boxes"]
 
 
 PIXELS = {"name": "image", "datatype": "UINT8", "shape": [2, 2, 3], "data": [0] * 12}
@@ -105,8 +107,12 @@ BAD = {
     "numbers": ({"inputs": [PIXELS | {"data": [0] * 11}]}, "image.data: found 11 numbers; expected 12 of 0 to 255"),
     "range": ({"inputs": [PIXELS | {"data": [256] * 12}]}, "image.data: found 12 numbers; expected 12 of 0 to 255"),
     "none": ({"inputs": [PIXELS | {"data": []}]}, "image.data: found 0 numbers"),
-    "ragged": ({"inputs": [PIXELS | {"data": [[1], [2, 3]]}]}, "image.data: expected numbers of 0 to 255"),
-    "text": ({"inputs": [PIXELS | {"data": ["a"] * 12}]}, "image.data: expected numbers of 0 to 255"),
+    "ragged": ({"inputs": [PIXELS | {"data": [[1], [2, 3]]}]}, "image.data: expected whole numbers of 0 to 255"),
+    "text": ({"inputs": [PIXELS | {"data": ["a"] * 12}]}, "image.data: expected whole numbers of 0 to 255"),
+    "digits": ({"inputs": [PIXELS | {"data": ["7"] * 12}]}, "image.data: expected whole numbers of 0 to 255"),
+    "fractions": ({"inputs": [PIXELS | {"data": [0.5] * 12}]}, "image.data: expected whole numbers of 0 to 255"),
+    "truth": ({"inputs": [PIXELS | {"data": [True] * 12}]}, "image.data: expected whole numbers of 0 to 255"),
+    "no data": ({"inputs": [PIXELS | {"data": None}]}, "image.data: expected whole numbers of 0 to 255"),
     "pixels": ({"inputs": [PIXELS | {"shape": [3000, 2000, 3]}]}, "image: 2000 x 3000 pixels; at most 4,000,000"),
     "parameters": ({"inputs": [FILE], "parameters": 1}, "parameters: expected an object"),
     "threshold": ({"inputs": [FILE], "parameters": {"threshold": 2}}, "threshold: found 2"),
