@@ -1,4 +1,4 @@
-"""Shows faults of vendors' converters, each with the smallest graph that has it.
+"""Shows faults of vendors' converters and runtimes, each with the smallest graph that has it.
 
     python benchmarks/vendor_faults.py
 
@@ -19,6 +19,7 @@ from onnx import helper, numpy_helper, save
 
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.backends.small_runtimes import Ncnn
+from ppdet.vendor.ncnn_files import Layer, as_int8, write_layers
 from ppdet.vendor.tools import run_worker
 
 SHAPE = (1, 3, 4, 8)
@@ -38,9 +39,29 @@ def write_reduction(operator: str, path: Path) -> None:
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=7), str(path))
 
 
+def show_reciprocal(channels: int, folder: Path) -> None:
+    """Print the error of a depthwise 1x1 convolution in INT8 by ncnn.
+
+    On x86, where eight channels are computed at once, the kernel divides by the scales with a reciprocal of 12 bits.
+    """
+    ones, options = np.ones(channels, np.float32), {"0": channels, "1": 1, "6": channels, "7": channels}
+    text = {number: str(value) for number, value in options.items()}
+    conv = Layer("ConvolutionDepthWise", "conv", ("image",), ("y",), text)
+    step = np.float32(0.07)
+    conv = as_int8(conv, np.full(channels, 100, np.int8), 0 * ones, step * ones, step)
+    param, weights = write_layers([Layer("Input", "image", (), ("image",), {}), conv])
+    (folder / "int8.param").write_text(param)
+    (folder / "int8.bin").write_bytes(weights)
+    image = np.full((1, channels, 2, 2), 100 * step)
+    error = Ncnn(folder / "int8.param", 1).run({"image": image})[0] / (100 * step) ** 2 - 1
+    print(f"ncnn, depthwise convolution in INT8, {channels} channels: found an error of {np.abs(error).max():.1e}")
+
+
 def main() -> None:
     image = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
     with tempfile.TemporaryDirectory() as temp:
+        for channels in (6, 8):
+            show_reciprocal(channels, Path(temp))
         for operator in ("ReduceSum", "ReduceMean"):
             source = Path(temp, "model.onnx")
             write_reduction(operator, source)

@@ -115,5 +115,5 @@ def _has_scales(layer: Layer, conv: Conv) -> bool:
     """Whether ncnn has a scale for each output of a convolution; in groups it has one for each group."""
     found = layer.kind != "ConvolutionDepthWise" or conv.groups == len(conv.weight)
     if not found:
-        logger.warning("ncnn: %s stays in float: a group of %d has one weight scale", conv.name, conv.groups)
+        logger.warning("ncnn: %s stays in float: each of its %d groups has one weight scale", conv.name, conv.groups)
     return found

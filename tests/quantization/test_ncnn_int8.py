@@ -14,7 +14,7 @@ from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.backends.small_runtimes import Ncnn
 from ppdet.quantization.ncnn_int8 import int8_layers, labeled, write_ncnn_int8
 from ppdet.quantization.network import Conv, Network
-from ppdet.quantization.plan import Plan
+from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 from ppdet.quantization.post_training import post_training_plan
 from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
@@ -131,6 +131,24 @@ def test_convolutions_that_stay_in_float(given, layers) -> None:
 def test_a_convolution_that_was_changed(given, layers) -> None:
     with pytest.raises(UserError, match=r"^--format: ncnn's converter changed depthwise; report this with the config$"):
         int8_layers([layer for layer in layers if layer.name != "convdw_3"], *given)
+
+
+def test_groups_of_several_outputs_stay_in_float(caplog) -> None:
+    """ncnn has one weight scale for a group."""
+    weight, bias = np.ones((4, 2, 1, 1), np.float32), np.arange(4, dtype=np.float32)
+    conv = Conv("grouped", "image", "y", weight, bias, 2, {})
+    model = Network(None, {"grouped": conv}, {}, {}, {})
+    plan = Plan(
+        TARGETS["ncnn"],
+        {"image": Quantizer(0.5, 0, np.ones(4, np.float32), signed=True)},
+        {"grouped": ConvPlan("image", "y", weight.astype(np.int8), np.ones(4, np.float32), bias)},
+    )
+    label = np.ones(4, np.float32)
+    layer = Layer("ConvolutionDepthWise", "g", ("image",), ("y",), {"7": "2"}, (weight.ravel(), label))
+    (made,) = int8_layers([layer], model, plan)
+    assert "8" not in made.options
+    np.testing.assert_array_equal(made.arrays[1], bias)
+    assert "ncnn: grouped stays in float: each of its 2 groups has one weight scale" in caplog.text
 
 
 def blobs(folder: Path, image: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
