@@ -33,17 +33,31 @@ def convert_ncnn(job: Conversion) -> None:
 
 
 def with_names(param: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
-    """Returns the text of a .param file with these names of inputs and outputs; pnnx calls them in0, out0 and so on."""
-    names = {f"{kind}{i}": name for kind, given in (("in", inputs), ("out", outputs)) for i, name in enumerate(given)}
-    return "\n".join(" ".join(_renamed(line.split(), names)) for line in param.splitlines()) + "\n"
+    """Returns the text of a .param file with these names of inputs and outputs; pnnx calls them in0, out0 and so on.
+
+    ncnn gives outputs in the order in which layers write them. If that is another one, layers that do nothing, Noop,
+    write them at the end.
+    """
+    own = [f"out{i}" for i in range(len(outputs))]
+    names = {f"in{i}": name for i, name in enumerate(inputs)}
+    lines = [line.split() for line in param.splitlines()]
+    if [word for words in lines for word in words[4 : _end(words)] if word in own] == own:
+        names |= zip(own, outputs, strict=True)
+    else:
+        lines += [["Noop", name, "1", "1", source, name] for source, name in zip(own, outputs, strict=True)]
+        lines[1] = [str(int(count) + len(outputs)) for count in lines[1]]
+    return "".join(" ".join(_renamed(words, names)) + "\n" for words in lines)
 
 
 def _renamed(words: list[str], names: dict[str, str]) -> list[str]:
-    """The words of a layer (type, name, numbers of inputs and outputs, their names, options), with other names."""
-    if len(words) < 4:  # the first lines
-        return words
-    end = 4 + int(words[2]) + int(words[3])
+    """The words of a layer with other names of blobs."""
+    end = _end(words)
     return [*words[:4], *(names.get(word, word) for word in words[4:end]), *words[end:]]
+
+
+def _end(words: list[str]) -> int:
+    """Where the options of a layer begin, behind its type, name, numbers of inputs and outputs, and their names."""
+    return 4 + int(words[2]) + int(words[3]) if len(words) >= 4 else len(words)  # the first lines have fewer words
 
 
 def sums_as_products(model: Any) -> None:

@@ -26,6 +26,14 @@ def test_names_of_inputs_and_outputs() -> None:
     ]
 
 
+def test_outputs_are_in_order() -> None:
+    """Layers that do nothing write them in order; they are counted."""
+    turned = PARAM.replace("out0 out1", "out1 out0")
+    lines = with_names(turned, ["image"], ["boxes", "scores"]).splitlines()
+    assert lines[1] == "5 6"
+    assert lines[-3:] == ["Split split 1 2 1 out1 out0", "Noop boxes 1 1 out0 boxes", "Noop scores 1 1 out1 scores"]
+
+
 @pytest.mark.parametrize(("axes", "replaced"), [([-1], True), ([3], True), ([2], True), ([1], True), ([2, 3], False)])
 def test_sums_over_one_axis_become_products(axes, replaced) -> None:
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
