@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ppdet.deploy.backends.kinds import EVERY_BACKEND, EVERY_FILE
 from ppdet.deploy.options import add_switch, as_path, path_or_address, score_or_model
 
 
@@ -12,7 +13,7 @@ def add_benchmark_options(p: argparse.ArgumentParser) -> None:
     """Add the options of `ppdet benchmark`."""
     models = "exports: folders, or their files, as model.onnx model_int8.onnx"
     p.add_argument("--model", required=True, nargs="+", type=as_path, metavar="PATH", help=models)
-    p.add_argument("--backend", nargs="+", default=["auto"], help="openvino, onnxruntime, paddle or auto")
+    p.add_argument("--backend", nargs="+", default=["auto"], help=EVERY_BACKEND)
     p.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
     p.add_argument("--batch_size", nargs="+", type=int, default=[1], metavar="N")
     source = p.add_mutually_exclusive_group()
@@ -24,8 +25,7 @@ def add_benchmark_options(p: argparse.ArgumentParser) -> None:
 
 def add_track_options(p: argparse.ArgumentParser) -> None:
     """Add the options of `ppdet track`."""
-    model = "the folder of an export, or a file of it (.onnx, .xml, .json, .pdmodel)"
-    p.add_argument("--model", required=True, type=as_path, metavar="PATH", help=model)
+    p.add_argument("--model", required=True, type=as_path, metavar="PATH", help=EVERY_FILE)
     source = p.add_mutually_exclusive_group(required=True)
     video = "a video, or the address of a stream, as rtsp://camera/stream"
     source.add_argument("--video_file", type=path_or_address, metavar="FILE", help=video)
@@ -39,8 +39,7 @@ def add_track_options(p: argparse.ArgumentParser) -> None:
     rate = "frames per second for the tracker (default: what the video says)"
     p.add_argument("--frame_rate", type=float, metavar="N", help=rate)
     _add_region_options(p)
-    backend = "openvino, onnxruntime, paddle or auto, the fastest one that is installed (default: %(default)s)"
-    p.add_argument("--backend", default="auto", help=backend)
+    p.add_argument("--backend", default="auto", help=f"{EVERY_BACKEND} (default: %(default)s)")
     p.add_argument("--threads", type=int, metavar="N", help="default: one for each processor core")
     add_switch(p, "--slice_infer", help="detect in tiles, for small objects in large frames")
     tile = "width and height of the tiles (default: 640)"

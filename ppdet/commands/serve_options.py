@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ppdet.deploy.backends.kinds import EVERY_BACKEND
 from ppdet.deploy.options import as_path, score_or_model
 
 
@@ -15,7 +16,7 @@ def add_serve_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--port", type=int, default=8000, help="0: any that is free (default: %(default)s)")
     token = "requests need `Authorization: Bearer <content of FILE>`; default: the variable PPDET_SERVE_TOKEN, if set"
     p.add_argument("--token_file", type=as_path, metavar="FILE", help=token)
-    p.add_argument("--backend", default="auto", help="openvino, onnxruntime, paddle or auto (default: %(default)s)")
+    p.add_argument("--backend", default="auto", help=f"{EVERY_BACKEND} (default: %(default)s)")
     threads = "processor cores for one image; as many are computed at a time as there are cores (default: %(default)s)"
     p.add_argument("--threads", type=int, default=1, metavar="N", help=threads)
     batch = "images that wait and are computed together, if the export takes several (default: %(default)s)"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from .backends.kinds import EVERY_BACKEND, EVERY_FILE
 from .console import guard_output
 from .errors import DeployError, say
 from .libraries import prepare_libraries
@@ -40,8 +41,7 @@ def parser() -> argparse.ArgumentParser:
     """The options: ours, and PaddleDetection's names for them."""
     started = f"python3 -m {__package__}" if Path(sys.argv[0]).name == "__main__.py" else None
     p = argparse.ArgumentParser(started, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    model = "the folder of an export, or a file of it (.onnx, .xml, .json, .pdmodel)"
-    p.add_argument("--model", "--model_dir", required=True, type=as_path, metavar="PATH", help=model)
+    p.add_argument("--model", "--model_dir", required=True, type=as_path, metavar="PATH", help=EVERY_FILE)
     source = p.add_mutually_exclusive_group(required=True)
     source.add_argument("--image", "--image_file", type=path_or_address, metavar="FILE", help="one image")
     source.add_argument("--image_dir", type=path_or_address, metavar="DIR", help="all images of a folder")
@@ -51,8 +51,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--output_dir", type=as_path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     lowest = "lowest score that counts; model: the model's thresholds, 0.5 if it has none (default: %(default)s)"
     p.add_argument("--threshold", type=score_or_model, default="model", metavar="SCORE|model", help=lowest)
-    backend = "openvino, onnxruntime, paddle or auto, the fastest one that is installed (default: %(default)s)"
-    p.add_argument("--backend", default="auto", help=backend)
+    p.add_argument("--backend", default="auto", help=f"{EVERY_BACKEND} (default: %(default)s)")
     p.add_argument("--threads", "--cpu_threads", type=int, metavar="N", help="default: one for each processor core")
     batch = "images of --image_dir that are computed together (default: %(default)s)"
     p.add_argument("--batch_size", type=int, default=1, metavar="N", help=batch)

@@ -22,7 +22,7 @@ from ppdet.export.paddle_format import program_file, save_graph
 from ppdet.export.vendor_format import first_wrong_layer, load_vendor, run_vendor, save_vendor
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.vendor.toolchain import TOOLCHAINS, Toolchain
-from ppdet.vendor.tools import INSTALL
+from ppdet.vendor.tools import install_command
 
 
 class Format(NamedTuple):
@@ -128,4 +128,4 @@ def require(option: str, name: str, modules: Sequence[str]) -> None:
 def _remedy(module: str) -> str:
     if module == "paddle2onnx":  # each line of Paddle has its own
         return f'pip install "paddle2onnx=={"1.3.1" if paddle.__version__.startswith("2.") else "2.1.0"}"'
-    return INSTALL.get(module, 'pip install ".[deploy]"')
+    return install_command(module)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ppdet.core.errors import UserError
 
-# Commands that install the modules of converters and runtimes.
+# Commands that install the modules of converters and runtimes in any environment.
 INSTALL = {
     "ncnn": "pip install ncnn",
     "pnnx": "pip install --no-deps pnnx",  # its program needs none of its dependencies
@@ -25,8 +25,16 @@ INSTALL = {
     "paddlelite": "pip install paddlelite==2.12 (with Python 3.7)",
     "numpy": "pip install numpy",
 }
+_EXTRAS = {"ncnn": "ncnn", "MNN": "mnn", "ai_edge_litert": "tflite"}  # of ppdet, that have these modules
 _WORKERS = Path(__file__).parent / "workers"
 _FIND = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"
+
+
+def install_command(module: str, tool_env: str | None = None) -> str:
+    """The command that installs a module in this environment, with ppdet's extras, or in that of `tool_env`."""
+    if tool_env is None and module not in INSTALL.keys() - _EXTRAS.keys():
+        return f'pip install ".[{_EXTRAS.get(module, "deploy")}]"'
+    return INSTALL[module]
 
 
 def python_of(tool_env: str | None) -> str:
@@ -52,7 +60,7 @@ def require_tools(name: str, modules: Sequence[str], tool_env: str | None) -> No
             f"export.tool_env: {python} does not run ({last_line(found.stderr)}); make the environment anew"
         )
     if missing := found.stdout.split():
-        install = " && ".join(INSTALL[module] for module in missing)
+        install = " && ".join(install_command(module, tool_env) for module in missing)
         where = f", in {tool_env}" if tool_env else ", or name an environment that has it with --tool_env PATH"
         raise UserError(f"export.format: {name} needs {', '.join(missing)}, which is not installed; {install}{where}")
 

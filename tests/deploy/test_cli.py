@@ -72,6 +72,12 @@ def test_help_names_the_command_that_was_given(monkeypatch):
     assert parser().prog == "infer.py"
 
 
+def test_help_names_every_backend_and_file():
+    found = " ".join(parser().format_help().split())
+    assert "openvino, onnxruntime, paddle, ncnn, mnn, tflite or auto" in found
+    assert "(.xml, .onnx, .json, .pdmodel, .param, .mnn, .tflite)" in found
+
+
 def test_one_image(run, tmp_path):
     status, out, err = run("--image_file", picture(tmp_path / "a.png"), "--save_results")
     assert (status, err) == (0, "")

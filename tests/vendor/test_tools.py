@@ -12,7 +12,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.vendor import tools
 from ppdet.vendor.toolchain import TOOLCHAINS
-from ppdet.vendor.tools import INSTALL, python_of, require_tools, run_worker
+from ppdet.vendor.tools import INSTALL, install_command, python_of, require_tools, run_worker
 
 WORKER = """import json, os, sys
 job = json.load(sys.stdin)
@@ -66,6 +66,16 @@ def test_missing_tools_are_named_with_their_command(monkeypatch, tool_env) -> No
     )
     with pytest.raises(UserError, match=rf"needs absent_tool, .*; pip install absent-tool, in {tool_env}$"):
         require_tools("fake", ["absent_tool"], str(tool_env))
+
+
+def test_this_environment_gets_an_extra_and_another_the_package() -> None:
+    assert install_command("MNN") == 'pip install ".[mnn]"'
+    assert install_command("MNN", "tools") == "pip install MNN"
+    assert install_command("onnx") == 'pip install ".[deploy]"'
+    assert install_command("rknn") == "pip install rknn-toolkit2"
+    extras = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    for module in ("ncnn", "MNN", "ai_edge_litert", "onnx"):
+        assert f"\n{install_command(module)[15:-2]} = [" in extras
 
 
 def test_environments_that_are_none(tmp_path, tool_env) -> None:

@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DeployError, first_error_line
 from . import runtimes, small_runtimes
 from .base import Backend
+from .kinds import KINDS, SUFFIXES
 
-
-@dataclass(frozen=True)
-class _Kind:
-    module: str  # its import name
-    package: str  # its name for pip
-    suffixes: tuple[str, ...]  # files that it runs, the preferred first
-
-
-# The fastest first: docs/deploy.md has the measurements.
-KINDS = {
-    "openvino": _Kind("openvino", "openvino", (".xml", ".onnx")),
-    "onnxruntime": _Kind("onnxruntime", "onnxruntime", (".onnx",)),
-    "paddle": _Kind("paddle", "paddlepaddle", (".json", ".pdmodel")),
-    "ncnn": _Kind("ncnn", "ncnn", (".param",)),
-    "mnn": _Kind("MNN", "MNN", (".mnn",)),
-    "tflite": _Kind("ai_edge_litert", "ai-edge-litert", (".tflite",)),
-}
 _INT8 = "_int8"  # ending of the names that tools/post_quant.py writes
-SUFFIXES = tuple(dict.fromkeys(suffix for kind in KINDS.values() for suffix in kind.suffixes))
 
 
 def load(model_path: str | Path | Backend, backend: str, threads: int) -> tuple[Backend, str, Path]:
@@ -67,11 +49,12 @@ def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
     for name, kind in kinds.items():
         if importlib.util.find_spec(kind.module) and (file := _file(model_path, kind.suffixes)):
             return name, file
-    if absent := {name: kind.package for name, kind in kinds.items() if _file(model_path, kind.suffixes)}:
-        packages = " or ".join(absent.values())
+    if absent := {name: kind for name, kind in kinds.items() if _file(model_path, kind.suffixes)}:
+        packages = " or ".join(kind.package for kind in absent.values())
+        extras = ",".join(dict.fromkeys(kind.extra for kind in absent.values()))
         raise DeployError(
             f"backend {' or '.join(absent)}: not installed; pip install {packages}, or in a clone pip install "
-            '".[deploy]"'
+            f'".[{extras}]"'
         )
     wanted = dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes)
     if int8 := sorted(file.name for suffix in wanted for file in model_path.glob(f"*{_INT8}{suffix}")):

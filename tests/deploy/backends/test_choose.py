@@ -83,6 +83,9 @@ def test_not_installed(folder, installed):
     installed.clear()
     with pytest.raises(DeployError, match=r"^backend openvino or onnxruntime: not installed; pip install openvino or"):
         choose(folder / "model.onnx")
+    (folder / "model.mnn").touch()
+    with pytest.raises(DeployError, match=r'^backend mnn: not installed; pip install MNN, .* "\.\[mnn\]"$'):
+        choose(folder / "model.mnn")
 
 
 @pytest.mark.parametrize(
