@@ -37,12 +37,13 @@ import onnx
 from ppdet.deploy.backends.base import keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
 from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.evaluation.exported import detect_with
+from ppdet.evaluation.feeds import FeedBuilder
 from ppdet.export.export import export
 from ppdet.export.resolve import resolved
 from ppdet.metrics.analysis.bootstrap import Resampled
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set
+from ppdet.quantization.calibration import calibration_feeds, calibration_set
 from ppdet.quantization.gains import resampled_scores
-from ppdet.quantization.measure import detect_with
 from ppdet.quantization.min_max import min_max_plan
 from ppdet.quantization.network import Network
 from ppdet.quantization.post_training import post_training_plan

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 from ppdet.commands.start import start
 from ppdet.core.settings import ExportSettings
+from ppdet.evaluation.measure_export import measure_export, require_measurable
 from ppdet.export.export import export
-from ppdet.quantization.measure_export import measure_export, require_measurable
 
 
 def main(args: argparse.Namespace) -> None:

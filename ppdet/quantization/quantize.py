@@ -13,6 +13,7 @@ from ppdet.core.errors import UserError
 from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Feed
 from ppdet.evaluation.evaluator import Evaluator, build_evaluator
+from ppdet.evaluation.feeds import FeedBuilder
 from ppdet.export.checksum import save_onnx_model, stored_config
 from ppdet.export.export import export
 from ppdet.export.formats import EXPORT_FORMATS, require
@@ -20,7 +21,6 @@ from ppdet.export.openvino_format import convert_onnx
 from ppdet.export.resolve import resolved
 from ppdet.export.thresholds import earlier_thresholds
 from ppdet.quantization.calibration import (
-    FeedBuilder,
     calibration_feeds,
     calibration_set,
     require_variety,
@@ -138,8 +138,8 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
         measured, kept_float = list[Measured](), dict[str, float]()
         if len(settings.vendors) < len(settings.formats):
             measured, kept_float = _write_and_measure(exported, compared, evaluator, calibration, settings, temp)
-        for name in settings.vendors:
-            measured += write_vendor_int8(name, exported, compared, evaluator, calibration, settings.tool_env, temp)
+        if names := settings.vendors:
+            measured += write_vendor_int8(names, exported, compared, evaluator, calibration, settings.tool_env, temp)
         report, found = make_report(session, evaluator, measured, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)

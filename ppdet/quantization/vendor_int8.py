@@ -1,8 +1,7 @@
-"""INT8 files of vendors' toolchains: the network with even channels, quantized by the vendor's own converter.
+"""INT8 files of vendors' formats.
 
-For ncnn, which has none, our own plan is written.
-
-The files end with the network, so that integers need not hold boxes; `Detector` decodes them.
+ncnn and MNN compute with the integers of our own plans. RKNN and TFLite have quantizers that have to be used: they get
+a network of even channels.
 """
 
 from __future__ import annotations
@@ -10,36 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ppdet.core.errors import UserError
-from ppdet.core.settings import ExportSettings
 from ppdet.data.datasets import Dataset
-from ppdet.deploy.backends.base import Backend, Feed, Runner, keep_outputs
-from ppdet.deploy.backends.runtimes import OnnxRuntime
-from ppdet.deploy.model_config import ModelConfig, parse_config
-from ppdet.deploy.postprocess import detections
+from ppdet.deploy.backends.base import Backend, Runner, keep_outputs
 from ppdet.evaluation.evaluator import Evaluator
-from ppdet.export.checksum import save_config_beside, stored_config
-from ppdet.export.export import export
-from ppdet.export.image_input import ImageInput
-from ppdet.export.resolve import resolved
-from ppdet.export.vendor_format import in_layout_of, one_by_one
-from ppdet.metrics.results import ImageDetections
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, require_variety
-from ppdet.quantization.equalize import equalized
-from ppdet.quantization.measure import Measured, detect_with, latencies, megabytes
+from ppdet.export.checksum import save_config_beside
+from ppdet.quantization.measure import Measured, latencies, megabytes
+from ppdet.quantization.mnn_int8 import write_mnn_int8
 from ppdet.quantization.ncnn_int8 import write_ncnn_int8
 from ppdet.quantization.network import Network
-from ppdet.quantization.plan import Plan, Rules
-from ppdet.quantization.post_training import post_training_plan
-from ppdet.quantization.qat.trained import plan_of_weights
-from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
+from ppdet.quantization.vendor_runner import detect_with_networks
+from ppdet.quantization.vendor_source import Source, ending_with_network, exported_network
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.files import temporary_folder
@@ -54,7 +36,7 @@ VENDORS = {"rknn": "RKNN simulator", "tflite": "LiteRT", "mnn": "MNN", "ncnn": "
 
 
 def write_vendor_int8(
-    name: str,
+    names: Sequence[str],
     session: Session,
     compared: Session | None,
     evaluator: Evaluator,
@@ -62,40 +44,44 @@ def write_vendor_int8(
     tool_env: str | None,
     folder: Path,
 ) -> list[Measured]:
-    """Write model_int8.* of a vendor's format to `folder`; return what the float and the INT8 file give.
+    """Write model_int8.* of vendors' formats to `folder`; return what the float and the INT8 file of each give.
 
     Args:
-        name: the format, one of `VENDORS`.
+        names: the formats, some of `VENDORS`.
         session: the run.
         compared: the run of the float model; None: the same.
-        evaluator: the images that both files are measured on.
+        evaluator: the images that the files are measured on.
         calibration: the images whose values are quantized.
-        tool_env: folder of the environment of the converter; None: this one.
+        tool_env: folder of the environment of the converters; None: this one.
         folder: see above.
 
     Raises:
-        UserError: settings do not fit the format, or the converter fails.
+        UserError: settings do not fit a format, or a converter fails.
     """
+    source = Source.of(session, calibration, names)
+    before = source.network if compared is None else exported_network(ending_with_network(compared, names))[0]
+    return [each for name in names for each in _write_and_measure(name, source, before, evaluator, tool_env, folder)]
+
+
+def _write_and_measure(
+    name: str, source: Source, before: Network, evaluator: Evaluator, tool_env: str | None, folder: Path
+) -> list[Measured]:
+    """Write the INT8 file of a format, and for the comparison the float file of the network `before`."""
     import onnx
 
-    chain, raw = TOOLCHAINS[name], _raw(session, name)
-    plain, stem = (f"{kind}{chain.suffix}" for kind in ("model", "model_int8"))
+    chain = TOOLCHAINS[name]
+    plain, int8 = (f"{kind}{chain.suffix}" for kind in ("model", "model_int8"))
     with temporary_folder() as temp, ExitStack() as stack:
-        network, config = _network(raw, temp / "network")
-        before = network if compared is None else _network(_raw(compared, name), temp / "compared")[0]
-        builder = FeedBuilder(1, ["image"], ImageInput.of(raw))
-        feeds = calibration_feeds(raw, calibration, builder)
-        require_variety(feeds)
-        images = np.concatenate([feed["image"] for feed in feeds])
         jobs = {
             plain: Conversion(temp / f"{plain}.onnx", temp / plain, False, tool_env),
-            stem: Conversion(temp / f"{stem}.onnx", folder / stem, False, tool_env, images),
+            int8: Conversion(temp / f"{int8}.onnx", folder / int8, False, tool_env, source.images),
         }
         logger.info("%s: %s is being written", name, plain)
         onnx.save(before.model, str(jobs[plain].source))
         chain.convert(jobs[plain])
-        logger.info("%s: %s is being written", name, stem)
-        _write_int8(name, raw, network, feeds, jobs[stem])
+        logger.info("%s: %s is being written", name, int8)
+        write_int8(name, source, jobs[int8])
+        save_config_beside(folder / int8, source.config)
         models, timed = dict[str, Backend](), dict[str, Runner]()
         for file, job in jobs.items():
             models[file] = loaded = chain.load(job, cpu_threads())
@@ -103,87 +89,26 @@ def write_vendor_int8(
                 stack.callback(loaded.close)
             else:
                 timed[file] = keep_outputs(chain.load(job, 1).run)
-        save_config_beside(folder / stem, config)
-        sizes = {file: megabytes(job.target) for file, job in jobs.items()}
-        expected = OnnxRuntime(network.model.SerializeToString(), cpu_threads()).run(feeds[0])
-        found = _detect(models, expected, raw, parse_config(config, stem), evaluator)
-        times = latencies(timed, feeds[0])
+        found = detect_with_networks(evaluator, source, models)
+        times, sizes = latencies(timed, source.feeds[0]), {file: megabytes(job.target) for file, job in jobs.items()}
         return [Measured(file, VENDORS[name], sizes[file], times.get(file), found[file]) for file in models]
 
 
-def _raw(session: Session, name: str) -> Session:
-    """Returns the session whose export is an ONNX file that ends with the network, for one image."""
+def write_int8(name: str, source: Source, job: Conversion) -> None:
+    """Write the INT8 file `job.target` of the format `name`.
 
-    def with_export(each: Session, **options: Any) -> Session:
-        return replace(each, settings=replace(each.settings, export=replace(each.settings.export, **options)))
-
-    checked = resolved(with_export(session, format=name, post_process=False, layout="flat"))
-    return with_export(checked, format="onnx", batch_size=1)
-
-
-def _network(session: Session, folder: Path) -> tuple[Network, dict[str, Any]]:
-    """Returns the float network that a session exports, and its infer_cfg."""
+    Raises:
+        UserError: the converter fails.
+    """
     import onnx
 
-    model = onnx.load(str(export(session, folder) / "model.onnx"))
-    config = stored_config(model)
-    return Network.of(model), config
-
-
-def _write_int8(name: str, session: Session, network: Network, feeds: Sequence[Feed], job: Conversion) -> None:
-    """Write `job.target`: by our plan for ncnn, with the vendor's quantizer of a network of even channels otherwise."""
-    import onnx
-
-    plan: Plan | None = plan_of_weights(session, network)
+    rules = TARGETS[name]
     if name == "ncnn":
-        if plan is not None:
+        if source.trained_plan is not None:
             logger.info("ncnn: the weights were trained in INT8 by other rules; its own are found by calibration")
-        found = collect(network, feeds, cpu_threads())
-        write_ncnn_int8(network, post_training_plan(network, found, TARGETS[name]), job)
-        return
-    if plan is None:
-        plan = post_training_plan(network, collect(network, feeds, cpu_threads()), Rules())
-    onnx.save(equalized(network, plan, TARGETS[name].gate), str(job.source))
-    TOOLCHAINS[name].convert(job)
-
-
-def _detect(
-    models: dict[str, Backend],
-    expected: Sequence[np.ndarray],
-    session: Session,
-    config: ModelConfig,
-    evaluator: Evaluator,
-) -> dict[str, list[ImageDetections]]:
-    head, image = session.build_model().head, ImageInput.of(session)
-    nms = head.nms.attrs  # infer_cfg has stricter thresholds, for speed
-    config = replace(config, iou_threshold=nms.get("nms_threshold", config.iou_threshold))
-    runners = {
-        file: one_by_one(_detecting(file, model, expected, config, image.size, nms["score_threshold"]))
-        for file, model in models.items()
-    }
-    builder = FeedBuilder(1, ["image", "scale_factor"], image)
-    return detect_with(evaluator, builder, runners, ExportSettings(), head.select)
-
-
-def _detecting(
-    file: str,
-    model: Backend,
-    expected: Sequence[np.ndarray],
-    config: ModelConfig,
-    size: tuple[int, int],
-    threshold: float,
-) -> Runner:
-    """Returns a Runner that gives detections in pixels of the original image; `expected` shows the layout."""
-    run, (port,) = keep_outputs(model.run), model.inputs
-
-    def detect(feed: Feed) -> list[np.ndarray]:
-        outputs = run({port.name: feed["image"]})
-        flat = [in_layout_of(like, each) for like, each in zip(expected, outputs, strict=True)]
-        if any(each is None for each in flat):
-            raise UserError(f"{file}: its outputs have other sizes than the network's; report this with the config")
-        (rows,) = detections(
-            [each for each in flat if each is not None], config, "input", size, feed["scale_factor"], threshold
-        )
-        return [rows, np.array([len(rows)])]
-
-    return detect
+        write_ncnn_int8(source.network, source.plan(rules), job)
+    elif name == "mnn":
+        write_mnn_int8(source.even(rules.gate).model, source.even_plan(rules), job)
+    else:
+        onnx.save(source.even(rules.gate).model, str(job.source))
+        TOOLCHAINS[name].convert(job)

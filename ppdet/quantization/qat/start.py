@@ -12,13 +12,14 @@ import paddle
 from ppdet.core.errors import UserError
 from ppdet.deploy.files import atomic_path
 from ppdet.distillation.qat import QAT
+from ppdet.evaluation.feeds import FeedBuilder
 from ppdet.export.graph import ExportModel
 from ppdet.export.image_input import ImageInput
 from ppdet.export.infer_config import infer_config
 from ppdet.export.onnx_format import save_onnx
 from ppdet.export.resolve import resolved
 from ppdet.modeling.fake_quant import attach_fake_quant
-from ppdet.quantization.calibration import FeedBuilder, calibration_feeds, calibration_set, require_variety
+from ppdet.quantization.calibration import calibration_feeds, calibration_set, require_variety
 from ppdet.quantization.network import Network
 from ppdet.quantization.post_training import post_training_plan
 from ppdet.quantization.qat.layout import layout_of, set_weights

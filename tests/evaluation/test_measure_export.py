@@ -9,9 +9,9 @@ import pytest
 
 from ppdet.core.errors import UserError
 from ppdet.core.settings import ExportSettings
+from ppdet.evaluation.measure_export import TRAINED, log_scores, measure_export, require_measurable
 from ppdet.export.export import export
 from ppdet.export.vendor_format import one_by_one
-from ppdet.quantization.measure_export import TRAINED, log_scores, measure_export, require_measurable
 from tests.support.tiny import make_run
 from tests.support.trained import write_trained_config
 

@@ -11,11 +11,11 @@ from ppdet.core.errors import UserError
 from ppdet.core.settings import VENDOR_FORMATS, ExportSettings
 from ppdet.deploy.backends.base import Runner, keep_outputs
 from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.evaluation.exported import detect_with
+from ppdet.evaluation.feeds import FeedBuilder
 from ppdet.export.formats import EXPORT_FORMATS
 from ppdet.export.image_input import ImageInput
 from ppdet.export.vendor_format import one_by_one
-from ppdet.quantization.calibration import FeedBuilder
-from ppdet.quantization.measure import detect_with
 from ppdet.session import Session
 from ppdet.utils.tables import format_table
 

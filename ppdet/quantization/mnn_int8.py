@@ -1,0 +1,86 @@
+"""INT8 files of MNN: its converter writes our integers, given the scales and zero points.
+
+MNN's own quantizer is not used: it adds up the squares of all activations in float32, where small ones get lost, so
+that its ranges depend on the order of the images (ADMM), or measures them on the first image alone (KL).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ppdet.quantization.network import readers
+from ppdet.quantization.plan import Plan, Quantizer
+from ppdet.vendor.conversion import Conversion
+from ppdet.vendor.mnn import convert_mnn
+from ppdet.vendor.mnn_parameters import Int8Conv, Steps, encoded
+
+_FUSED = ("Relu", "Clip")  # activations that MNN makes a part of the convolution before them
+
+
+def write_mnn_int8(model: Any, plan: Plan, job: Conversion) -> None:
+    """Write `job.target` with the convolutions of the plan in INT8.
+
+    Args:
+        model: the float onnx.ModelProto.
+        plan: its quantization, with one scale for an activation, and quantizers of what the convolutions write.
+        job: the files; the model with rounded weights becomes its source.
+
+    Raises:
+        UserError: MNN's converter fails.
+    """
+    import onnx
+
+    onnx.save(with_rounded_weights(model, plan), str(job.source))
+    convert_mnn(job, encoded(int8_convs(model, plan)))
+
+
+def with_rounded_weights(model: Any, plan: Plan) -> Any:
+    """Returns a copy of an onnx.ModelProto whose weights are whole multiples of the plan's scales, with its biases."""
+    import onnx
+    from onnx import numpy_helper
+
+    rounded = onnx.ModelProto()
+    rounded.CopyFrom(model)
+    graph = rounded.graph
+    for node in graph.node:
+        conv = plan.convs.get(node.name)
+        if conv is not None:
+            del node.input[1:]
+            for part, value in {"weight": conv.scaled_weight, "bias": conv.bias}.items():
+                node.input.append(f"{node.name}/rounded_{part}")
+                graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), node.input[-1]))
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    return rounded
+
+
+def int8_convs(model: Any, plan: Plan) -> list[Int8Conv]:
+    """Returns the parameters of the plan's convolutions."""
+    read_by, tensors = readers(model.graph), plan.tensors
+    return [
+        Int8Conv(
+            _names(conv.output, read_by.get(conv.output, [])),
+            _steps(tensors[conv.input]),
+            _steps(tensors[conv.output]),
+            conv.weight_scales.tolist(),
+        )
+        for conv in plan.convs.values()
+    ]
+
+
+def _names(output: str, nodes: list[Any]) -> tuple[str, ...]:
+    """The names that MNN may give to what a convolution writes, which `nodes` read.
+
+    It is that of an activation which becomes a part of the convolution, or has an ending if MNN turns the axes of an
+    output of the graph.
+    """
+    names = [output, *(node.output[0] for node in nodes if node.op_type in _FUSED)]
+    return tuple(f"{name}{ending}" for name in names for ending in ("", "__before_tr"))
+
+
+def _steps(quantizer: Quantizer) -> Steps:
+    return Steps(quantizer.scale, quantizer.zero_point - (0 if quantizer.signed else 128))

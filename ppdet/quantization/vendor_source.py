@@ -1,0 +1,120 @@
+"""What INT8 files of vendors' formats are made of: the network, calibration images, and plans by the rules.
+
+The files end with the network, so that integers need not hold boxes; `Detector` decodes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ppdet.data.datasets import Dataset
+from ppdet.deploy.backends.base import Feed
+from ppdet.evaluation.feeds import FeedBuilder
+from ppdet.export.checksum import stored_config
+from ppdet.export.export import export
+from ppdet.export.image_input import ImageInput
+from ppdet.export.resolve import resolved
+from ppdet.quantization.calibration import calibration_feeds, require_variety
+from ppdet.quantization.equalize import equalized
+from ppdet.quantization.network import Network
+from ppdet.quantization.plan import Gate, Plan, Rules
+from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.qat.trained import plan_of_weights
+from ppdet.quantization.statistics import Statistics, collect
+from ppdet.runtime.cpu_tuning import cpu_threads
+from ppdet.session import Session
+from ppdet.utils.files import temporary_folder
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A float network and what quantization finds out about it, each once for all formats.
+
+    Attributes:
+        session: the run, whose export is the network.
+        network: the network, for one image.
+        config: its infer_cfg.
+        feeds: the calibration images.
+    """
+
+    session: Session
+    network: Network
+    config: dict[str, Any]
+    feeds: Sequence[Feed]
+    _even: dict[Gate, Network] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, session: Session, calibration: Dataset, formats: Sequence[str]) -> Source:
+        """Returns the source of a run's INT8 files.
+
+        Raises:
+            UserError: settings do not fit the formats, or the images show no ranges of values.
+        """
+        ending = ending_with_network(session, formats)
+        network, config = exported_network(ending)
+        feeds = calibration_feeds(ending, calibration, FeedBuilder(1, ["image"], ImageInput.of(ending)))
+        require_variety(feeds)
+        return cls(ending, network, config, feeds)
+
+    @property
+    def images(self) -> np.ndarray:
+        """The calibration images, [N, 3, H, W] float32."""
+        return np.concatenate([feed["image"] for feed in self.feeds])
+
+    @cached_property
+    def statistics(self) -> Statistics:
+        """What the network does on the images."""
+        return collect(self.network, self.feeds, cpu_threads())
+
+    @cached_property
+    def trained_plan(self) -> Plan | None:
+        """The plan that the weights were trained with; None if they were not trained in INT8."""
+        return plan_of_weights(self.session, self.network)
+
+    def plan(self, rules: Rules) -> Plan:
+        """Returns the plan of the network by the calibration images."""
+        return post_training_plan(self.network, self.statistics, rules)
+
+    def even(self, gate: Gate) -> Network:
+        """Returns the network with channels of even size, for formats with one scale for an activation."""
+        if gate not in self._even:
+            self._even[gate] = Network.of(equalized(self.network, self._scales, gate))
+        return self._even[gate]
+
+    def even_plan(self, rules: Rules) -> Plan:
+        """Returns the plan of the network with even channels."""
+        even = self.even(rules.gate)
+        plan = post_training_plan(even, collect(even, self.feeds, cpu_threads()), rules)
+        return plan.only(self.network.convs)  # without the convolutions that stand for hard swishes
+
+    @cached_property
+    def _scales(self) -> Plan:
+        return self.trained_plan or self.plan(Rules())
+
+
+def ending_with_network(session: Session, formats: Sequence[str]) -> Session:
+    """Returns the session whose export is an ONNX file that ends with the network, for one image.
+
+    Raises:
+        UserError: settings do not fit the formats.
+    """
+    checked = resolved(_with_export(session, format=",".join(formats), post_process=False, layout="flat"))
+    return _with_export(checked, format="onnx", batch_size=1)
+
+
+def exported_network(session: Session) -> tuple[Network, dict[str, Any]]:
+    """Returns the float network that a session exports, and its infer_cfg."""
+    import onnx
+
+    with temporary_folder() as folder:
+        model = onnx.load(str(export(session, folder) / "model.onnx"))
+    return Network.of(model), stored_config(model)
+
+
+def _with_export(session: Session, **options: Any) -> Session:
+    return replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
