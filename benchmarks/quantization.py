@@ -1,13 +1,14 @@
 """Measures what INT8 costs in AP, on images that no setting was chosen on.
 
     python3 benchmarks/quantization.py --weights xs.pdparams [--config picodet_xs_320_coco_lcnet] [--images 25]
-        [--seeds 0 1 2] [--runtimes onnxruntime openvino] [--train DATASET_DIR]
-        [--eval IMAGES:ANNOTATIONS IMAGES:ANNOTATIONS ...] [--layers]
+        [--seeds 0 1 2] [--runtimes onnxruntime openvino ncnn mnn tflite rknn] [--tool_env DIR]
+        [--train DATASET_DIR] [--eval IMAGES:ANNOTATIONS IMAGES:ANNOTATIONS ...] [--layers]
 
 Exports the model once. For each number of `--images` and each seed, it is calibrated with images that the seed draws
-from TrainDataset, and runs on all images of `--eval` in each runtime. The table has the AP of each calibration, and the
-mean change with its 95 % interval from resamples of the images, paired with the float model in ONNX Runtime. Also
-prints the processor time of a quantization.
+from TrainDataset, and runs on all images of `--eval` in each runtime; vendors' formats are written by their converters,
+in the environment --tool_env if they are not here. The table has the AP of each calibration, and the mean change with
+its 95 % interval from resamples of the images, paired with the float model in ONNX Runtime. Also prints the processor
+time of a quantization for ONNX Runtime and OpenVINO.
 
 With --layers it prints instead how much the outputs change if a convolution alone is in INT8, weights rounded to the
 nearest and all channels at one size: calibrated with --images of TrainDataset, measured on as many others.
@@ -22,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,17 @@ sys.path.insert(0, str(ROOT))
 
 import onnx
 
+from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import keep_outputs
 from ppdet.deploy.backends.runtimes import OnnxRuntime, OpenVino
-from ppdet.evaluation.evaluator import build_evaluator
+from ppdet.evaluation.evaluator import Evaluator, build_evaluator
 from ppdet.evaluation.exported import detect_with
 from ppdet.evaluation.feeds import FeedBuilder
 from ppdet.export.export import export
+from ppdet.export.image_input import ImageInput
 from ppdet.export.resolve import resolved
 from ppdet.metrics.analysis.bootstrap import Resampled
+from ppdet.metrics.results import ImageDetections
 from ppdet.quantization.calibration import calibration_feeds, calibration_set
 from ppdet.quantization.gains import resampled_scores
 from ppdet.quantization.min_max import min_max_plan
@@ -52,7 +56,13 @@ from ppdet.quantization.ranges import channel_ranges
 from ppdet.quantization.sensitivity import sensitivities
 from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
+from ppdet.quantization.vendor_int8 import VENDORS, write_int8
+from ppdet.quantization.vendor_runner import detect_with_networks
+from ppdet.quantization.vendor_source import Source
 from ppdet.session import Session, open_session
+from ppdet.vendor.conversion import Conversion
+from ppdet.vendor.simulator import Simulator
+from ppdet.vendor.toolchain import TOOLCHAINS
 
 RUNTIMES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
 THREADS = 2
@@ -64,7 +74,8 @@ def main() -> None:
     parser.add_argument("--config", default="picodet_xs_320_coco_lcnet")
     parser.add_argument("--images", type=int, nargs="+", default=[25])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), choices=list(RUNTIMES))
+    parser.add_argument("--runtimes", nargs="+", default=list(RUNTIMES), choices=[*RUNTIMES, *VENDORS])
+    parser.add_argument("--tool_env", help="environment with the converters of the vendors' formats")
     parser.add_argument("--train", help="dataset_dir of TrainDataset; default: that of the config")
     parser.add_argument("--eval", nargs="+", help="images and COCO annotations; default: EvalDataset of the config")
     parser.add_argument("--layers", action="store_true", help="print the change that each convolution makes")
@@ -120,32 +131,77 @@ def measure(session: Session, folder: Path, args: argparse.Namespace) -> None:
     trained = session.trained_classes()
     evaluator = build_evaluator(session, trained)
     model = onnx.load(str(export(session, folder) / "model.onnx"))
-    network, builder = Network.of(model), FeedBuilder.of(session, model)
-    files = {"float": folder / "float.onnx"}
-    onnx.save(model, str(files["float"]))
-    seconds = []
+    sets: dict[tuple[int, int], Dataset] = {}
     for count in args.images:
         for seed in args.seeds:
             drawn = replace(session, settings=replace(session.settings, seed=seed))
-            feeds = calibration_feeds(drawn, calibration_set(drawn, count, trained), builder)
-            start, cpu = time.perf_counter(), os.times()
-            collected = collect(network, feeds, THREADS)
-            for target in args.runtimes:
-                plan = post_training_plan(network, collected, TARGETS[target])
-                name = f"{target} {len(feeds)} {seed}"
-                files[name] = folder / f"{name.replace(' ', '_')}.onnx"
-                onnx.save(qdq_model(model, plan), str(files[name]))
-            used = os.times()
-            seconds.append((time.perf_counter() - start, used.user + used.system - cpu.user - cpu.system))
+            sets[count, seed] = calibration_set(drawn, count, trained)
+    files = {"float": folder / "float.onnx"}
+    onnx.save(model, str(files["float"]))
+    seconds = write_files(session, model, sets, [name for name in args.runtimes if name in RUNTIMES], folder, files)
     runners = {
         name: keep_outputs(RUNTIMES.get(name.split()[0], OnnxRuntime)(file, THREADS).run)
         for name, file in files.items()
     }
     select = session.build_model().head.select
-    found = detect_with(evaluator, builder, runners, session.settings.export, select)
+    found = detect_with(evaluator, FeedBuilder.of(session, model), runners, session.settings.export, select)
+    if vendors := [name for name in args.runtimes if name in VENDORS]:
+        found |= detect_in_vendors(session, evaluator, sets, vendors, args.tool_env, folder)
     report(resampled_scores(session, evaluator.dataset, found), len(evaluator.dataset))
-    wall, cpu_time = (statistics.median(column) for column in zip(*seconds, strict=True))
-    print(f"\na quantization: {wall:.0f} s, {cpu_time:.0f} s of processor time (export and images not counted)")
+    if seconds:
+        wall, cpu_time = (statistics.median(column) for column in zip(*seconds, strict=True))
+        print(f"\na quantization: {wall:.0f} s, {cpu_time:.0f} s of processor time (export and images not counted)")
+
+
+def write_files(
+    session: Session,
+    model: Any,
+    sets: Mapping[tuple[int, int], Dataset],
+    targets: Sequence[str],
+    folder: Path,
+    files: dict[str, Path],
+) -> list[tuple[float, float]]:
+    """Add an INT8 file for each set and target to `files`; return seconds by the clock and of the CPU for each set."""
+    network, builder, seconds = Network.of(model), FeedBuilder.of(session, model), []
+    for (_, seed), images in sets.items() if targets else ():
+        feeds = calibration_feeds(session, images, builder)
+        start, cpu = time.perf_counter(), os.times()
+        collected = collect(network, feeds, THREADS)
+        for target in targets:
+            plan = post_training_plan(network, collected, TARGETS[target])
+            name = f"{target} {len(feeds)} {seed}"
+            files[name] = folder / f"{name.replace(' ', '_')}.onnx"
+            onnx.save(qdq_model(model, plan), str(files[name]))
+        used = os.times()
+        seconds.append((time.perf_counter() - start, used.user + used.system - cpu.user - cpu.system))
+    return seconds
+
+
+def detect_in_vendors(
+    session: Session,
+    evaluator: Evaluator,
+    sets: Mapping[tuple[int, int], Dataset],
+    formats: Sequence[str],
+    tool_env: str | None,
+    folder: Path,
+) -> dict[str, list[ImageDetections]]:
+    """Return the detections of an INT8 file for each set and vendor's format."""
+    first = Source.of(session, next(iter(sets.values())), formats)
+    found = {}
+    for (_, seed), images in sets.items():
+        feeds = calibration_feeds(first.session, images, FeedBuilder(1, ["image"], ImageInput.of(session)))
+        source = Source(first.session, first.network, first.config, feeds)
+        for name in formats:
+            key, chain = f"{name} {len(feeds)} {seed}", TOOLCHAINS[name]
+            stem = key.replace(" ", "_")
+            target = folder / f"{stem}{chain.suffix}"
+            job = Conversion(folder / f"{stem}_source.onnx", target, False, tool_env, source.images)
+            write_int8(name, source, job)
+            backend = chain.load(job, THREADS)
+            found |= detect_with_networks(evaluator, source, {key: backend})
+            if isinstance(backend, Simulator):
+                backend.close()
+    return found
 
 
 def report(scores: dict[str, Resampled], num_images: int) -> None:
