@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ def convert_ncnn(job: Conversion) -> None:
     import onnx
 
     model = onnx.load(str(job.source))
-    sums_as_products(model)
+    reductions_as_products(model)
     inputs, outputs = ([value.name for value in values] for values in (model.graph.input, model.graph.output))
     shape = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim]
     with temporary_folder() as temp:
@@ -60,10 +60,10 @@ def _end(words: list[str]) -> int:
     return 4 + int(words[2]) + int(words[3]) if len(words) >= 4 else len(words)  # the first lines have fewer words
 
 
-def sums_as_products(model: Any) -> None:
-    """Replace, in an onnx.ModelProto of fixed shapes, each sum over one axis by a product with a vector of ones.
+def reductions_as_products(model: Any) -> None:
+    """Replace, in an onnx.ModelProto of fixed shapes, each sum or mean over one axis by a product with a vector.
 
-    pnnx forgets the axis of such a sum, so that nothing is added up (benchmarks/vendor_faults.py shows it).
+    pnnx forgets the axis, so that nothing is added up (benchmarks/vendor_faults.py shows it).
     """
     import onnx
 
@@ -73,32 +73,40 @@ def sums_as_products(model: Any) -> None:
         value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
         for value in (*inferred.value_info, *inferred.input, *inferred.output)
     }
-    axes = {
-        tensor.name: onnx.numpy_helper.to_array(tensor).tolist() for tensor in graph.initializer if tensor.dims == [1]
-    }
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     nodes: list[Any] = []
     for node in graph.node:
-        if node.op_type == "ReduceSum" and len(node.input) == 2 and node.input[1] in axes:
-            (axis,) = axes[node.input[1]]
-            nodes += _product(node, shapes[node.input[0]], shapes[node.output[0]], axis, graph.initializer)
-        else:
+        axis = _only_axis(node, constants)
+        if axis is None:
             nodes.append(node)
+        else:
+            nodes += _product(node, shapes[node.input[0]], shapes[node.output[0]], axis, graph.initializer)
     del graph.node[:]
     graph.node.extend(nodes)
 
 
+def _only_axis(node: Any, constants: Mapping[str, np.ndarray]) -> int | None:
+    """The axis of a sum or mean over one; None for other nodes."""
+    if node.op_type not in ("ReduceSum", "ReduceMean"):
+        return None
+    given = [list(each.ints) for each in node.attribute if each.name == "axes"]  # an input in newer operator sets
+    given += [constants[name].tolist() for name in node.input[1:] if name in constants]
+    return int(given[0][0]) if given and len(given[0]) == 1 else None
+
+
 def _product(node: Any, shape: list[int], result: list[int], axis: int, weights: Any) -> list[Any]:
-    """Nodes that add up `axis` of the input of `node`, of `shape`, to an array of the shape `result`."""
+    """Nodes that add up or average `axis` of the input of `node`, of `shape`, to an array of the shape `result`."""
     from onnx import helper, numpy_helper
 
     source, name = node.input[0], node.output[0]
-    ones, sides, product = (f"{name}/{part}" for part in ("ones", "shape", "product"))
-    weights.append(numpy_helper.from_array(np.ones((shape[axis], 1), np.float32), ones))
+    factors, sides, product = (f"{name}/{part}" for part in ("factors", "shape", "product"))
+    factor = 1 / shape[axis] if node.op_type == "ReduceMean" else 1
+    weights.append(numpy_helper.from_array(np.full((shape[axis], 1), factor, np.float32), factors))
     weights.append(numpy_helper.from_array(np.array(result, np.int64), sides))
     order = [side for side in range(len(shape)) if side != axis % len(shape)] + [axis % len(shape)]
     turned = [] if order == sorted(order) else [helper.make_node("Transpose", [source], [f"{name}/turned"], perm=order)]
     return [
         *turned,
-        helper.make_node("MatMul", [f"{name}/turned" if turned else source, ones], [product]),
+        helper.make_node("MatMul", [f"{name}/turned" if turned else source, factors], [product]),
         helper.make_node("Reshape", [product, sides], [name]),
     ]
