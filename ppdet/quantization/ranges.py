@@ -61,6 +61,9 @@ def without_dead_part(network: Network, name: str, channels: ChannelRange) -> Ch
     A hard swish is 0 below -3, ReLU below 0, and Clip has its bounds. Often most of the range lies beyond them.
     """
     nodes = network.readers.get(name, [])
+    closed = _closed_below(network, nodes)
+    if closed is not None:
+        return ChannelRange(np.maximum(channels.low, closed), np.maximum(channels.high, closed))
     if not nodes or len({(node.op_type, *node.input[1:]) for node in nodes}) > 1:
         return channels
     low, high = -np.inf, np.inf
@@ -69,6 +72,23 @@ def without_dead_part(network: Network, name: str, channels: ChannelRange) -> Ch
     elif nodes[0].op_type == "Clip" and sum(bound in network.constants for bound in nodes[0].input) == 2:
         low, high = (float(network.constants[bound]) for bound in nodes[0].input[1:3])
     return ChannelRange(*(np.asarray(np.clip(each, low, high), np.float32) for each in channels))
+
+
+def _closed_below(network: Network, nodes: Sequence[Any]) -> np.ndarray | None:
+    """Returns the value [C] below which each channel of a tensor is multiplied by 0, None if it is not known.
+
+    That is the case if the nodes that read the tensor z are those of z * clip(slope * z + offset, 0, ...), with which
+    `equalize.py` writes a hard swish.
+    """
+    kinds = {node.op_type: node for node in nodes}
+    conv = network.convs.get(kinds["Conv"].name) if kinds.keys() == {"Conv", "Mul"} and len(nodes) == 2 else None
+    clips = network.readers.get(conv.output, []) if conv is not None else []
+    if conv is None or conv.weight[0].size != 1 or len(clips) != 1 or clips[0].op_type != "Clip":
+        return None
+    bottom = network.constants.get(clips[0].input[1])
+    if clips[0].output[0] not in kinds["Mul"].input or bottom != 0 or (conv.weight <= 0).any():
+        return None
+    return np.asarray(-conv.bias / conv.weight[:, 0, 0, 0], np.float32)
 
 
 def observed(model: Any, names: Sequence[str], feeds: Sequence[Feed], threads: int) -> Iterator[dict[str, np.ndarray]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ppdet.quantization.plan import Rules
 
-# TFLite, RKNN and MNN have one scale for an activation, and their own converters write the integers
+# TFLite, RKNN and MNN have one scale for an activation; the converters of TFLite and RKNN choose it
 TARGETS = {
     "onnxruntime": Rules(integer_gates=True),
     "openvino": Rules(outputs=False),
     "tflite": Rules(channel_quantizers=False, gate="relu6"),
     "rknn": Rules(channel_quantizers=False, gate="clip"),
     "ncnn": Rules(symmetric=True, outputs=False),
-    "mnn": Rules(symmetric=True, channel_quantizers=False, gate="relu6"),
+    "mnn": Rules(channel_quantizers=False, gate="relu6"),
     "generic": Rules(symmetric=True, channel_quantizers=False, outputs=False),
 }

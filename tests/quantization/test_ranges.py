@@ -49,6 +49,25 @@ def test_no_integers_are_spent_on_what_the_reader_cuts_off(operator, bounds):
     assert (unread.low.item(), unread.high.item()) == bounds
 
 
+@pytest.mark.parametrize(("gate", "lows"), [(["x", "c"], [-1.5, -0.5]), (["b", "c"], [-9, -9])])
+def test_a_hard_swish_of_scaled_channels_is_closed_below(gate, lows):
+    """x * clip(slope * x + 3, 0, 6) with the slopes 2 and 6; not if something else is multiplied."""
+    from onnx import helper, numpy_helper
+
+    arrays = {"slope": np.reshape([2, 6], (2, 1, 1, 1)), "three": [3, 3], "low": 0, "high": 6, "b": 1}
+    ends = [[helper.make_tensor_value_info(name, 1, [1, 2, 2, 2])] for name in "xy"]
+    nodes = [
+        helper.make_node("Conv", ["x", "slope", "three"], ["linear"], "linear", group=2),
+        helper.make_node("Clip", ["linear", "low", "high"], ["c"]),
+        helper.make_node("Mul", gate, ["y"]),
+    ]
+    constants = [numpy_helper.from_array(np.array(value, np.float32), name) for name, value in arrays.items()]
+    network = Network.of(helper.make_model(helper.make_graph(nodes, "gated", *ends, constants)))
+    nine = np.full(2, 9, np.float32)
+    found = without_dead_part(network, "x", ChannelRange(-nine, nine))
+    assert (found.low.tolist(), found.high.tolist()) == (lows, [9, 9])
+
+
 def test_a_range_has_room_for_other_images():
     """The channels reach 2 and 6, 4 on average, and always 0 and 1: a quarter of 2 is added, and nothing."""
     seen = [ChannelRange(np.array([-high, 0], np.float32), np.array([high, 1], np.float32)) for high in (2, 6)]
