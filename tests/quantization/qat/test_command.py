@@ -90,8 +90,8 @@ def test_trains_then_writes(config, tmp_path, monkeypatch, caplog) -> None:
     assert trained.settings.filename == "own"
     with caplog.at_level("INFO"):
         assert train_in_int8(session, Int8Training(1)).settings == trained.settings
+        report = quantize(trained, tmp_path / "out", QuantizeSettings(images=2), compared=session)
     assert "all 1 epochs are done" in caplog.text
-    report = quantize(trained, tmp_path / "out", QuantizeSettings(images=2), compared=session)
     assert {path.name for path in (tmp_path / "out" / "own").iterdir()} == {"model_int8.onnx", "int8_report.json"}
     assert json.loads((tmp_path / "out" / "own" / "int8_report.json").read_text()) == report.as_dict()
     assert "trained in INT8; its ranges and integers are used" in caplog.text
