@@ -9,7 +9,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.modeling.cpu_training.rounding import cpu_kernels
 from ppdet.modeling.fake_quant import PADDLE_KERNELS, Activation, Int8Conv, Int8Layout, Kernels, attach_fake_quant
-from ppdet.modeling.fake_quant.layers import FakeQuantizer, round_half_even
+from ppdet.modeling.fake_quant.layers import FakeQuantizer, damped, round_half_even
 from ppdet.modeling.layers import ConvNormAct
 
 
@@ -55,6 +55,15 @@ def test_weights_have_a_step_for_each_row():
     np.testing.assert_allclose(weight.grad.numpy().ravel(), [1, 0, 1, 1])
     expected = np.array([0.5, 2]) * np.array([(1 - 1.4) - 127, (-2 + 1.55) + (1 - 0.6)]) / np.sqrt(2)
     np.testing.assert_allclose(layer.change.grad.numpy(), expected, rtol=1e-5)
+
+
+def test_rows_of_small_weights_are_trained_in_units_of_their_norm():
+    weight = paddle.to_tensor(np.array([[3, 4], [0.06, 0.08], [0, 0]], "float32").reshape(3, 2, 1, 1))
+    weight.stop_gradient = False
+    out = damped(weight)
+    np.testing.assert_array_equal(out.numpy(), weight.numpy())
+    (out * paddle.to_tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]).reshape([3, 2, 1, 1])).sum().backward()
+    np.testing.assert_allclose(weight.grad.numpy().ravel(), [1, 2, 0.03, 0.04, 0, 0], rtol=1e-6)
 
 
 def test_loops_equal_operators():

@@ -175,7 +175,18 @@ def integer_convolution(conv: nn.Conv2D, x: paddle.Tensor, weight: paddle.Tensor
 def folded(conv: nn.Conv2D, norm: nn.BatchNorm2D) -> tuple[paddle.Tensor, paddle.Tensor]:
     """Weight and bias of a convolution without bias together with its norm, which has fixed statistics."""
     scale = norm.weight / (norm._variance + norm._epsilon).sqrt()
-    return conv.weight * scale.reshape([-1, 1, 1, 1]), norm.bias - norm._mean * scale
+    return damped(conv.weight) * scale.reshape([-1, 1, 1, 1]), norm.bias - norm._mean * scale
+
+
+def damped(weight: paddle.Tensor) -> paddle.Tensor:
+    """Returns a weight [O, I, kh, kw] as it is, with gradients that are smaller for rows of a norm below 1.
+
+    A row of small weights multiplies large inputs, or a norm with a large factor is behind it. Then its gradients are
+    large, and a step that suits other rows would change it many times over. So such a row is trained in units of its
+    own norm.
+    """
+    constant = weight.detach()
+    return constant + (weight - constant) * constant.square().sum([1, 2, 3], keepdim=True).clip(max=1.0)
 
 
 def _convolution(
@@ -193,7 +204,7 @@ class FakeQuantConv(nn.Conv2D):
     kernels: Kernels
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return _convolution(self, x, self.weight, self.bias, self.kernels)
+        return _convolution(self, x, damped(self.weight), self.bias, self.kernels)
 
 
 class FakeQuantConvNormAct(ConvNormAct):
