@@ -2,11 +2,13 @@
 
     python benchmarks/vendor_faults.py
 
-It needs ncnn, pnnx, onnx and onnxruntime.
+It needs ncnn, pnnx, MNN, onnx and onnxruntime, and takes half a minute, for MNN's quantizer.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +21,8 @@ from onnx import helper, numpy_helper, save
 
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.backends.small_runtimes import Ncnn
+from ppdet.vendor.conversion import Conversion
+from ppdet.vendor.mnn import convert_mnn
 from ppdet.vendor.ncnn_files import Layer, as_int8, write_layers
 from ppdet.vendor.tools import run_worker
 
@@ -57,9 +61,54 @@ def show_reciprocal(channels: int, folder: Path) -> None:
     print(f"ncnn, depthwise convolution in INT8, {channels} channels: found an error of {np.abs(error).max():.1e}")
 
 
+def show_order(folder: Path) -> None:
+    """Print the scale that MNN's quantizer (ADMM) finds for two images, one ten times as large, in both orders.
+
+    It adds up products in float32: where the sum is large, small ones get lost. The converter is not concerned.
+    """
+    shape, rng = (1, 3, 640, 640), np.random.default_rng(0)
+    ends = [[helper.make_tensor_value_info(name, 1, shape)] for name in ("image", "y")]
+    weight = numpy_helper.from_array(np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1), "w")
+    graph = helper.make_graph([helper.make_node("Conv", ["image", "w"], ["y"], "conv")], "copy", *ends, [weight])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=7), str(folder / "copy.onnx"))
+    convert_mnn(Conversion(folder / "copy.onnx", folder / "copy.mnn"))
+    images = {"large": rng.standard_normal(shape), "small": 0.1 * rng.standard_normal(shape)}
+    for order in (["large", "small"], ["small", "large"]):
+        for place, name in enumerate(order):
+            (sample := folder / "-".join(order) / str(place)).mkdir(parents=True)
+            np.savetxt(sample / "image.txt", images[name].ravel(), fmt="%.6g")
+            (sample / "input.json").write_text(json.dumps({"inputs": [{"name": "image", "shape": shape}]}))
+        settings = {"input_type": "sequence", "path": f"{folder / '-'.join(order)}/", "used_sample_num": 2}
+        settings |= {
+            "feature_quantize_method": "ADMM",
+            "weight_quantize_method": "MAX_ABS",
+            "width": 640,
+            "height": 640,
+        }
+        (folder / "settings.json").write_text(json.dumps(settings))
+        files = [str(folder / name) for name in ("copy.mnn", "int8.mnn", "settings.json")]
+        command = "import sys, _tools; _tools.mnnquant(['mnnquant', *sys.argv[1:]])"
+        subprocess.run([sys.executable, "-c", command, *files], check=True, capture_output=True)
+        (scale,) = json.loads((folder / "int8.mnn.json").read_text())[0]["outputs"][0]["scales"]
+        print(
+            f"MNN's quantizer, the {order[0]} image first: found the scale {scale:.4f}, expected {_scale(images):.4f}"
+        )
+
+
+def _scale(images: dict[str, np.ndarray]) -> float:
+    """The scale at which ADMM ends, in float64."""
+    values = np.concatenate([each.ravel() for each in images.values()])
+    scale = np.abs(values).max() / (2.5 * 127)
+    for _ in range(100):
+        integers = np.clip(np.rint(values / scale), -127, 127)
+        scale = (integers @ values) / (integers @ integers)
+    return float(scale)
+
+
 def main() -> None:
     image = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
     with tempfile.TemporaryDirectory() as temp:
+        show_order(Path(temp))
         for channels in (6, 8):
             show_reciprocal(channels, Path(temp))
         for operator in ("ReduceSum", "ReduceMean"):
