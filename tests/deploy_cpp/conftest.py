@@ -1,6 +1,7 @@
-"""The C++ library, built once for all tests that use it.
+"""The C++ library, built once for all tests that use it. With these variables the slow tests build more back ends:
 
-ONNXRUNTIME_INCLUDE_DIR: folder of onnxruntime_c_api.h; with it the slow tests build that back end too.
+ONNXRUNTIME_INCLUDE_DIR: folder of onnxruntime_c_api.h.
+NCNN_DIR: folder of ncnnConfig.cmake.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import pytest
 
 from tests.support.cpp_library import SOURCE, CppDetectors
 
+# Runtimes keep memory until the process ends, and may be asked by a mutated model for more than there is.
+SANITIZED = {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
 UNITY = ("-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0", "-DCMAKE_BUILD_TYPE=Debug")
 
 
@@ -47,6 +50,11 @@ def onnxruntime_options(folder: Path) -> list[str]:
     if not library.exists():
         library.symlink_to(next((package_folder("onnxruntime") / "capi").glob("libonnxruntime.so.*")))
     return ["-DPICODET_ONNXRUNTIME=ON", f"-DOnnxRuntime_INCLUDE_DIR={include}", f"-DOnnxRuntime_LIBRARY={library}"]
+
+
+def ncnn_options() -> list[str]:
+    folder = os.environ.get("NCNN_DIR")
+    return ["-DPICODET_NCNN=ON", f"-Dncnn_DIR={folder}"] if folder else []
 
 
 def configure(source: Path, folder: Path, *options: str) -> None:
@@ -83,9 +91,21 @@ def cpp(quick_build: Path) -> CppDetectors:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an installed build with the command line."""
+    """The folder of an installed build with the command line, all back ends and, in build/tests, the test programs."""
     folder = tmp_path_factory.mktemp("release")
-    options = [openvino_option(), *onnxruntime_options(folder / "lib_onnxruntime")]
-    configure(SOURCE, folder / "build", "-DPICODET_OPENVINO=ON", *options, f"-DCMAKE_INSTALL_PREFIX={folder}")
+    options = [openvino_option(), *onnxruntime_options(folder / "lib_onnxruntime"), *ncnn_options()]
+    options += ["-DPICODET_OPENVINO=ON", "-DPICODET_TESTS=ON", f"-DCMAKE_INSTALL_PREFIX={folder}"]
+    configure(SOURCE, folder / "build", *options)
     build(folder / "build", "--target", "install")
     return folder
+
+
+@pytest.fixture(scope="session")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the test programs, built with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    folder = tmp_path_factory.mktemp("sanitized")
+    options = [openvino_option(), *onnxruntime_options(folder / "lib_onnxruntime"), *ncnn_options(), *UNITY]
+    options += ["-DPICODET_OPENVINO=ON", "-DPICODET_SANITIZE=address,undefined", "-DPICODET_TESTS=ON"]
+    configure(SOURCE, folder, *options)
+    build(folder)
+    return folder / "tests"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,17 @@ import numpy as np
 import pytest
 
 from tests.deploy.conftest import make_model
-from tests.deploy_cpp.conftest import UNITY, build, configure, onnxruntime_options, openvino_option, run
+from tests.deploy_cpp.conftest import (
+    SANITIZED,
+    UNITY,
+    build,
+    configure,
+    ncnn_options,
+    onnxruntime_options,
+    openvino_option,
+    run,
+)
 from tests.support.cpp_library import SOURCE
-
-# Runtimes keep memory until the process ends, and may be asked by a mutated model for more than there is.
-SANITIZED = {"ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
 def test_units(quick_build: Path) -> None:
@@ -23,13 +30,18 @@ def test_units(quick_build: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.fixture(scope="module")
-def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sanitized")
-    options = [openvino_option(), *onnxruntime_options(folder / "lib_onnxruntime"), *UNITY, "-DPICODET_OPENVINO=ON"]
-    configure(SOURCE, folder, *options, "-DPICODET_SANITIZE=address,undefined", "-DPICODET_TESTS=ON")
-    build(folder)
-    return folder / "tests"
+def test_detection_allocates_nothing_and_knows_no_decimal_comma(quick_build: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "export" / "model.onnx")
+    done = run(quick_build / "tests" / "picodet_whole", model, "openvino")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_so_it_is_with_other_runtimes(release: Path, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "export" / "model.onnx")
+    for backend in ["openvino", *(["onnxruntime"] if os.environ.get("ONNXRUNTIME_INCLUDE_DIR") else [])]:
+        done = run(release / "build" / "tests" / "picodet_whole", model, backend)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -106,17 +118,19 @@ endforeach()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", ["ON", "OFF"])
-def test_an_installed_library_is_found_by_cmake(tmp_path: Path, shared: str) -> None:
-    options = ["-DPICODET_OPENVINO=ON", openvino_option(), *UNITY, f"-DBUILD_SHARED_LIBS={shared}"]
-    configure(
-        SOURCE, tmp_path / "build", *options, "-DPICODET_CLI=OFF", f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'prefix'}"
-    )
+def test_an_installed_library_is_found_by_cmake_where_it_was_moved_to(tmp_path: Path, shared: str) -> None:
+    """Shared, it needs no files of its runtimes but their libraries."""
+    runtimes = [openvino_option(), *onnxruntime_options(tmp_path / "lib_onnxruntime"), *ncnn_options()]
+    options = ["-DPICODET_OPENVINO=ON", *runtimes, *UNITY, f"-DBUILD_SHARED_LIBS={shared}", "-DPICODET_CLI=OFF"]
+    configure(SOURCE, tmp_path / "build", *options, f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'prefix'}")
     build(tmp_path / "build", "--target", "install")
+    shutil.rmtree(tmp_path / "build")
+    prefix = (tmp_path / "prefix").rename(tmp_path / "somewhere else")
     user = tmp_path / "user"
     user.mkdir()
     for name, text in (("in_cpp.cpp", PROGRAM), ("in_c.c", C_PROGRAM), ("CMakeLists.txt", PROJECT)):
         (user / name).write_text(text)
-    configure(user, user / "build", openvino_option(), f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}")
+    configure(user, user / "build", f"-DCMAKE_PREFIX_PATH={prefix}", *(runtimes if shared == "OFF" else []))
     build(user / "build")
     model = make_model(tmp_path / "export" / "model.onnx")
     assert run(user / "build" / "in_cpp", model).stdout == "1\n"

@@ -126,3 +126,15 @@ def test_images_without_pixels_are_refused(cpp: CppDetectors, small: Path) -> No
     detector = cpp(small)
     with pytest.raises(RuntimeError, match="0 x 64 pixels"):
         detector.detect(np.zeros((64, 0, 3), np.uint8))
+
+
+def test_a_long_message_is_cut_between_letters(cpp: CppDetectors, tmp_path: Path) -> None:
+    for extra in range(3):
+        with pytest.raises(RuntimeError, match="žžž"):
+            cpp(tmp_path / ("a" * extra + "ž" * 2000))
+
+
+def test_paths_may_have_any_letters(cpp: CppDetectors, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "größe 尺寸 🦊" / "модель.onnx")
+    assert len(cpp(model).detect(bright(64, 64))) == 1
+    assert len(cpp(model.parent).detect(bright(64, 64))) == 1

@@ -1,8 +1,12 @@
-"""The C++ library of deploy/cpp, called through its C header."""
+"""The C++ library of deploy/cpp, called through its C header, and its command line."""
 
 from __future__ import annotations
 
 import ctypes
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +86,41 @@ class CppDetectors:
         self, model: str | Path, backend: str | None = None, threads: int = 1, threshold: float = -1
     ) -> CppDetector:
         return CppDetector(self._library, str(model), backend, threads, threshold)
+
+
+def entries_of_cli(program: Path, model: Path, images: Path, backend: str, threshold: float) -> dict[str, np.ndarray]:
+    """Rows [n, 6] of each image of a folder, by its name: class, score, x1, y1, x2, y2."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"image_dir": images, "backend": backend, "threshold": threshold, "output_dir": folder}
+        flags = [f"--{name}={value}" for name, value in options.items()]
+        flags += ["--threads=1", "--batch_size=4", "--save_images=false", "--save_results"]
+        done = subprocess.run([program, f"--model={model}", *flags], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        entries = json.loads((Path(folder) / "bbox.json").read_text())
+    found: dict[str, list[list[float]]] = {}
+    for entry in entries:
+        x, y, width, height = entry["bbox"]
+        row = [entry["category_id"], entry["score"], x, y, x + width, y + height]
+        found.setdefault(entry["file_name"], []).append(row)
+    return {name: np.array(rows) for name, rows in found.items()}
+
+
+def difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> tuple[int, float, float]:
+    """(boxes without a partner, largest distance of corners in pixels, of scores) of rows by image.
+
+    A partner is the nearest box of the class whose corners are within half a pixel and whose score is within 0.001.
+    """
+    alone, pixels, scores = 0, 0.0, 0.0
+    for name in ours.keys() | theirs.keys():
+        mine, others = (side.get(name, np.empty((0, 6))) for side in (ours, theirs))
+        alone += abs(len(mine) - len(others))
+        for row in others:
+            rivals = mine[(mine[:, 0] == row[0]) & (np.abs(mine[:, 1] - row[1]) <= 1e-3)]
+            distances = np.abs(rivals[:, 2:] - row[2:]).max(axis=1)
+            if not len(rivals) or distances.min() > 0.5:
+                alone += 1
+                continue
+            pixels = max(pixels, float(distances.min()))
+            scores = max(scores, float(np.abs(rivals[distances.argmin(), 1] - row[1])))
+    return alone, pixels, scores

@@ -18,14 +18,14 @@ const char* const kHelp = R"(usage: picodet --model PATH (--image FILE | --image
 Detects objects in images, videos or a camera's pictures. Status 0: all done; 1: some images could not be read or
 written; 2: an option, the model or all of the input is wrong; 130: Ctrl-C.
 
-  --model, --model_dir PATH         the folder of an export, or a file of it (.onnx, .xml)
+  --model, --model_dir PATH         the folder of an export, or a file of it (.onnx, .xml, .param)
   --image, --image_file FILE        one image
   --image_dir DIR                   all images of a folder
   --video_file FILE                 a video, or the address of a stream, as rtsp://camera/stream
   --camera_id N                     the pictures of a camera, until Ctrl-C
   --output_dir DIR                  default: output
   --threshold SCORE|model           lowest score that counts; model: the model's thresholds (default)
-  --backend NAME                    openvino, onnxruntime, or auto (default): the first that fits
+  --backend NAME                    openvino, onnxruntime, ncnn, or auto (default): the first that fits
   --threads, --cpu_threads N        default: one for each processor core
   --batch_size N                    images of --image_dir that are computed together (default: 1)
   --slice_infer                     detect in tiles, for small objects in large images

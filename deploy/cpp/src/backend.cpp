@@ -9,10 +9,13 @@
 namespace picodet::detail {
 
 #if defined(PICODET_WITH_OPENVINO)
-std::unique_ptr<Backend> load_openvino(const std::string& file, int threads);
+std::unique_ptr<Backend> load_openvino(const std::string& file, int threads, int calls);
 #endif
 #if defined(PICODET_WITH_ONNXRUNTIME)
-std::unique_ptr<Backend> load_onnxruntime(const std::string& file, int threads);
+std::unique_ptr<Backend> load_onnxruntime(const std::string& file, int threads, int calls);
+#endif
+#if defined(PICODET_WITH_NCNN)
+std::unique_ptr<Backend> load_ncnn(const std::string& file, int threads, int calls);
 #endif
 
 const std::vector<Runtime>& runtimes() {
@@ -22,6 +25,9 @@ const std::vector<Runtime>& runtimes() {
 #endif
 #if defined(PICODET_WITH_ONNXRUNTIME)
       {"onnxruntime", {".onnx"}, load_onnxruntime},
+#endif
+#if defined(PICODET_WITH_NCNN)
+      {"ncnn", {".param"}, load_ncnn},
 #endif
   };
   return all;
@@ -49,7 +55,8 @@ std::vector<std::string> suffixes_of(const std::string& backend) {
 }
 
 bool is_int8(const fs::path& file) {
-  const std::string stem = file.stem().string();
+  const std::string name = file.filename().string();
+  const std::string stem = name.substr(0, name.find('.'));  // model_int8.ncnn.param
   return stem.size() >= 5 && stem.compare(stem.size() - 5, 5, "_int8") == 0;
 }
 

@@ -44,20 +44,21 @@ class Backend {
  public:
   virtual ~Backend() = default;
   [[nodiscard]] virtual const std::vector<Port>& inputs() const = 0;
-  [[nodiscard]] virtual std::unique_ptr<Request> make_request() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Request> make_request() = 0;  // threads may call it
 };
 
 struct Runtime {
   const char* name;
   std::vector<std::string> suffixes;  // files that it runs, the preferred first
-  std::unique_ptr<Backend> (*load)(const std::string& file, int threads);
+  // threads: that compute a call; calls: how many of them the processor cores compute at the same time.
+  std::unique_ptr<Backend> (*load)(const std::string& file, int threads, int calls);
 };
 
 // The runtimes that were built in, the preferred first.
 const std::vector<Runtime>& runtimes();
 
 struct Choice {
-  const Runtime* runtime;
+  const Runtime* runtime = nullptr;
   std::string file;
 };
 

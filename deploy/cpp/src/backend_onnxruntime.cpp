@@ -1,5 +1,6 @@
 #include <onnxruntime_c_api.h>
 
+#include <filesystem>
 #include <stdexcept>
 
 #include "backend.hpp"
@@ -98,18 +99,13 @@ class OnnxRuntime : public Backend {
     check(api().SetInterOpNumThreads(options, 1));
     check(api().SetSessionLogSeverityLevel(options, ORT_LOGGING_LEVEL_ERROR));
     OrtSession* session = nullptr;
-#if defined(_WIN32)
-    const std::wstring path(file.begin(), file.end());
-#else
-    const std::string& path = file;
-#endif
-    check(api().CreateSession(env, path.c_str(), options, &session));
+    check(api().CreateSession(env, std::filesystem::path(file).c_str(), options, &session));
     session_.reset(session);
     read_ports();
   }
 
   [[nodiscard]] const std::vector<Port>& inputs() const override { return inputs_; }
-  [[nodiscard]] std::unique_ptr<Request> make_request() const override {
+  [[nodiscard]] std::unique_ptr<Request> make_request() override {
     return std::make_unique<OnnxRuntimeRequest>(*this);
   }
 
@@ -213,7 +209,7 @@ Tensor OnnxRuntimeRequest::view(OrtValue* value) {
 
 }  // namespace
 
-std::unique_ptr<Backend> load_onnxruntime(const std::string& file, int threads) {
+std::unique_ptr<Backend> load_onnxruntime(const std::string& file, int threads, int /*calls*/) {
   return std::make_unique<OnnxRuntime>(file, threads);
 }
 

@@ -1,3 +1,4 @@
+#include <mutex>
 #include <openvino/openvino.hpp>
 
 #if defined(__linux__)
@@ -83,33 +84,43 @@ class KeepSignalStack {
 #endif
 };
 
+// The same model, compiled once for each call that is computed at the same time, since calls of one wait for each other.
 class OpenVino : public Backend {
  public:
-  OpenVino(const std::string& file, int threads) {
-    // f32, because processors that have bfloat16 would otherwise compute in it, and the scores would differ.
-    const ov::AnyMap settings = {ov::inference_num_threads(threads),
-                                 ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
-                                 ov::hint::inference_precision(ov::element::f32)};
+  OpenVino(const std::string& file, int threads, int calls) : calls_(static_cast<std::size_t>(calls)) {
+    // f32, because processors that have bfloat16 would otherwise compute in it, and the scores would differ. Not pinned,
+    // because all models would be pinned to the same cores.
+    settings_ = {ov::inference_num_threads(threads), ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY),
+                 ov::hint::enable_cpu_pinning(false), ov::hint::inference_precision(ov::element::f32)};
     [[maybe_unused]] const KeepSignalStack keep;
-    model_ = core_.compile_model(core_.read_model(file), "CPU", settings);
-    for (const auto& input : model_.inputs()) inputs_.push_back(port_of(input));
+    source_ = core_.read_model(file);
+    compiled_.push_back(core_.compile_model(source_, "CPU", settings_));
+    for (const auto& input : compiled_[0].inputs()) inputs_.push_back(port_of(input));
   }
 
   [[nodiscard]] const std::vector<Port>& inputs() const override { return inputs_; }
-  [[nodiscard]] std::unique_ptr<Request> make_request() const override {
-    return std::make_unique<OpenVinoRequest>(model_, model_.outputs().size());
+  [[nodiscard]] std::unique_ptr<Request> make_request() override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::size_t number = requests_++ % calls_;
+    [[maybe_unused]] const KeepSignalStack keep;
+    if (number >= compiled_.size()) compiled_.push_back(core_.compile_model(source_, "CPU", settings_));
+    return std::make_unique<OpenVinoRequest>(compiled_[number], compiled_[number].outputs().size());
   }
 
  private:
   ov::Core core_;
-  ov::CompiledModel model_;
+  ov::AnyMap settings_;
+  std::shared_ptr<ov::Model> source_;
+  std::vector<ov::CompiledModel> compiled_;
   std::vector<Port> inputs_;
+  std::mutex mutex_;
+  std::size_t requests_ = 0, calls_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> load_openvino(const std::string& file, int threads) {
-  return std::make_unique<OpenVino>(file, threads);
+std::unique_ptr<Backend> load_openvino(const std::string& file, int threads, int calls) {
+  return std::make_unique<OpenVino>(file, threads, calls);
 }
 
 }  // namespace picodet::detail

@@ -16,7 +16,8 @@ namespace {
 
 void write_message(const char* message, char* error, size_t size) {
   if (error == nullptr || size == 0) return;
-  const size_t length = std::min(std::strlen(message), size - 1);
+  size_t length = std::min(std::strlen(message), size - 1);
+  while (length > 0 && (static_cast<unsigned char>(message[length]) & 0xC0U) == 0x80U) --length;  // whole letters of UTF-8
   std::memcpy(error, message, length);
   error[length] = '\0';
 }

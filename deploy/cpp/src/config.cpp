@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 1 << 19;  // a model with thousands of class names has a tenth of that
 constexpr int kLargestSide = 8192;
+constexpr int kDeepest = 16;  // nested lists and mappings; messages about thousands would need as many calls
 const char* const kRemedy = "export the model again";
 
 // The options of each known step; those that change nothing here have one value that is accepted.
@@ -149,7 +150,11 @@ Config parse_config(const std::string& json, const std::string& source) {
     throw Error(source + ": has " + std::to_string(json.size()) + " bytes; expected at most " + std::to_string(kMaxBytes) +
                 "; " + kRemedy);
   }
-  const Json parsed = Json::parse(json, nullptr, false);
+  const auto check_depth = [&source](int depth, Json::parse_event_t /*event*/, const Json& /*value*/) {
+    if (depth > kDeepest) throw Error(source + ": is nested more than " + std::to_string(kDeepest) + " times; " + kRemedy);
+    return true;
+  };
+  const Json parsed = Json::parse(json, check_depth, false);
   if (parsed.is_discarded()) throw Error(source + ": cannot be read, it is no JSON; " + kRemedy);
   const Section cfg(parsed, source);
   static_cast<void>(cfg.text("arch", {"PicoDet", "GFL"}, "PicoDet"));  // GFL: PaddleDetection, if the graph decodes boxes

@@ -1,13 +1,8 @@
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <mutex>
-#include <thread>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
+#include "cores.hpp"
 #include "engine.hpp"
 #include "model_file.hpp"
 #include "picodet/picodet.hpp"
@@ -22,20 +17,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds(Clock::time_point from, Clock::time_point to) { return std::chrono::duration<double>(to - from).count(); }
-
-// The processor cores that this process may use, at least 1: by its affinity and the quota of its container.
-int allowed_cores() {
-  int cores = static_cast<int>(std::thread::hardware_concurrency());
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
-  double quota = 0;
-  double period = 0;
-  if (file >> quota >> period && quota > 0 && period > 0) cores = std::min(cores, static_cast<int>(quota / period));
-#endif
-  return std::max(1, cores);
-}
 
 void check_options(const Options& options) {
   if (options.threads < 0) throw Error("threads: found " + std::to_string(options.threads) + "; expected 1 or more, or 0");
@@ -64,13 +45,19 @@ class Detector::Impl {
  public:
   Impl(const std::string& model, const Options& options) : options_(options) {
     check_options(options);
-    threads_ = options.threads != 0 ? options.threads : allowed_cores();
-    const Choice choice = choose(model, options.backend);
-    runtime_ = choice.runtime->name;
-    file_ = choice.file;
-    config_ = read_config(file_, options);
+    const int cores = allowed_cores();
+    threads_ = options.threads != 0 ? options.threads : cores;
+    Choice choice;
     try {
-      backend_ = choice.runtime->load(file_, threads_);
+      choice = choose(model, options.backend);
+      runtime_ = choice.runtime->name;
+      file_ = choice.file;
+      config_ = read_config(file_, options);
+    } catch (...) {  // of the file system
+      rethrow_as_error(model + ": cannot be read", "check the rights of the folder and its files");
+    }
+    try {
+      backend_ = choice.runtime->load(file_, threads_, std::max(1, cores / threads_));
     } catch (...) {
       rethrow_as_error(file_ + ": " + runtime_ + " cannot load it", "is it a model file, and whole?");
     }
@@ -178,6 +165,7 @@ void Detector::detect(const Image* images, std::size_t count, Detections* found,
 }
 
 Detections Detector::detect_sliced(const Image& image, const SliceOptions& options) const {
+  check_image(image);
   const Size size = {image.height, image.width};
   std::vector<Window> parts = windows(size, options);
   if (options.whole && parts.size() > 1) parts.push_back({0, 0, image.width, image.height});

@@ -7,6 +7,9 @@
 namespace picodet::detail {
 namespace {
 
+constexpr int kLongest = 8192;           // of a network's input
+constexpr int kLongestImage = 1 << 27;  // so that offsets in a row fit into 32 bits
+
 std::string shown(const std::vector<Port>& ports) {
   std::ostringstream text;
   for (const Port& port : ports) {
@@ -21,21 +24,32 @@ std::string shown(const std::vector<Port>& ports) {
   return ports.empty() ? "no inputs" : text.str();
 }
 
-void check_image(const Image& image) {
-  const bool is_wide_enough =
-      image.stride == 0 || image.stride >= static_cast<std::size_t>(std::max(image.width, 0)) * bytes_per_pixel(image.format);
-  if (image.data != nullptr && image.width > 0 && image.height > 0 && is_wide_enough) return;
-  throw Error("image: found " + std::string(image.data == nullptr ? "no pixels, " : "") + std::to_string(image.width) +
-              " x " + std::to_string(image.height) + " pixels with a stride of " + std::to_string(image.stride) +
-              " bytes; expected pixels, and a stride of 0 or a row's bytes");
-}
-
 int padded(int side, double factor, int stride) {
   const int length = static_cast<int>(std::lrint(side * factor));
   return (length + stride - 1) / stride * stride;
 }
 
+// The length of an axis that is not fixed, or 0. Throws an Error if it is beyond `most`.
+int fixed_length(const Port& port, std::size_t axis, const std::string& file) {
+  const std::int64_t length = port.shape[axis];
+  if (length <= kLongest) return static_cast<int>(std::max<std::int64_t>(length, 0));
+  throw Error(file + ": takes " + shown({port}) + "; expected at most " + std::to_string(kLongest) +
+              " images of as many pixels in height and width; export the model again");
+}
+
 }  // namespace
+
+void check_image(const Image& image) {
+  const int bytes = bytes_per_pixel(image.format);
+  const bool is_wide_enough =
+      image.stride == 0 || image.stride >= static_cast<std::size_t>(std::max(image.width, 0)) * static_cast<std::size_t>(bytes);
+  const bool is_sound = image.width > 0 && image.height > 0 && std::max(image.width, image.height) <= kLongestImage;
+  if (image.data != nullptr && is_sound && is_wide_enough) return;
+  throw Error("image: found " + std::string(image.data == nullptr ? "no pixels, " : "") + std::to_string(image.width) +
+              " x " + std::to_string(image.height) + " pixels with a stride of " + std::to_string(image.stride) +
+              " bytes; expected pixels, sides of at most " + std::to_string(kLongestImage) +
+              ", and a stride of 0 or a row's bytes");
+}
 
 InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, const std::string& file) {
   InputPlan plan;
@@ -48,7 +62,10 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
     int& place = is_image ? plan.image : port.name == "im_shape" ? plan.im_shape : plan.scale_factor;
     is_known = is_known && (is_image || is_pair) && place < 0;
     place = static_cast<int>(i);
-    if (port.rank > 0 && port.shape[0] > 0) plan.batch = static_cast<std::size_t>(port.shape[0]);
+    if (port.rank <= 0) continue;
+    const int batch = fixed_length(port, 0, file);
+    if (batch > 0 && plan.batch > 0 && plan.batch != static_cast<std::size_t>(batch)) is_known = false;
+    if (batch > 0) plan.batch = static_cast<std::size_t>(batch);
   }
   if (!is_known || plan.image < 0) {
     throw Error(file + ": takes " + shown(ports) +
@@ -57,7 +74,7 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
   const Port& image = ports[static_cast<std::size_t>(plan.image)];
   plan.bytes = image.type == Type::uint8;
   if (image.shape[2] > 0 && image.shape[3] > 0) {
-    plan.fixed = {static_cast<int>(image.shape[2]), static_cast<int>(image.shape[3])};
+    plan.fixed = {fixed_length(image, 2, file), fixed_length(image, 3, file)};
     const bool fits = plan.fixed.height == config.size.height && plan.fixed.width == config.size.width;
     if (!config.keep_ratio && !fits) {
       throw Error(file + ": takes " + std::to_string(plan.fixed.height) + " x " + std::to_string(plan.fixed.width) +

@@ -23,6 +23,9 @@ struct InputPlan {
 
 InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, const std::string& file);
 
+// Throws an Error if an image has no pixels, or rows that do not hold them.
+void check_image(const Image& image);
+
 // The factors that bring `size` to the size of the config.
 Factors resize_factors(Size size, const Config& config);
 

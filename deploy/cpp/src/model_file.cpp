@@ -29,6 +29,12 @@ std::string read_bytes(const fs::path& file) {
   return content;
 }
 
+// The content of a file that belongs to `model`.
+std::string read_beside(const fs::path& model, const fs::path& file) {
+  if (fs::is_regular_file(file)) return read_bytes(file);
+  throw Error(model.string() + ": " + file.filename().string() + " is not beside it; copy all files of the export");
+}
+
 // A number in protobuf's encoding (seven bits a byte, the lowest first), which is removed from the start of `data`.
 std::uint64_t take_varint(std::string_view& data) {
   std::uint64_t value = 0;
@@ -129,11 +135,12 @@ ModelFile read_model_file(const std::string& file) {
   const fs::path path(file);
   ModelFile result;
   if (path.extension() == ".xml") {
-    const fs::path weights = fs::path(path).replace_extension(".bin");
-    if (!fs::is_regular_file(weights)) {
-      throw Error(file + ": " + weights.filename().string() + " is not beside it; copy both files");
-    }
-    result = read_xml(read_bytes(path), read_bytes(weights));
+    result = read_xml(read_bytes(path), read_beside(path, fs::path(path).replace_extension(".bin")));
+  } else if (path.extension() == ".param") {
+    Sha256 digest;
+    digest.update(read_bytes(path));
+    digest.update(read_beside(path, fs::path(path).replace_extension(".bin")));
+    result = {read_beside(path, fs::path(path) += ".json"), digest.hex_digest()};
   } else {
     result = read_onnx(read_bytes(path));
   }

@@ -172,9 +172,13 @@ void Postprocessor::read_rows(const std::vector<Tensor>& outputs, std::size_t co
   std::int64_t used = 0;
   for (std::size_t i = 0; i < count; ++i) {
     std::int64_t number = dim(rows, 0);
-    if (has_counts) number = static_cast<std::int64_t>(std::clamp(value(outputs[1], static_cast<std::int64_t>(i)), -1.0, 1e9));
+    if (has_counts) {
+      const double count_of_image = value(outputs[1], static_cast<std::int64_t>(i));
+      if (!(count_of_image >= 0 && count_of_image <= 1e9)) throw unknown(outputs);  // NaN as well
+      number = static_cast<std::int64_t>(count_of_image);
+    }
     if (images == 1) number = std::min(number, capacity);  // the number of points, in some files of paddle2onnx
-    if (number < 0 || used + number > capacity || (number > 0 && dim(rows, 1) != 6)) throw unknown(outputs);
+    if (used + number > capacity || (number > 0 && dim(rows, 1) != 6)) throw unknown(outputs);
     for (; number > 0; --number, ++used) add_row(found[i], floats(rows) + 6 * used);
   }
 }

@@ -56,7 +56,9 @@ int bytes_per_pixel(PixelFormat format) {
 void Resizer::plan(Size from, Factors factors, Interpolation interpolation) {
   std::fill(std::begin(row_of_), std::end(row_of_), -1);
   if (same(from, from_) && factors.x == factors_.x && factors.y == factors_.y && interpolation == interpolation_) return;
-  from_ = from, factors_ = factors, interpolation_ = interpolation;
+  from_ = {};  // of no image, should memory run out below
+  const Factors given = factors;
+  interpolation_ = interpolation;
   // As cv2 does it: the size is rounded, but pixels are sampled by the exact factor.
   to_ = {static_cast<int>(std::lrint(from.height * factors.y)), static_cast<int>(std::lrint(from.width * factors.x))};
   if (same(from, to_)) {
@@ -73,6 +75,7 @@ void Resizer::plan(Size from, Factors factors, Interpolation interpolation) {
   sums_.resize(12 * width);
   line_.resize(width);
   for (std::size_t i = 0; i < 12; ++i) planes_of_[i / 3][i % 3] = sums_.data() + i * width;
+  from_ = from, factors_ = given;
 }
 
 void Resizer::set_axis(Axis& axis, int from, int to, double factor) const {

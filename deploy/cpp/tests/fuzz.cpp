@@ -1,5 +1,6 @@
-// Feeds mutated files:  picodet_fuzz FILE COUNT SEED  changes some bytes of FILE at a time. A model is loaded and run, an image
-// decoded and detected in by the model of a fourth argument. Crashes, hangs and what sanitizers find end the process.
+// Feeds mutated files:  picodet_fuzz FILE COUNT SEED  changes some bytes of FILE at a time. The model of its folder is loaded and
+// run; an image is decoded and detected in by the model of a fourth argument. Crashes, hangs and what sanitizers find end
+// the process.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -69,9 +70,7 @@ int main(int count, char** values) {
   fs::create_directory(folder);
   const fs::path target = folder / file.filename();
   const Bytes original = read(file);
-  if (const fs::path weights = fs::path(file).replace_extension(".bin"); fs::exists(weights)) {
-    fs::copy_file(weights, folder / weights.filename());
-  }
+  if (!detector) fs::copy(file.parent_path(), folder);
   const std::vector<std::string> backends = detector ? std::vector<std::string>{"auto"} : picodet::backends();
   int accepted = 0;
   for (int i = std::stoi(values[2]); i > 0; --i) {
@@ -84,10 +83,11 @@ int main(int count, char** values) {
           const cv::Mat image = cli::read_image(target);
           static_cast<void>(detector->detect({image.data, image.cols, image.rows, picodet::PixelFormat::bgr, image.step}));
         } else {
-          detect_with(target.string(), backend);
+          detect_with(folder.string(), backend);
         }
         ++accepted;
       } catch (const picodet::Error&) {  // expected
+      } catch (const std::bad_alloc&) {  // a model may ask for more than there is
       }
     }
   }

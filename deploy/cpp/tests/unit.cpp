@@ -2,10 +2,13 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <new>
 
 #include "config.hpp"
+#include "cores.hpp"
 #include "engine.hpp"
 #include "sha256.hpp"
 #include "tiles.hpp"
@@ -14,21 +17,23 @@ namespace {
 
 bool counts_allocations = false;
 long allocations = 0;
+long most_allocations = -1;  // memory runs out after these; -1: never
 
 }  // namespace
 
-void* operator new(std::size_t size) {
+[[gnu::noinline]] void* operator new(std::size_t size) {
   if (counts_allocations) ++allocations;
+  if (most_allocations >= 0 && most_allocations-- == 0) throw std::bad_alloc();
   void* memory = std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
   if (counts_allocations) ++allocations;
   return std::malloc(size);
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace {
 
@@ -99,6 +104,10 @@ void test_rows_of_nms() {
   CHECK(has(message([&] { found_in(config_of(), {tensor(rows, {6, 4})}); }), "[6, 4]"));
   std::vector<float> empty;
   CHECK(found_in(config_of(), {tensor(empty, {0, 6})}).empty());
+  for (const float count : {NAN, -1.0F, 2e9F}) {
+    counts = {count, 0};
+    CHECK(has(message([&] { found_in(config_of(), {tensor(rows, {4, 6}), tensor(counts, {2})}); }), "[4, 6], [2]"));
+  }
 }
 
 void test_other_outputs() {
@@ -158,6 +167,75 @@ void test_raw_outputs() {
   }
 }
 
+void test_wrong_infer_cfg() {
+  const std::string deep = std::string(100000, '[') + std::string(100000, ']');
+  CHECK(has(message([&] { config_of(", \"arch\": " + deep); }), "test: is nested more than 16 times"));
+  CHECK(has(message([] { config_of(R"(, "arch": "\xff")"); }), "no JSON"));
+  CHECK(has(message([] { config_of(R"(, "cell_offset": 1e999)"); }), "test: "));
+}
+
+void test_sizes_that_no_memory_holds() {
+  const auto said = [](const Shape& shape) {
+    return message([&] { plan_inputs({{"image", 4, shape, Type::float32}}, config_of(), "file"); });
+  };
+  CHECK(said({1, 3, 32, 32}).empty() && said({-1, 3, -1, -1}).empty());
+  CHECK(has(said({std::int64_t{1} << 62, 3, 32, 32}), "expected at most 8192"));
+  CHECK(has(said({1, 3, (std::int64_t{1} << 32) + 32, 32}), "expected at most 8192"));
+  const std::uint8_t pixel = 0;
+  for (const Image& image : {Image{&pixel, 1 << 28, 1}, Image{&pixel, 1, 1 << 28}, Image{&pixel, 2, 1, PixelFormat::bgr, 5},
+                             Image{&pixel, -1, 1}, Image{nullptr, 1, 1}}) {
+    CHECK(has(message([&] { check_image(image); }), "expected pixels, sides of at most"));
+  }
+}
+
+void test_a_resizer_goes_on_after_memory_ran_out() {
+  const std::vector<std::uint8_t> pixels(static_cast<std::size_t>(60 * 40 * 3), 7);
+  std::vector<float> out(static_cast<std::size_t>(20 * 30));
+  Planes planes;
+  planes.size = {20, 30};
+  planes.stride = 30;
+  for (float*& each : planes.floats) each = out.data();
+  Resizer resizer;
+  const auto resize = [&] {
+    resizer.plan({40, 60}, {0.5, 0.5}, Interpolation::cubic);
+    resizer.run({pixels.data(), 60, 40}, planes);
+  };
+  bool is_done = false;
+  for (long most = 0; !is_done; ++most) {
+    most_allocations = most;
+    try {
+      resize();
+      is_done = true;
+    } catch (const std::bad_alloc&) {  // expected
+    }
+    most_allocations = -1;
+  }
+  CHECK(out[0] == 7 && out.back() == 7);
+}
+
+void test_cores() {
+  namespace fs = std::filesystem;
+  char name[] = "/tmp/picodet_XXXXXX";
+  const fs::path root = mkdtemp(name);
+  const auto write = [&root](const std::string& file, const std::string& text) {
+    fs::create_directories((root / file).parent_path());
+    std::ofstream(root / file) << text;
+  };
+  const int all = allowed_cores(root);
+  CHECK(all >= 1);
+  write("proc/self/cgroup", "0::/a/b\n");
+  write("sys/fs/cgroup/cpu.max", "max 100000\n");
+  CHECK(allowed_cores(root) == all);
+  write("sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+  CHECK(allowed_cores(root) == 1);
+  write("proc/self/cgroup", "4:cpu,cpuacct:/host\n1:name=systemd:/\n");
+  CHECK(allowed_cores(root) == all);
+  write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n");
+  write("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+  CHECK(allowed_cores(root) == 1);
+  fs::remove_all(root);
+}
+
 void test_tiles() {
   const std::vector<Window> parts = windows({100, 250}, {64, 100, 0.25F, true});
   CHECK(parts.size() == 6 && parts[0].x1 == 0 && parts[2].x2 == 250 && parts[5].y2 == 100);
@@ -214,6 +292,10 @@ int main() {
   test_other_outputs();
   test_decoded_outputs_and_nms();
   test_raw_outputs();
+  test_wrong_infer_cfg();
+  test_sizes_that_no_memory_holds();
+  test_a_resizer_goes_on_after_memory_ran_out();
+  test_cores();
   test_tiles();
   test_nothing_is_allocated_after_the_first_image();
   std::printf("%d failures\n", failures);

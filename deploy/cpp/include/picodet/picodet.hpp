@@ -48,7 +48,7 @@ struct Detection {
 using Detections = std::vector<Detection>;  // of one image, the most confident first
 
 struct Options {
-  std::string backend = "auto";    // openvino or onnxruntime; auto: the first that was built in and has a file
+  std::string backend = "auto";    // openvino, onnxruntime or ncnn; auto: the first that was built in and has a file
   int threads = 0;                 // that compute the network; 0: one for each processor core
   std::optional<float> threshold;  // lowest score; none: the model's, one for each class if it has them, else 0.5
   int batch_size = 8;              // images of a list that are computed together, if the model takes any number
@@ -69,10 +69,10 @@ struct Timings {
 //
 // Threads may share a Detector: each call takes a free request of the runtime from a pool, which grows to the number
 // of calls at a time. After the first call with images of a size, calls that are given `found` allocate nothing
-// outside of the runtime. Constructors and methods throw Error.
+// outside of the runtime. Constructors and methods throw Error, or std::bad_alloc if memory runs out.
 class PICODET_API Detector {
  public:
-  // model: the folder of an export, or a file of it: .onnx or .xml.
+  // model: the folder of an export, or a file of it: .onnx, .xml or .param.
   explicit Detector(const std::string& model, const Options& options = {});
   ~Detector();
   Detector(Detector&&) noexcept;
