@@ -166,6 +166,8 @@ def _quantize_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--calib_images", type=int, metavar="N", help=images)
     tolerance = "layers that alone change the outputs by more stay in float (default: all are quantized)"
     p.add_argument("--tolerance", type=float, metavar="X", help=tolerance)
+    depthwise = "of ncnn: depthwise convolutions stay in float, because its kernels are slower in INT8"
+    p.add_argument("--float_depthwise", action="store_true", help=depthwise)
     pages = "also write DIR/compare_<runtime>.html: float and INT8 side by side"
     p.add_argument("--report", type=as_path, metavar="DIR", help=pages)
     training = "train in INT8 first, on TrainDataset, the float model being the teacher: epochs=N[,lr=X][,batch_size=N]"

@@ -16,7 +16,9 @@ def main(args: argparse.Namespace) -> None:
     formats = [name.strip() for name in args.format.split(",")]
     images = QuantizeSettings.images if args.calib_images is None else args.calib_images
     tool_env = args.tool_env and str(args.tool_env)
-    settings = QuantizeSettings(formats, images, args.tolerance, args.report, tool_env, args.target)
+    settings = QuantizeSettings(
+        formats, images, args.tolerance, args.report, tool_env, args.target, args.float_depthwise
+    )
     training = Int8Training.parse(args.qat) if args.qat is not None else None
     if training and settings.target not in (None, "onnxruntime", "openvino"):
         raise UserError(f"--target: found {settings.target} with --qat; expected onnxruntime or openvino")

@@ -36,6 +36,11 @@ class Conv:
         """Number of channels of the input."""
         return int(self.weight.shape[1]) * self.groups
 
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each output channel reads a channel of its own."""
+        return self.groups == len(self.weight) > 1
+
 
 @dataclass(frozen=True, eq=False)
 class Network:

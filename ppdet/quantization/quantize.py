@@ -36,6 +36,7 @@ from ppdet.quantization.report import Report, make_report, write_pages
 from ppdet.quantization.sensitivity import select_int8_layers, sensitivities
 from ppdet.quantization.targets import TARGETS
 from ppdet.quantization.vendor_int8 import VENDORS, write_vendor_int8
+from ppdet.quantization.vendor_source import Source
 from ppdet.report.write import require_report
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
@@ -62,6 +63,7 @@ class QuantizeSettings:
         report: folder for the pages that compare float and INT8; None: no pages.
         tool_env: folder of a virtual environment that has the converters of vendors' formats; None: this one has them.
         target: the name of the rules, in `TARGETS`, that the ONNX file keeps. None: those of ONNX Runtime.
+        float_depthwise: depthwise convolutions stay in float; for ncnn.
 
     Raises:
         UserError: a value is out of range or does not fit the formats, or a package is missing.
@@ -73,6 +75,7 @@ class QuantizeSettings:
     report: Path | None = None
     tool_env: str | None = None
     target: str | None = None
+    float_depthwise: bool = False
 
     def __post_init__(self) -> None:
         for name in self.formats:
@@ -89,6 +92,8 @@ class QuantizeSettings:
                 raise UserError(f"--tolerance: found with {name}; expected onnx or openvino; leave it out")
         if self.target not in (None, *TARGETS):
             raise UserError(f"--target: found {self.target!r}; expected one of {', '.join(TARGETS)}")
+        if self.float_depthwise and (others := [name for name in self.formats if name != "ncnn"]):
+            raise UserError(f"--float_depthwise: found with --format {others[0]}; expected ncnn alone; leave it out")
         if self.images < 1:
             raise UserError(f"--calib_images: found {self.images}; expected 1 or more")
         if self.tolerance is not None and not self.tolerance >= 0:
@@ -139,7 +144,8 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
         if len(settings.vendors) < len(settings.formats):
             measured, kept_float = _write_and_measure(exported, compared, evaluator, calibration, settings, temp)
         if names := settings.vendors:
-            measured += write_vendor_int8(names, exported, compared, evaluator, calibration, settings.tool_env, temp)
+            source = Source.of(exported, calibration, names, float_depthwise=settings.float_depthwise)
+            measured += write_vendor_int8(names, source, compared, evaluator, settings.tool_env, temp)
         report, found = make_report(session, evaluator, measured, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)

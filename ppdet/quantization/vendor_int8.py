@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Backend, Runner, keep_outputs
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.export.checksum import save_config_beside
@@ -37,10 +36,9 @@ VENDORS = {"rknn": "RKNN simulator", "tflite": "LiteRT", "mnn": "MNN", "ncnn": "
 
 def write_vendor_int8(
     names: Sequence[str],
-    session: Session,
+    source: Source,
     compared: Session | None,
     evaluator: Evaluator,
-    calibration: Dataset,
     tool_env: str | None,
     folder: Path,
 ) -> list[Measured]:
@@ -48,17 +46,15 @@ def write_vendor_int8(
 
     Args:
         names: the formats, some of `VENDORS`.
-        session: the run.
+        source: what the files are made of.
         compared: the run of the float model; None: the same.
         evaluator: the images that the files are measured on.
-        calibration: the images whose values are quantized.
         tool_env: folder of the environment of the converters; None: this one.
         folder: see above.
 
     Raises:
-        UserError: settings do not fit a format, or a converter fails.
+        UserError: a converter fails.
     """
-    source = Source.of(session, calibration, names)
     before = source.network if compared is None else exported_network(ending_with_network(compared, names))[0]
     return [each for name in names for each in _write_and_measure(name, source, before, evaluator, tool_env, folder)]
 

@@ -40,17 +40,21 @@ class Source:
         network: the network, for one image.
         config: its infer_cfg.
         feeds: the calibration images.
+        float_depthwise: convolutions of one channel each are not in the plans of `plan`.
     """
 
     session: Session
     network: Network
     config: dict[str, Any]
     feeds: Sequence[Feed]
+    float_depthwise: bool = False
     _even: dict[Gate, Network] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, session: Session, calibration: Dataset, formats: Sequence[str]) -> Source:
-        """Returns the source of a run's INT8 files.
+    def of(
+        cls, session: Session, calibration: Dataset, formats: Sequence[str], *, float_depthwise: bool = False
+    ) -> Source:
+        """Returns the source of a run's INT8 files, calibrated with images.
 
         Raises:
             UserError: settings do not fit the formats, or the images show no ranges of values.
@@ -59,7 +63,7 @@ class Source:
         network, config = exported_network(ending)
         feeds = calibration_feeds(ending, calibration, FeedBuilder(1, ["image"], ImageInput.of(ending)))
         require_variety(feeds)
-        return cls(ending, network, config, feeds)
+        return cls(ending, network, config, feeds, float_depthwise)
 
     @property
     def images(self) -> np.ndarray:
@@ -78,7 +82,9 @@ class Source:
 
     def plan(self, rules: Rules) -> Plan:
         """Returns the plan of the network by the calibration images."""
-        return post_training_plan(self.network, self.statistics, rules)
+        plan = post_training_plan(self.network, self.statistics, rules)
+        convs = self.network.convs.values()
+        return plan.only([conv.name for conv in convs if not (self.float_depthwise and conv.is_depthwise)])
 
     def even(self, gate: Gate) -> Network:
         """Returns the network with channels of even size, for formats with one scale for an activation."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +18,8 @@ from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 from ppdet.quantization.post_training import post_training_plan
 from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
+from ppdet.quantization.vendor_source import Source
+from ppdet.session import Session
 from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.ncnn_files import Layer, read_layers, write_layers
 
@@ -126,6 +128,12 @@ def test_convolutions_that_stay_in_float(given, layers) -> None:
     for name, layer in zip(ORDER, [layer for layer in made if layer.multiplies], strict=True):
         if name != "maps":
             np.testing.assert_array_equal(layer.arrays[1], model.convs[name].bias)
+
+
+def test_depthwise_convolutions_in_float(given, images) -> None:
+    feeds = [{"image": image[None]} for image in images]
+    source = Source(cast(Session, None), given[0], {}, feeds, float_depthwise=True)
+    assert set(source.plan(TARGETS["ncnn"]).convs) == {"stem", "pointwise", "maps", "gate"}
 
 
 def test_a_convolution_that_was_changed(given, layers) -> None:

@@ -77,7 +77,7 @@ PUBLISHED = {
     | {"--tool_env", "--measure"},
     "post_quant": SLIM
     | {"--output_dir", "--format", "--calib_images", "--tolerance", "--thresholds", "--report"}
-    | {"--qat", "--target", "--tool_env"},
+    | {"--qat", "--target", "--tool_env", "--float_depthwise"},
     "benchmark": {"-h", "--help", "--model", "--backend", "--threads", "--batch_size", "--image", "--image_dir"}
     | {"--repeats", "--output"},
     "data": {"-h", "--help"},

@@ -57,7 +57,7 @@ def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
             f'".[{extras}]"'
         )
     wanted = dict.fromkeys(suffix for kind in kinds.values() for suffix in kind.suffixes)
-    if int8 := sorted(file.name for suffix in wanted for file in model_path.glob(f"*{_INT8}{suffix}")):
+    if int8 := sorted(file.name for suffix in wanted for file in model_path.glob(f"*{suffix}") if _is_int8(file)):
         raise DeployError(f"{model_path}: only INT8 models that {backend} runs ({', '.join(int8)}); name the file")
     raise DeployError(
         f"{model_path}: nothing that {backend} runs ({', '.join(wanted)}); choose another backend or file, or export "
@@ -66,14 +66,14 @@ def choose(model_path: Path, backend: str = "auto") -> tuple[str, Path]:
 
 
 def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
-    """`path` if it is a file; in a folder model.*, or else the only file with such a suffix that is not INT8."""
+    """`path` if it is a file; in a folder model.*, or else the only model with such a suffix that is not INT8."""
     if path.is_file():
         return path if path.suffix in suffixes else None
     for suffix in suffixes:
         if (model := path / f"model{suffix}").is_file():
             return model
     for suffix in suffixes:
-        found = sorted(file for file in path.glob(f"*{suffix}") if _is_model(file))
+        found = sorted(file for file in path.glob(f"*{suffix}") if _is_model(file) and not _is_int8(file))
         if len(found) > 1:
             names = ", ".join(file.name for file in found)
             raise DeployError(f"{path}: has several models ({names}); name the file")
@@ -83,7 +83,10 @@ def _file(path: Path, suffixes: tuple[str, ...]) -> Path | None:
 
 
 def _is_model(file: Path) -> bool:
-    """True for a model file that is not INT8. A .json without weights, like int8_report.json, is no model."""
-    if file.suffix == ".json" and not file.with_suffix(".pdiparams").is_file():
-        return False
-    return not file.name.partition(".")[0].endswith(_INT8)  # model_int8.ncnn.param
+    """True for a model file. A .json without weights, like int8_report.json, is no model."""
+    return file.suffix != ".json" or file.with_suffix(".pdiparams").is_file()
+
+
+def _is_int8(file: Path) -> bool:
+    """True for an INT8 model, as model_int8.ncnn.param."""
+    return _is_model(file) and file.name.partition(".")[0].endswith(_INT8)

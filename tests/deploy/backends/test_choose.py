@@ -58,6 +58,10 @@ def test_int8_runs_only_where_it_is_named(tmp_path, installed):
         (tmp_path / name).unlink()
     with pytest.raises(DeployError, match=r"only INT8 models that auto runs \(model_int8.xml\); name the file"):
         choose(tmp_path)
+    (tmp_path / "model_int8.xml").rename(tmp_path / "model_int8.ncnn.param")
+    (tmp_path / "model_int8.ncnn.param.json").touch()
+    with pytest.raises(DeployError, match=r"only INT8 models that auto runs \(model_int8.ncnn.param\); name the file"):
+        choose(tmp_path)
 
 
 def test_later_backends_do_not_matter(tmp_path, installed):
