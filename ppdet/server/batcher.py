@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from ppdet.deploy.errors import DeployError
 from ppdet.deploy.images import decode_image
 from ppdet.server.refusals import Refused, busy
 
+_TOGETHER = 1 << 26  # bytes of pixels that are in memory at a time, beside those of one more image
 Image = bytes | np.ndarray  # an encoded image, or [h, w, 3] uint8 BGR
 
 
@@ -87,8 +88,7 @@ class Batcher:
     def _work(self) -> None:
         while group := self._next_group():
             self._observe(len(group))
-            loaded = [(job, pixels) for job in group if (pixels := _load(job)) is not None]
-            if loaded:
+            for loaded in _parts(group):
                 self._detect(loaded)
 
     def _next_group(self) -> list[_Job]:
@@ -113,6 +113,19 @@ class Batcher:
         else:
             for (job, pixels), each in zip(loaded, found, strict=True):
                 job.future.set_result(Found(each, pixels.shape[:2]))
+
+
+def _parts(group: Sequence[_Job]) -> Iterator[list[tuple[_Job, np.ndarray]]]:
+    """The images of a group with their pixels, all at a time unless they are large."""
+    part: list[tuple[_Job, np.ndarray]] = []
+    for job in group:
+        if (pixels := _load(job)) is not None:
+            part.append((job, pixels))
+        if sum(each.nbytes for _, each in part) > _TOGETHER:
+            yield part
+            part = []
+    if part:
+        yield part
 
 
 def _load(job: _Job) -> np.ndarray | None:

@@ -9,15 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
-from ppdet.data.datasets import COCODataSet
 from ppdet.data.datasets.coco_classes import COCO_CATEGORIES
 from ppdet.deploy import Detections, Detector
 from ppdet.deploy.detections import to_rows
 from ppdet.metrics.coco import CocoMetric
 from tests.deploy.test_paddledetection import DEFAULT, PADDLEX
+from tests.support.coco_tiny import AP, coco_tiny
 
 BACKENDS = ("paddle", "onnxruntime", "openvino")
-AP = 0.2602  # measured with PaddleDetection on the 50 images (shared/golden/README.md)
 KINDS = {
     "decoded": ["export.nms=False"],
     "raw": ["export.post_process=False"],
@@ -36,10 +35,7 @@ def detector(folder: Path, backend: str) -> Detector:
 
 
 def average_precision(shared: Path, runner: Detector) -> float:
-    dataset = COCODataSet(
-        str(shared / "data" / "coco_tiny"), "val2017", "annotations/instances_val2017.json", allow_empty=True
-    )
-    dataset.load()
+    dataset = coco_tiny(shared)
     found = runner.detect([record.im_file for record in dataset.records], threshold=0.025)
     metric = CocoMetric(dataset.categories, dataset.records, dataset.truth)
     for record, each in zip(dataset.records, found, strict=True):

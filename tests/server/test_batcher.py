@@ -75,6 +75,15 @@ def test_only_as_many_as_the_model_takes(make):
     assert held.batches == [(1, None)] * 4
 
 
+def test_large_images_are_not_in_memory_together(make, monkeypatch):
+    monkeypatch.setattr("ppdet.server.batcher._TOGETHER", 2 * BLACK.nbytes - 1)
+    held, batcher = make()
+    futures = batcher.submit([BLACK, BLACK, BLACK], 0.1)
+    held.go_on.set()
+    assert [future.result(30).detections for future in futures] == [0, 0, 0]
+    assert held.batches == [(1, None), (2, 0.1), (1, 0.1)]
+
+
 def test_a_full_queue_takes_all_images_of_a_request_or_none(make):
     held, batcher = make(capacity=4)
     batcher.submit([BLACK] * 3, None)
