@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from ppdet.core.settings import Settings
 from ppdet.deploy.files import write_bytes
 from ppdet.export.thresholds import weights_checksum
 from ppdet.quantization.qat.start import write_int8_start
+from ppdet.quantization.quantize import QuantizeSettings
+from ppdet.quantization.targets import TARGETS
 from ppdet.session import Session
 from ppdet.training.checkpoint_folder import newest_checkpoint
 from ppdet.training.train import train
@@ -37,12 +38,14 @@ class Int8Training:
         lr: the learning rate, of which the schedule takes parts.
         batch_size: images of a step of each process; None: 8, or as many as there are.
         calib_images: number of images to calibrate the start with; None: that of the section QAT.
+        target: the rules of INT8; None: those of the section QAT.
     """
 
     epochs: int
     lr: float = 0.0005
     batch_size: int | None = None
     calib_images: int | None = None
+    target: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Int8Training:
@@ -71,9 +74,10 @@ class Int8Training:
         """The values of the config that this training changes, by dotted key."""
         settings, warm_up = session.settings, {"name": "LinearWarmup", "epochs": 1, "start_factor": 0.1}
         schedulers = [{"name": "CosineDecay", "max_epochs": self.epochs}, *[warm_up] * (self.epochs >= 4)]
-        calibration = {} if self.calib_images is None else {"calib_images": self.calib_images}
+        given = {"calib_images": self.calib_images, "target": self.target}
+        section = {key: value for key, value in given.items() if value is not None}
         values = {
-            "QAT": {**(session.cfg.get("QAT") or {}), **calibration},
+            "QAT": {**(session.cfg.get("QAT") or {}), **section},
             "pretrain_weights": settings.weights,
             "filename": f"{settings.filename}_qat",
             "epoch": self.epochs,
@@ -127,11 +131,28 @@ def _require_same_weights(folder: Path, weights: str) -> None:
         )
 
 
-def require_target(session: Session, formats: Sequence[str]) -> None:
-    """Raises UserError if a training with the config's `QAT.target` does not suit one of the formats."""
-    target = (session.cfg.get("QAT") or {}).get("target")
-    if "onnx" in formats and target == "openvino":
+def training_target(session: Session, settings: QuantizeSettings) -> str:
+    """Returns the target whose rules a training in INT8 keeps, for files by `settings`.
+
+    ONNX Runtime and OpenVINO can do with the same weights, so that the section QAT decides between them.
+
+    Raises:
+        UserError: the files cannot be written from such weights.
+    """
+    section = session.builder.build("QAT").target if "target" in (session.cfg.get("QAT") or {}) else None
+    only_vendor = settings.formats[0] if list(settings.formats) == settings.vendors[:1] else None
+    target: str = settings.target or section or only_vendor or "onnxruntime"
+    if settings.target == "openvino":
+        target = section if section == "openvino" else "onnxruntime"
+    if "onnx" in settings.formats and target == "openvino" != settings.target:
         raise UserError(
             "--format: found onnx, but QAT.target is openvino; expected openvino; or set QAT.target=onnxruntime, which "
             "suits both"
         )
+    general = len(settings.vendors) < len(settings.formats)
+    if general and session.settings.export.fuse_normalize and not TARGETS[target].channel_quantizers:
+        raise UserError(
+            f"export.fuse_normalize: found true with --qat and the target {target}, which has one scale for the image; "
+            "expected false, so that its channels are divided by the standard deviation before"
+        )
+    return target

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from ppdet.commands.int8_training import Int8Training, require_target, train_in_int8
+from ppdet.commands.int8_training import Int8Training, train_in_int8, training_target
 from ppdet.commands.start import start
 from ppdet.core.errors import UserError
 from ppdet.quantization.quantize import QuantizeSettings, quantize
@@ -20,15 +20,11 @@ def main(args: argparse.Namespace) -> None:
         formats, images, args.tolerance, args.report, tool_env, args.target, args.float_depthwise
     )
     training = Int8Training.parse(args.qat) if args.qat is not None else None
-    if training and settings.target not in (None, "onnxruntime", "openvino"):
-        raise UserError(f"--target: found {settings.target} with --qat; expected onnxruntime or openvino")
     if training and args.tolerance is not None:
         raise UserError("--tolerance: found with --qat, which trains all convolutions in INT8; leave one of them out")
     session = start(args, training=training is not None)
     if training is None:
         quantize(session, args.output_dir, settings)
         return
-    if settings.target != "openvino":
-        require_target(session, formats)
-    trained = train_in_int8(session, replace(training, calib_images=args.calib_images))
-    quantize(trained, args.output_dir, settings, compared=session)
+    training = replace(training, calib_images=args.calib_images, target=training_target(session, settings))
+    quantize(train_in_int8(session, training), args.output_dir, settings, compared=session)

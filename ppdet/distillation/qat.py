@@ -10,7 +10,7 @@ from ppdet.core.ranges import NotNegative, Positive
 from ppdet.core.registry import Component, register
 from ppdet.distillation.losses import BoxDistillation, ClassDistillation, DistillationLoss
 
-Target = Literal["onnxruntime", "openvino"]
+Target = Literal["onnxruntime", "openvino", "tflite", "rknn", "ncnn", "mnn", "generic"]
 
 
 @register
@@ -22,7 +22,7 @@ class QAT:
     is a section Distillation. `ppdet quantize` writes INT8 files from the trained weights.
 
     Args:
-        target: the runtime whose rules of INT8 the training keeps.
+        target: the runtime or device whose rules of INT8 the training keeps.
         calib_images: number of training images from which the first ranges of values are measured.
         losses: the differences from the float model that the training makes small, each once, without those of
             features; null: ClassDistillation and BoxDistillation; an empty list: no teacher.

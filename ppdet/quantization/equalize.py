@@ -39,28 +39,41 @@ def equalized(network: Network, plan: Plan, gate: Gate) -> Any:
 
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
-    channels = Channels(model, follow_swish=gate != "mul")
-    scales = _Scales(channels, plan)
+    scales = equal_scales(network, plan, gate)
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = []
     for node in model.graph.node:
         conv = network.convs.get(node.name)
         if conv is not None:
-            over = scales.of(conv.output, len(conv.weight))
-            if gate == "relu6" and (over != 1).any() and _feeds_swish(network, conv.output):
-                over = 6 * over
-            weight = conv.weight * input_scales(scales.of(conv.input, conv.channels), conv.weight.shape)
+            over = scales[conv.output]
+            weight = conv.weight * input_scales(scales[conv.input], conv.weight.shape)
             parts = {"weight": weight / over.reshape(-1, 1, 1, 1), "bias": conv.bias / over}
             del node.input[1:]
             for name, value in parts.items():
                 node.input.append(f"{node.name}/equal_{name}")
                 tensors[node.input[-1]] = numpy_helper.from_array(value.astype(np.float32), node.input[-1])
-        nodes += _swish(node, scales.of(node.output[0]), gate, tensors) if node.op_type == "HardSwish" else [node]
+        nodes += _swish(node, scales[node.output[0]], gate, tensors) if node.op_type == "HardSwish" else [node]
     used = {name for node in nodes for name in node.input}
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(tensor for name, tensor in tensors.items() if name in used)
     return model
+
+
+def equal_scales(network: Network, plan: Plan, gate: Gate) -> dict[str, np.ndarray]:
+    """Returns the [C] float32 that `equalized` divides the channels of a tensor by; takes what it takes.
+
+    By name, of what convolutions read and write, and of what hard swishes write.
+    """
+    scales = _Scales(Channels(network.model, follow_swish=gate != "mul"), plan)
+    swishes = [node.output[0] for node in network.model.graph.node if node.op_type == "HardSwish"]
+    found = {name: scales.of(name) for name in swishes}
+    for conv in network.convs.values():
+        over = scales.of(conv.output, len(conv.weight))
+        if gate == "relu6" and (over != 1).any() and _feeds_swish(network, conv.output):
+            over = 6 * over
+        found |= {conv.input: scales.of(conv.input, conv.channels), conv.output: over}
+    return found
 
 
 def tensor_ranges(model: Any, feeds: Sequence[Feed], threads: int) -> dict[str, tuple[float, float]]:

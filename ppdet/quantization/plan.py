@@ -31,8 +31,8 @@ class Rules:
 
     Attributes:
         symmetric: activations are signed and their zero point is 0; otherwise they are unsigned with any zero point.
-        channel_quantizers: an activation may be quantized with a scale per channel; otherwise all channel scales of
-            a plan are 1, and `equalize.py` brings the channels of the float model itself to one size.
+        channel_quantizers: an activation may be quantized with a scale per channel; otherwise `equalize.py` divides
+            the channels of the float model itself by the channel scales of the plan, and what is written has none.
         channel_weights: weights have a scale per output channel; otherwise one scale.
         outputs: what a convolution writes is quantized as well, because its kernel writes integers.
         integer_gates: a hard swish between convolutions is computed in integers (`integer_gates.py`), and channel

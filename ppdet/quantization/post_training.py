@@ -8,17 +8,16 @@ from typing import Any
 
 from ppdet.deploy.backends.base import Feed
 from ppdet.quantization.balance import balanced_quantizer
-from ppdet.quantization.equalize import equalized
+from ppdet.quantization.equalize import equal_scales, equalized
+from ppdet.quantization.equalized_plan import of_equalized, of_original
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
 from ppdet.quantization.rounding import rounded_plan
 from ppdet.quantization.statistics import Statistics, collect
 
 
-def calibrated(network: Network, feeds: Sequence[Feed], rules: Rules, threads: int) -> tuple[Any, Plan]:
-    """Returns the float onnx.ModelProto to write in INT8, and its plan.
-
-    It is the network's own model or, if the rules have one scale for an activation, one with channels of even size.
+def calibrated(network: Network, feeds: Sequence[Feed], rules: Rules, threads: int) -> Plan:
+    """Returns the plan of a network from calibration images.
 
     Args:
         network: the float model.
@@ -28,10 +27,22 @@ def calibrated(network: Network, feeds: Sequence[Feed], rules: Rules, threads: i
     """
     plan = post_training_plan(network, collect(network, feeds, threads), replace(rules, channel_quantizers=True))
     if rules.channel_quantizers:
-        return network.model, plan
+        return plan
     even = Network.of(equalized(network, plan, rules.gate))
-    plan = post_training_plan(even, collect(even, feeds, threads), rules)
-    return even.model, plan.only(network.convs)  # without those that stand for hard swishes
+    of_even = post_training_plan(even, collect(even, feeds, threads), rules)
+    # without the convolutions that stand for hard swishes
+    return of_original(of_even.only(network.convs), equal_scales(network, plan, rules.gate))
+
+
+def model_to_write(network: Network, plan: Plan) -> tuple[Any, Plan]:
+    """Returns the float onnx.ModelProto to write in INT8, and its plan.
+
+    It is the network's own model or, if the rules of `plan` have one scale for an activation, one with even channels.
+    """
+    gate = plan.rules.gate
+    if plan.rules.channel_quantizers:
+        return network.model, plan
+    return equalized(network, plan, gate), of_equalized(plan, equal_scales(network, plan, gate))
 
 
 def post_training_plan(network: Network, found: Statistics, rules: Rules) -> Plan:

@@ -28,8 +28,8 @@ from ppdet.quantization.calibration import (
 )
 from ppdet.quantization.measure import Measured, measure_files
 from ppdet.quantization.network import Network
-from ppdet.quantization.plan import Plan
-from ppdet.quantization.post_training import calibrated
+from ppdet.quantization.plan import Plan, Rules
+from ppdet.quantization.post_training import calibrated, model_to_write
 from ppdet.quantization.qat.trained import plan_of_weights
 from ppdet.quantization.qdq import qdq_model
 from ppdet.quantization.report import Report, make_report, write_pages
@@ -202,24 +202,31 @@ def _plan(
     """
     trained = plan_of_weights(session, network)
     if trained is None:
-        model, plan = calibrated(network, feeds, TARGETS[settings.target or "onnxruntime"], cpu_threads())
+        plan = calibrated(network, feeds, TARGETS[settings.target or "onnxruntime"], cpu_threads())
+        model, plan = model_to_write(network, plan)
         return model, *_choose(model, plan, feeds, settings.tolerance)
     weights = session.settings.weights
     logger.info("%s: trained in INT8; its ranges and integers are used", weights)
-    if settings.target not in (None, "onnxruntime", "openvino"):
-        raise UserError(
-            f"--target: found {settings.target}, but {weights} was trained in INT8 by other rules; leave it out"
-        )
     if settings.tolerance is not None:
         raise UserError(f"--tolerance: all convolutions of {weights} were trained in INT8; leave it out")
+    _require_same_rules(trained.rules, settings, weights)
     if settings.target == "openvino":
         return network.model, _inputs_only(trained), {}
-    if "onnx" in settings.formats and not trained.rules.outputs:
+    return *model_to_write(network, trained), {}
+
+
+def _require_same_rules(trained: Rules, settings: QuantizeSettings, weights: str | None) -> None:
+    """Raises UserError if weights were `trained` in INT8 by other rules than those of the files asked for."""
+    if settings.target not in (None, "openvino" if trained.channel_quantizers else None):
+        if replace(TARGETS[settings.target], integer_gates=False) != trained:
+            raise UserError(
+                f"--target: found {settings.target}, but {weights} was trained in INT8 by other rules; leave it out"
+            )
+    elif settings.target is None and "onnx" in settings.formats and trained == TARGETS["openvino"]:
         raise UserError(
             f"--format: found onnx, but {weights} was trained for OpenVINO; expected openvino; or train with "
             "QAT.target: onnxruntime, which suits both"
         )
-    return network.model, trained, {}
 
 
 def _inputs_only(plan: Plan) -> Plan:

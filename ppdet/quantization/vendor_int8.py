@@ -99,9 +99,11 @@ def write_int8(name: str, source: Source, job: Conversion) -> None:
     import onnx
 
     rules = TARGETS[name]
+    if source.trained_plan is not None and source.trained_plan.rules != rules:
+        logger.info(
+            "%s: the weights were trained in INT8 by other rules; its own ranges are found by calibration", name
+        )
     if name == "ncnn":
-        if source.trained_plan is not None:
-            logger.info("ncnn: the weights were trained in INT8 by other rules; its own are found by calibration")
         write_ncnn_int8(source.network, source.plan(rules), job)
     elif name == "mnn":
         write_mnn_int8(source.even(rules.gate).model, source.even_plan(rules), job)

@@ -23,7 +23,7 @@ from ppdet.quantization.calibration import calibration_feeds, require_variety
 from ppdet.quantization.equalize import equalized
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Gate, Plan, Rules
-from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.post_training import model_to_write, post_training_plan
 from ppdet.quantization.qat.trained import plan_of_weights
 from ppdet.quantization.statistics import Statistics, collect
 from ppdet.runtime.cpu_tuning import cpu_threads
@@ -81,8 +81,8 @@ class Source:
         return plan_of_weights(self.session, self.network)
 
     def plan(self, rules: Rules) -> Plan:
-        """Returns the plan of the network by the calibration images."""
-        plan = post_training_plan(self.network, self.statistics, rules)
+        """Returns the plan of the network by its training in INT8, if that kept these rules, or by the images."""
+        plan = self._trained(rules) or post_training_plan(self.network, self.statistics, rules)
         convs = self.network.convs.values()
         return plan.only([conv.name for conv in convs if not (self.float_depthwise and conv.is_depthwise)])
 
@@ -93,10 +93,15 @@ class Source:
         return self._even[gate]
 
     def even_plan(self, rules: Rules) -> Plan:
-        """Returns the plan of the network with even channels."""
+        """Returns the plan of the network with even channels, as `plan` does that of the network."""
+        if trained := self._trained(rules):
+            return model_to_write(self.network, trained)[1]
         even = self.even(rules.gate)
         plan = post_training_plan(even, collect(even, self.feeds, cpu_threads()), rules)
         return plan.only(self.network.convs)  # without the convolutions that stand for hard swishes
+
+    def _trained(self, rules: Rules) -> Plan | None:
+        return self.trained_plan if self.trained_plan is not None and self.trained_plan.rules == rules else None
 
     @cached_property
     def _scales(self) -> Plan:

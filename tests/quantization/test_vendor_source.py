@@ -9,6 +9,7 @@ import pytest
 
 from ppdet.quantization import vendor_source
 from ppdet.quantization.network import Network
+from ppdet.quantization.post_training import calibrated
 from ppdet.quantization.targets import TARGETS
 from ppdet.quantization.vendor_source import Source
 from ppdet.session import Session
@@ -38,4 +39,21 @@ def test_formats_share_what_they_have_in_common(monkeypatch) -> None:
     plan = source.even_plan(TARGETS["mnn"])
     assert collected == [source.network, source.even("relu6")]
     assert plan.convs.keys() == source.network.convs.keys()
+    assert all(np.all(each.channel_scales == 1) for each in plan.tensors.values())
+
+
+@pytest.mark.parametrize("target", ["mnn", "ncnn"])
+def test_weights_that_were_trained_by_the_same_rules_bring_their_plan(monkeypatch, target) -> None:
+    network = Network.of(small_model(stem_scale=30))
+    trained = calibrated(network, images(3), TARGETS[target], 1)
+    monkeypatch.setattr(vendor_source, "plan_of_weights", lambda *_: trained)
+    monkeypatch.setattr(vendor_source, "collect", None)  # nothing is calibrated
+    source = Source(cast(Session, None), network, {}, images(3))
+    if target == "ncnn":
+        assert source.plan(TARGETS["ncnn"]).convs == trained.convs
+        return
+    plan = source.even_plan(TARGETS["mnn"])
+    for name, conv in plan.convs.items():
+        np.testing.assert_array_equal(conv.weight, trained.convs[name].weight)
+    assert [each.scale for each in plan.tensors.values()] == [each.scale for each in trained.tensors.values()]
     assert all(np.all(each.channel_scales == 1) for each in plan.tensors.values())

@@ -21,10 +21,9 @@ from ppdet.export.resolve import resolved
 from ppdet.modeling.fake_quant import attach_fake_quant
 from ppdet.quantization.calibration import calibration_feeds, calibration_set, require_variety
 from ppdet.quantization.network import Network
-from ppdet.quantization.post_training import post_training_plan
+from ppdet.quantization.post_training import calibrated
 from ppdet.quantization.qat.layout import layout_of, set_weights
 from ppdet.quantization.qat.match import layer_names
-from ppdet.quantization.statistics import collect
 from ppdet.quantization.targets import TARGETS
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session, class_categories
@@ -54,7 +53,7 @@ def write_int8_start(session: Session, file: Path) -> None:
     network = _network(session, graph)
     feeds = calibration_feeds(session, images, FeedBuilder.of(session, network.model))
     require_variety(feeds)
-    plan = post_training_plan(network, collect(network, feeds, cpu_threads()), TARGETS[section.target])
+    plan = calibrated(network, feeds, TARGETS[section.target], cpu_threads())
     names = layer_names(network.convs, graph.fused().model)
     attach_fake_quant(model, layout_of(plan, names, section.target, model))
     set_weights(model, plan, names)

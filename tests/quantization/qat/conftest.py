@@ -14,10 +14,10 @@ for name in ("onnx", "onnxruntime", "paddle2onnx"):
     pytest.importorskip(name, reason=f"{name} is an extra")
 
 
-def write_start(folder: Path, base: str = "picodet_xs_320_coco_lcnet.yml") -> Path:
+def write_start(folder: Path, base: str = "picodet_xs_320_coco_lcnet.yml", target: str = "onnxruntime") -> Path:
     """A config with QAT of a float model; beside it `int8_start.pdparams`."""
     tiny, file = write_trained_config(folder, base), folder / "qat.yml"
-    options = f"pretrain_weights: {folder}/weights.pdparams\nQAT: {{calib_images: 4}}\n"
+    options = f"pretrain_weights: {folder}/weights.pdparams\nQAT: {{calib_images: 4, target: {target}}}\n"
     file.write_text(f"_BASE_: [{tiny.name}]\n{options}")
     write_int8_start(make_run(file), folder / "int8_start.pdparams")
     return file

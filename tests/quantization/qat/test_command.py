@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from ppdet.commands import int8_training
-from ppdet.commands.int8_training import Int8Training, require_target, train_in_int8
+from ppdet.commands.int8_training import Int8Training, train_in_int8, training_target
 from ppdet.core.errors import UserError
 from ppdet.quantization.quantize import QuantizeSettings, quantize
 from tests.support.tiny import make_run
@@ -50,13 +50,41 @@ def test_what_the_command_line_says_of_calibration_goes_before_the_section(confi
     assert Int8Training(1, calib_images=9).overrides(session)["QAT"] == {"calib_images": 9}
 
 
-def test_a_target_that_does_not_suit_the_format(config) -> None:
+@pytest.mark.parametrize(
+    ("section", "options", "target"),
+    [
+        (None, {}, "onnxruntime"),
+        (None, {"target": "openvino"}, "onnxruntime"),
+        (None, {"target": "generic"}, "generic"),
+        ("openvino", {"target": "openvino"}, "openvino"),
+        ("openvino", {"formats": ["openvino"]}, "openvino"),
+        ("openvino", {"target": "tflite"}, "tflite"),
+        ("mnn", {"target": "openvino"}, "onnxruntime"),
+        ("rknn", {}, "rknn"),
+    ],
+)
+def test_the_rules_that_a_training_keeps(config, section, options, target) -> None:
+    session = make_run(config, *([f"QAT.target={section}"] if section else []))
+    assert training_target(session, QuantizeSettings(**options)) == target
+    assert Int8Training(1, target=target).overrides(session)["QAT"]["target"] == target
+
+
+def test_a_vendor_format_alone_decides(config, monkeypatch) -> None:
+    monkeypatch.setattr(QuantizeSettings, "__post_init__", lambda settings: None)  # its converter is an extra
+    session = make_run(config)
+    assert training_target(session, QuantizeSettings(["tflite"])) == "tflite"
+    assert training_target(session, QuantizeSettings(["onnx", "tflite"])) == "onnxruntime"
+
+
+def test_a_target_that_does_not_suit_the_files(config) -> None:
     session = make_run(config, "QAT.target=openvino")
-    require_target(session, ["openvino"])
     with pytest.raises(
         UserError, match=r"^--format: found onnx, but QAT.target is openvino; expected openvino; or set"
     ):
-        require_target(session, ["onnx", "openvino"])
+        training_target(session, QuantizeSettings(["onnx", "openvino"]))
+    session = make_run(config, "export.fuse_normalize=true")
+    with pytest.raises(UserError, match=r"^export.fuse_normalize: found true with --qat and the target generic, which"):
+        training_target(session, QuantizeSettings(target="generic"))
 
 
 def test_a_training_of_other_weights_is_not_taken_for_this_one(config, tmp_path, monkeypatch) -> None:

@@ -14,6 +14,7 @@ from ppdet.export.export import export
 from ppdet.export.image_input import ImageInput
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan
+from ppdet.quantization.post_training import model_to_write
 from ppdet.quantization.qat.layout import trained_plan
 from ppdet.quantization.qat.match import layer_names
 from ppdet.quantization.qat.trained import load_fake_quant, plan_of_weights
@@ -44,11 +45,23 @@ def test_every_integer_of_the_file_is_that_of_the_network(config, tmp_path):
         layer_names(network.convs, make_run(config).build_model())
 
 
+XS = "picodet_xs_320_coco_lcnet.yml"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("base", ["picodet_s_416_coco_npu.yml", "legacy_model/picodet_s_320_coco.yml"])
-def test_other_models(tmp_path, base):
-    """The NPU variant with relu6, and ESNet."""
-    check_equal(write_start(tmp_path, base), tmp_path / "out")
+@pytest.mark.parametrize(
+    ("base", "target"),
+    [
+        ("picodet_s_416_coco_npu.yml", "onnxruntime"),
+        ("legacy_model/picodet_s_320_coco.yml", "onnxruntime"),
+        (XS, "generic"),
+        (XS, "rknn"),
+        (XS, "mnn"),
+    ],
+)
+def test_other_models_and_targets(tmp_path, base, target):
+    """The NPU variant with relu6, and ESNet; targets with one scale for a tensor."""
+    check_equal(write_start(tmp_path, base, target), tmp_path / "out")
 
 
 def check_equal(config: Path, folder: Path) -> Network:
@@ -60,7 +73,7 @@ def check_equal(config: Path, folder: Path) -> Network:
     assert model
     image = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype("float32")
     feed = {"image": image, "scale_factor": np.ones((2, 2), np.float32)}
-    written = qdq_model(network.model, plan).SerializeToString()
+    written = qdq_model(*model_to_write(network, plan)).SerializeToString()
     expected_boxes, expected_scores = OnnxRuntime(written, 1).run(feed)
     boxes, scores = model.decode(model(paddle.to_tensor(image)), paddle.ones([2, 2]))
     # one integer that differs would change many others, and these by a thousand times as much
