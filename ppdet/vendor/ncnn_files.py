@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ _MAGIC = "7767517"
 _INT8 = 0x000D4B38  # stands before a weight of integers; 0 stands before one of float32
 # Options by kind: number of outputs, size of the weight, whether there is a bias.
 _OPTIONS = {"Convolution": ("0", "6", "5"), "ConvolutionDepthWise": ("0", "6", "5"), "InnerProduct": ("0", "2", "1")}
+_SIDES = ("0", "1", "11", "2")  # of a constant: width, height, depth, channels; those that it does not have are 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,9 @@ def read_layers(param: str, weights: bytes) -> list[Layer]:
 
 def _sizes(kind: str, options: dict[str, str]) -> list[tuple[int, bool]]:
     """The number of float32 values of each array of a layer, and whether a flag stands before it."""
+    if kind == "MemoryData":
+        sides = [int(options.get(number, 0)) for number in _SIDES]
+        return [(math.prod(side for side in sides if side), False)]
     if kind not in _OPTIONS:
         return []
     outputs, size, bias = (int(options.get(number, 0)) for number in _OPTIONS[kind])

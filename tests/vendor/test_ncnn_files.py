@@ -47,6 +47,17 @@ def test_layers_in_int8() -> None:
     assert weights == floats[0].tobytes() + b"\x38\x4b\x0d\x00" + weight.tobytes() + bytes(2) + floats[1].tobytes()
 
 
+def test_constants_have_no_flag() -> None:
+    """5 x 2 and 4 x 1 x 3 numbers between layers of weights."""
+    constants = "MemoryData a 0 1 a 0=5 1=2\nMemoryData b 0 1 b 0=4 1=1 2=3\n"
+    param = PARAM.replace("4 5", "6 7").replace("InnerProduct", f"{constants}InnerProduct")
+    numbers = np.arange(22, dtype="<f4").tobytes()
+    content = BIN[:36] + numbers + BIN[36:]
+    layers = read_layers(param, content)
+    assert [len(layer.arrays[0]) for layer in layers[3:]] == [10, 12, 6]
+    assert write_layers(layers) == (param, content)
+
+
 @pytest.mark.parametrize("weights", [BIN[:-4], BIN + bytes(4)])
 def test_weights_of_another_size(weights) -> None:
     expected = rf"^ncnn: found {len(weights)} bytes of weights; expected 64 in float32, for layers of the kinds Conv"
