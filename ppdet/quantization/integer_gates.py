@@ -25,10 +25,12 @@ _FULL = 255
 
 
 def integer_gates(graph: Any, plan: Plan) -> dict[str, str]:
-    """Returns the inputs of the hard swishes that can be computed in integers, by their outputs.
+    """Returns the inputs of the hard swishes that are computed in integers, by their outputs; none if the rules say so.
 
     The input has to be written by a convolution of the plan and read by nothing else, and the output needs a quantizer.
     """
+    if not plan.rules.integer_gates:
+        return {}
     written = {conv.output for conv in plan.convs.values()} & plan.tensors.keys()
     read = [name for node in graph.node for name in node.input] + [output.name for output in graph.output]
     return {
@@ -41,11 +43,12 @@ def integer_gates(graph: Any, plan: Plan) -> dict[str, str]:
     }
 
 
-def with_shared_scales(plan: Plan, gates: dict[str, str]) -> Plan:
-    """Returns the plan in which the input of each hard swish has the channel scales of its output.
+def with_shared_scales(plan: Plan, graph: Any) -> Plan:
+    """Returns the plan in which the input of each hard swish in integers has the channel scales of its output.
 
     Its range stays what it was, except that values below -3 become -3: their hard swish is 0 as well.
     """
+    gates = integer_gates(graph, plan)
     shared = {source: _input_quantizer(plan.tensors[source], plan.tensors[name]) for name, source in gates.items()}
     return replace(plan, tensors={**plan.tensors, **shared})
 
@@ -77,7 +80,7 @@ def gate_nodes(source: str, result: str, quantizer: Quantizer, constant: Callabl
     Args:
         source: name of z, as "<name>/quantized" and "<name>/dequantized".
         result: name of the product, in the same units.
-        quantizer: that of z, by `with_shared_scales`.
+        quantizer: that of z, with the channel scales of the product.
         constant: adds an initializer and returns its name.
     """
     from onnx import helper
@@ -104,10 +107,10 @@ def _clipped(source: str, factor: str, quantizer: Quantizer, constant: Callable[
 def _convolved(source: str, factor: str, quantizer: Quantizer, constant: Callable[[np.ndarray], str]) -> list[Any]:
     from onnx import helper
 
-    scale = np.float32(quantizer.scale)
-    steps = np.maximum(quantizer.channel_scales / (6 * 127), 0.5 / (LARGEST_BIAS * scale)).astype(np.float32)
-    weight = np.rint(quantizer.channel_scales / (6 * steps)).astype(np.int8).reshape(-1, 1, 1, 1)
-    bias = np.rint(0.5 / np.float64(steps * scale)).astype(np.int32)
+    scale, half, six = np.float32([quantizer.scale, 0.5, 6])  # all in float32, as in ppdet.modeling.fake_quant
+    steps = np.maximum(quantizer.channel_scales / np.float32(6 * 127), half / (np.float32(LARGEST_BIAS) * scale))
+    weight = np.rint(quantizer.channel_scales / (six * steps)).astype(np.int8).reshape(-1, 1, 1, 1)
+    bias = np.rint(half / (steps * scale)).astype(np.int32)
     parameters = [
         parameter_node(f"{factor}/weight", weight, steps, constant),
         parameter_node(f"{factor}/bias", bias, steps * scale, constant),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ppdet.quantization.integer_gates import with_shared_scales
 from ppdet.quantization.network import Conv, Network
 from ppdet.quantization.plan import LARGEST_BIAS, ConvPlan, Plan, Quantizer, Rules, input_scales, rounded_weight
 from ppdet.quantization.ranges import ChannelRange
@@ -29,7 +30,7 @@ def min_max_plan(network: Network, ranges: Mapping[str, ChannelRange], rules: Ru
         written = [conv.output for conv in convs if conv.output not in tensors]
         tensors |= {name: tensor_quantizer(ranges[name], rules) for name in written}
     plans = {conv.name: conv_plan(conv, tensors[conv.input], rules) for conv in convs}
-    return Plan(rules, tensors, plans)
+    return with_shared_scales(Plan(rules, tensors, plans), network.model.graph)
 
 
 def conv_plan(conv: Conv, source: Quantizer, rules: Rules) -> ConvPlan:

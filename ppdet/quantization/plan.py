@@ -35,8 +35,8 @@ class Rules:
             the channels of the float model itself by the channel scales of the plan, and what is written has none.
         channel_weights: weights have a scale per output channel; otherwise one scale.
         outputs: what a convolution writes is quantized as well, because its kernel writes integers.
-        integer_gates: a hard swish between convolutions is computed in integers (`integer_gates.py`), and channel
-            scales are multiplications, because QuantizeLinear with a scale per channel is slow.
+        integer_gates: a hard swish between convolutions is computed in integers (`integer_gates.py`), for which its
+            input has its channel scales.
         gate: how `equalize.py` writes a hard swish whose output channels it scales: "mul" multiplies behind it,
             "clip" writes it as z * clip(s * z / 6 + 1/2, 0, 1), "relu6" so that the bounds are 0 and 6.
     """

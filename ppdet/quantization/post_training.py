@@ -10,6 +10,7 @@ from ppdet.deploy.backends.base import Feed
 from ppdet.quantization.balance import balanced_quantizer
 from ppdet.quantization.equalize import equal_scales, equalized
 from ppdet.quantization.equalized_plan import of_equalized, of_original
+from ppdet.quantization.integer_gates import with_shared_scales
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
 from ppdet.quantization.rounding import rounded_plan
@@ -64,4 +65,4 @@ def post_training_plan(network: Network, found: Statistics, rules: Rules) -> Pla
         own = replace(rules, channel_quantizers=rules.channel_quantizers and name not in found.single_pixels)
         tensors[name] = balanced_quantizer(found.ranges[name], readers, found.moments, own)
     plans = {conv.name: rounded_plan(conv, tensors[conv.input], found.moments[conv.name], rules) for conv in convs}
-    return Plan(rules, tensors, plans)
+    return with_shared_scales(Plan(rules, tensors, plans), network.model.graph)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.quantization.integer_gates import gate_nodes, integer_gates, parameter_node, with_shared_scales
+from ppdet.quantization.integer_gates import gate_nodes, integer_gates, parameter_node
 from ppdet.quantization.network import readers
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 
@@ -25,8 +25,7 @@ def qdq_model(model: Any, plan: Plan) -> Any:
     written = onnx.ModelProto()
     written.CopyFrom(model)
     graph = written.graph
-    gates = integer_gates(graph, plan) if plan.rules.integer_gates else {}
-    writer = _Writer(graph, with_shared_scales(plan, gates), gates)
+    writer = _Writer(graph, plan, integer_gates(graph, plan))
     nodes = [*writer.of_inputs(), *(made for node in graph.node for made in writer.nodes(node))]
     del graph.node[:]
     graph.node.extend(nodes)

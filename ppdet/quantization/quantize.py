@@ -218,7 +218,7 @@ def _plan(
 def _require_same_rules(trained: Rules, settings: QuantizeSettings, weights: str | None) -> None:
     """Raises UserError if weights were `trained` in INT8 by other rules than those of the files asked for."""
     if settings.target not in (None, "openvino" if trained.channel_quantizers else None):
-        if replace(TARGETS[settings.target], integer_gates=False) != trained:
+        if replace(TARGETS[settings.target], integer_gates=trained.integer_gates) != trained:
             raise UserError(
                 f"--target: found {settings.target}, but {weights} was trained in INT8 by other rules; leave it out"
             )

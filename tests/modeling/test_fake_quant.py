@@ -9,7 +9,8 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.modeling.cpu_training.rounding import cpu_kernels
 from ppdet.modeling.fake_quant import PADDLE_KERNELS, Activation, Int8Conv, Int8Layout, Kernels, attach_fake_quant
-from ppdet.modeling.fake_quant.layers import FakeQuantizer, damped, round_half_even
+from ppdet.modeling.fake_quant.layers import damped
+from ppdet.modeling.fake_quant.quantizer import FakeQuantizer, round_half_even
 from ppdet.modeling.layers import ConvNormAct
 
 

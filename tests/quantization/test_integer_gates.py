@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,8 +78,8 @@ def test_onnx_runtime_leaves_no_float_operator_inside(name, tmp_path):
 
 
 def test_shared_scales_hold_the_range():
-    plan = plan_of(gated(), RULES["scales"])
-    shared = with_shared_scales(plan, {"y": "z"})
+    plan = replace(plan_of(gated(), Rules()), rules=RULES["scales"])
+    shared = with_shared_scales(plan, gated().graph)
     before, after = plan.tensors["z"], shared.tensors["z"]
     assert after.channel_scales.tolist() == plan.tensors["y"].channel_scales.tolist()
     assert ((255 - after.zero_point) * after.steps >= (255 - before.zero_point) * before.steps - after.steps).all()

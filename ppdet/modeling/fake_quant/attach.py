@@ -8,18 +8,15 @@ from paddle.utils import unique_name
 
 from ppdet.core.errors import UserError
 from ppdet.modeling.fake_quant.layers import (
-    PADDLE_KERNELS,
     WEIGHT_LIMIT,
     FakeQuantConv,
     FakeQuantConvNormAct,
-    FakeQuantizer,
     FakeQuantSplitConvNormAct,
-    Kernels,
     Quantizers,
     SplitPart,
-    keep_constant,
 )
 from ppdet.modeling.fake_quant.layout import Activation, Int8Conv, Int8Layout
+from ppdet.modeling.fake_quant.quantizer import PADDLE_KERNELS, FakeQuantizer, Kernels, keep_constant
 from ppdet.modeling.layers import ConvNormAct
 from ppdet.modeling.picodet import PicoDet
 
@@ -37,14 +34,15 @@ class FakeQuantizers(nn.Layer):
     def give(self, layer: nn.Layer, conv: Int8Conv, weight: FakeQuantizer, shape: list[int]) -> None:
         """Gives a layer, with a weight of this shape, the quantizers of its convolution."""
         output = None if conv.output is None else self.activations[conv.output]
-        layer.quantizers = Quantizers(self.activations[conv.input], weight, output)
+        gate = None if conv.gate is None else self.activations[conv.gate]
+        layer.quantizers = Quantizers(self.activations[conv.input], weight, output, gate)
         scales = self.layout.activations[conv.input].channel_scales
         keep_constant(layer, "input_scales", in_weight_order(scales, shape))
 
 
 def _of_activation(of: Activation, kernels: Kernels) -> FakeQuantizer:
     limits = of.low - of.zero_point, of.high - of.zero_point
-    return FakeQuantizer(np.array([of.step]), *limits, of.channel_scales, kernels)
+    return FakeQuantizer(np.array([of.step]), *limits, of.channel_scales, kernels, of.trained)
 
 
 def in_weight_order(channel_scales: np.ndarray, weight_shape: list[int]) -> np.ndarray:

@@ -22,6 +22,7 @@ class Activation:
         channel_scales: [C] float32.
         low: the smallest integer.
         high: the largest integer.
+        trained: whether the step is trained.
     """
 
     step: float
@@ -29,6 +30,7 @@ class Activation:
     channel_scales: np.ndarray
     low: int
     high: int
+    trained: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +42,14 @@ class Int8Conv:
         output: the activation that it writes; None: it writes floats.
         weight_steps: [O] float32, the value of one step of the weights times the input's channel scales.
         constant: its weight [O, I, kh, kw] float32 if that is not trained; None: the layer has it.
+        gate: the activation that the hard swish behind it writes, if it is computed in integers; None: in float.
     """
 
     input: int
     output: int | None
     weight_steps: np.ndarray
     constant: np.ndarray | None = None
+    gate: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,7 @@ class Int8Layout:
         activations = tuple(Activation(**each) for each in entry["activations"])
         convs = {name: Int8Conv(**each) for name, each in entry["convs"].items()}
         for conv in convs.values():
-            if not all(index in range(len(activations)) for index in (conv.input, conv.output or 0)):
-                raise ValueError(f"no activation {conv.input} or {conv.output}")
+            used = conv.input, conv.output or 0, conv.gate or 0
+            if not all(index in range(len(activations)) for index in used):
+                raise ValueError(f"no activation {conv.input}, {conv.output} or {conv.gate}")
         return cls(str(entry["target"]), activations, convs)

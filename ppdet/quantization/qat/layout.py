@@ -10,18 +10,37 @@ from paddle import nn
 
 from ppdet.modeling import PicoDet
 from ppdet.modeling.fake_quant import Activation, Int8Conv, Int8Layout
-from ppdet.modeling.fake_quant.layers import FakeQuantConvNormAct, FakeQuantizer, folded, in_input_units
+from ppdet.modeling.fake_quant.layers import FakeQuantConvNormAct, folded, in_input_units
+from ppdet.modeling.fake_quant.quantizer import FakeQuantizer
 from ppdet.quantization.plan import LARGEST_BIAS, ConvPlan, Plan, Quantizer, Rules
 
 _INSIDE = 0.49  # of a step: the distance from an integer that certainly rounds to it
 
 
-def layout_of(plan: Plan, names: Mapping[str, str], target: str, model: PicoDet) -> Int8Layout:
-    """Returns the layout of a plan of a model; `names` are those of layers by the names of nodes."""
+def layout_of(
+    plan: Plan, names: Mapping[str, str], gates: Mapping[str, str], target: str, model: PicoDet
+) -> Int8Layout:
+    """Returns the layout of a plan of a model.
+
+    Args:
+        plan: the plan.
+        names: those of layers by the names of nodes.
+        gates: the inputs of the hard swishes in integers, by their outputs.
+        target: the name of the plan's rules.
+        model: the model.
+    """
+    gate_of = {source: result for result, source in gates.items()}
     layers = dict(model.named_sublayers())
     indices = {tensor: index for index, tensor in enumerate(plan.tensors)}
     activations = tuple(
-        Activation(each.scale, each.zero_point, each.channel_scales, *each.limits) for each in plan.tensors.values()
+        Activation(
+            each.scale,
+            each.zero_point,
+            each.channel_scales,
+            *each.limits,
+            trained=not (name in gate_of and each.is_even),  # the value 3 has to stay a whole number of steps
+        )
+        for name, each in plan.tensors.items()
     )
     convs = {}
     for node, conv in plan.convs.items():
@@ -29,7 +48,8 @@ def layout_of(plan: Plan, names: Mapping[str, str], target: str, model: PicoDet)
         output = indices.get(conv.output) if plan.rules.outputs else None
         is_total = name not in layers and name.endswith(".1")  # of a split filter
         constant = conv.float_weight(plan.tensors[conv.input].channel_scales) if is_total else None
-        convs[name] = Int8Conv(indices[conv.input], output, conv.weight_scales, constant)
+        gate = indices.get(gate_of.get(conv.output, ""))
+        convs[name] = Int8Conv(indices[conv.input], output, conv.weight_scales, constant, gate)
     return Int8Layout(target, activations, convs)
 
 

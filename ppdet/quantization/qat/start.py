@@ -20,6 +20,7 @@ from ppdet.export.onnx_format import save_onnx
 from ppdet.export.resolve import resolved
 from ppdet.modeling.fake_quant import attach_fake_quant
 from ppdet.quantization.calibration import calibration_feeds, calibration_set, require_variety
+from ppdet.quantization.integer_gates import integer_gates
 from ppdet.quantization.network import Network
 from ppdet.quantization.post_training import calibrated
 from ppdet.quantization.qat.layout import layout_of, set_weights
@@ -55,7 +56,8 @@ def write_int8_start(session: Session, file: Path) -> None:
     require_variety(feeds)
     plan = calibrated(network, feeds, TARGETS[section.target], cpu_threads())
     names = layer_names(network.convs, graph.fused().model)
-    attach_fake_quant(model, layout_of(plan, names, section.target, model))
+    gates = integer_gates(network.model.graph, plan)
+    attach_fake_quant(model, layout_of(plan, names, gates, section.target, model))
     set_weights(model, plan, names)
     state = {name: value.numpy() for name, value in model.state_dict().items()}
     classes = classes_entry(trained.categories if trained else ())

@@ -49,9 +49,9 @@ def plan_of_weights(session: Session, network: Network) -> Plan | None:
         exported = fold_normalize(exported, normalize)[0]
     names = layer_names(network.convs, ExportModel(exported, session.settings.export).fused().model)
     graph = {node: (conv.input, conv.output) for node, conv in network.convs.items()}
-    # an integer gate rounds more than the network was trained with
-    rules = replace(TARGETS[model.fake_quant.layout.target], integer_gates=False)
-    plan = trained_plan(model, rules, graph, names)
+    layout: Int8Layout = model.fake_quant.layout
+    gates = any(conv.gate is not None for conv in layout.convs.values())
+    plan = trained_plan(model, replace(TARGETS[layout.target], integer_gates=gates), graph, names)
     return plan if normalize is None else _of_pixels(plan, pixel_std(normalize))
 
 
