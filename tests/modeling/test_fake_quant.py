@@ -193,7 +193,7 @@ def test_a_layout_in_a_file():
     again = Int8Layout.from_entry(layout.as_entry())
     np.testing.assert_equal(again.as_entry(), layout.as_entry())
     broken = layout.as_entry() | {"activations": ()}
-    with pytest.raises(ValueError, match="no activation 0 or 1"):
+    with pytest.raises(ValueError, match="no activation 0, 1 or None"):
         Int8Layout.from_entry(broken)
 
 
