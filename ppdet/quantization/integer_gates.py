@@ -107,9 +107,10 @@ def _clipped(source: str, factor: str, quantizer: Quantizer, constant: Callable[
 def _convolved(source: str, factor: str, quantizer: Quantizer, constant: Callable[[np.ndarray], str]) -> list[Any]:
     from onnx import helper
 
-    scale, half, six = np.float32([quantizer.scale, 0.5, 6])  # all in float32, as in ppdet.modeling.fake_quant
+    # all in float32, as in ppdet.modeling.fake_quant
+    scale, half = np.float32(quantizer.scale), np.float32(0.5)
     steps = np.maximum(quantizer.channel_scales / np.float32(6 * 127), half / (np.float32(LARGEST_BIAS) * scale))
-    weight = np.rint(quantizer.channel_scales / (six * steps)).astype(np.int8).reshape(-1, 1, 1, 1)
+    weight = np.rint(quantizer.channel_scales / (np.float32(6) * steps)).astype(np.int8).reshape(-1, 1, 1, 1)
     bias = np.rint(half / (steps * scale)).astype(np.int32)
     parameters = [
         parameter_node(f"{factor}/weight", weight, steps, constant),
