@@ -25,5 +25,6 @@ def model_file(export: Path) -> Path:
     """The .onnx file that `export`, a folder or a file, means. Raises UserError if there is none."""
     file = export / "model.onnx" if export.is_dir() else export
     if file.suffix != ".onnx" or not file.is_file():
-        raise UserError(f"{export}: found no .onnx file; expected one of ppdet export --format onnx, or its folder")
+        found = "no model.onnx in this folder" if export.is_dir() else "no .onnx file"
+        raise UserError(f"{export}: found {found}; expected one of ppdet export --format onnx, or its folder")
     return file

@@ -165,7 +165,9 @@ def test_a_download_that_is_not_the_published_one(
 
 
 def test_the_model(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"found no \.onnx file; expected one of ppdet export --format onnx"):
+    with pytest.raises(
+        UserError, match=r"found no model\.onnx in this folder; expected one of ppdet export --format onnx"
+    ):
         model_file(tmp_path)
     (tmp_path / "model.onnx").touch()
     assert model_file(tmp_path) == model_file(tmp_path / "model.onnx") == tmp_path / "model.onnx"
