@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from onnx import helper, numpy_helper, save
 
 from ppdet.deploy.backends.runtimes import OnnxRuntime
-from ppdet.deploy.backends.small_runtimes import Ncnn
+from ppdet.deploy.backends.small_runtimes import Mnn, Ncnn
 from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.mnn import convert_mnn
+from ppdet.vendor.mnn_parameters import Int8Conv, Steps, encoded
 from ppdet.vendor.ncnn_files import Layer, as_int8, write_layers
 from ppdet.vendor.tools import run_worker
 
@@ -95,6 +96,29 @@ def show_order(folder: Path) -> None:
         )
 
 
+def show_maxima(folder: Path) -> None:
+    """Print how far the maxima of integers are off in MNN: a MaxPool between two convolutions that copy, in INT8."""
+    shape, step = (1, 8, 8, 8), 1 / 64
+    ends = [[helper.make_tensor_value_info(name, 1, side)] for name, side in (("image", shape), ("y", (1, 8, 4, 4)))]
+    weight = numpy_helper.from_array(np.eye(8, dtype=np.float32).reshape(8, 8, 1, 1), "w")
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["a"], "first"),
+        helper.make_node("MaxPool", ["a"], ["b"], "pool", **window),
+        helper.make_node("Conv", ["b", "w"], ["y"], "last"),
+    ]
+    graph = helper.make_graph(nodes, "maxima", *ends, [weight])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=7), str(folder / "pool.onnx"))
+    steps = Steps(step, 0)
+    convs = [Int8Conv((name, f"{name}__before_tr"), steps, steps, [1.0] * 8) for name in ("a", "y")]
+    convert_mnn(Conversion(folder / "pool.onnx", folder / "pool.mnn"), encoded(convs))
+    image = np.random.default_rng(0).integers(-100, 100, shape).astype(np.float32) * np.float32(step)
+    expected = OnnxRuntime(folder / "pool.onnx", 1).run({"image": image})[0]
+    found = Mnn(folder / "pool.mnn", 1).run({"image": image})[0]
+    error = np.abs(found.reshape(expected.shape) - expected).max() / step
+    print(f"MNN, MaxPool of integers of both signs: found an error of {error:.0f} steps, expected 0")
+
+
 def _scale(images: dict[str, np.ndarray]) -> float:
     """The scale at which ADMM ends, in float64."""
     values = np.concatenate([each.ravel() for each in images.values()])
@@ -108,6 +132,7 @@ def _scale(images: dict[str, np.ndarray]) -> float:
 def main() -> None:
     image = np.random.default_rng(0).standard_normal(SHAPE).astype("float32")
     with tempfile.TemporaryDirectory() as temp:
+        show_maxima(Path(temp))
         show_order(Path(temp))
         for channels in (6, 8):
             show_reciprocal(channels, Path(temp))

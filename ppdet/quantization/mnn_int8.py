@@ -6,6 +6,7 @@ that its ranges depend on the order of the images (ADMM), or measures them on th
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ppdet.quantization.plan import Plan, Quantizer
 from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.mnn import convert_mnn
 from ppdet.vendor.mnn_parameters import Int8Conv, Steps, encoded
+
+logger = logging.getLogger(__name__)
 
 _FUSED = ("Relu", "Clip")  # activations that MNN makes a part of the convolution before them
 
@@ -32,8 +35,21 @@ def write_mnn_int8(model: Any, plan: Plan, job: Conversion) -> None:
     """
     import onnx
 
+    plan = without_max_pools(model, plan)
     onnx.save(with_rounded_weights(model, plan), str(job.source))
     convert_mnn(job, encoded(int8_convs(model, plan)))
+
+
+def without_max_pools(model: Any, plan: Plan) -> Plan:
+    """Returns the plan without convolutions that read maxima, so that these are of floats.
+
+    MNN 3.6 takes wrong maxima of integers on x86 (benchmarks/vendor_faults.py shows it).
+    """
+    maxima = {name for node in model.graph.node if node.op_type == "MaxPool" for name in node.output}
+    kept = [name for name, conv in plan.convs.items() if conv.input not in maxima]
+    if left := plan.convs.keys() - kept:
+        logger.info("mnn: convolutions in float, because they read a MaxPool: %s", ", ".join(sorted(left)))
+    return plan.only(kept)
 
 
 def with_rounded_weights(model: Any, plan: Plan) -> Any:

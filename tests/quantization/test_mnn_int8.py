@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ppdet.deploy.backends.runtimes import OnnxRuntime
-from ppdet.quantization.mnn_int8 import int8_convs, with_rounded_weights, write_mnn_int8
+from ppdet.quantization.mnn_int8 import int8_convs, with_rounded_weights, without_max_pools, write_mnn_int8
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
-from ppdet.quantization.post_training import calibrated
+from ppdet.quantization.post_training import calibrated, model_to_write
 from ppdet.quantization.qdq import qdq_model
 from ppdet.vendor.conversion import Conversion
 
@@ -57,7 +57,8 @@ def feeds() -> list[dict[str, np.ndarray]]:
 
 @pytest.fixture(scope="module")
 def planned(feeds) -> tuple[Any, Plan]:
-    return calibrated(Network.of(model_of_all_kinds()), feeds, RULES, 1)
+    network = Network.of(model_of_all_kinds())
+    return model_to_write(network, calibrated(network, feeds, RULES, 1))
 
 
 def test_weights_are_whole_multiples_of_their_scales(planned, feeds) -> None:
@@ -79,6 +80,19 @@ def test_names_and_integers(planned) -> None:
     assert convs["last"].outputs == ("y", "y__before_tr")
     assert convs["first"].target.zero_point == -128  # nothing is below 0 behind ReLU
     assert convs["depthwise"].source == convs["first"].target
+
+
+def test_what_reads_a_max_pool_stays_in_float(planned, caplog) -> None:
+    model, plan = onnx.ModelProto(), planned[1]
+    model.CopyFrom(planned[0])
+    assert without_max_pools(model, plan).convs.keys() == plan.convs.keys()
+    (mean,) = (node for node in model.graph.node if node.op_type == "GlobalAveragePool")
+    mean.op_type = "MaxPool"
+    with caplog.at_level("INFO"):
+        left = without_max_pools(model, plan)
+    assert left.convs.keys() == plan.convs.keys() - {"excite"}
+    assert "e" not in left.tensors
+    assert "mnn: convolutions in float, because they read a MaxPool: excite" in caplog.text
 
 
 def test_mnn_computes_with_these_integers(planned, feeds, tmp_path) -> None:
