@@ -26,19 +26,20 @@ from ppdet.vendor.ncnn_files import Layer, read_layers, write_layers
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-# What pnnx makes of `network`: ReLU is part of convolutions, and the one behind the mean is an InnerProduct.
+# What pnnx makes of `network`: ReLU and Clip are part of convolutions, and the one behind the mean is an InnerProduct.
 PARAM = """7767517
 9 11
 Input image 0 1 image
 Convolution conv_0 1 1 image a 0=16 1=3 11=3 12=1 13=2 14=1 2=1 3=2 4=1 5=1 6=432 9=1
 ConvolutionDepthWise convdw_3 1 1 a b 0=16 1=3 11=3 12=1 13=1 14=1 2=1 3=1 4=1 5=1 6=144 7=16
-Convolution conv_1 1 1 b c 0=6 1=1 11=1 12=1 13=1 14=0 2=1 3=1 4=0 5=1 6=96 9=1
+Convolution conv_1 1 1 b c 0=6 1=1 11=1 12=1 13=1 14=0 2=1 3=1 4=0 5=1 6=96 9=3 -23310=2,0.0,6.0
 Split split 1 2 c c0 c1
 ConvolutionDepthWise convdw_4 1 1 c0 d 0=6 1=5 11=5 12=1 13=2 14=2 2=1 3=2 4=2 5=1 6=150 7=6
 Convolution conv_2 1 1 d maps 0=5 1=1 11=1 12=1 13=1 14=0 2=1 3=1 4=0 5=1 6=30
 Pooling gap 1 1 c1 e 0=1 4=1
 InnerProduct linear_5 1 1 e gate 0=4 1=1 2=24
 """
+LIMITS = {None: (-np.inf, np.inf), "1": (0, np.inf), "3": (0, 6)}  # of the outputs, by the option 9
 ORDER = ["stem", "depthwise", "pointwise", "reduce", "maps", "gate"]  # of the convolutions in PARAM
 
 
@@ -58,6 +59,7 @@ def network() -> Network:
     weights = {f"{name}/w": rng.standard_normal(shape) for name, shape in shapes.items()}
     weights |= {f"{name}/b": rng.standard_normal(shape[0]) for name, shape in shapes.items()}
     weights["stem/w"] *= np.geomspace(0.1, 10, 16)[:, None, None, None]
+    weights["pointwise/w"] *= 0.02  # so that not all of its outputs are clipped
 
     def conv(name: str, source: str, target: str, **options: Any) -> Any:
         return helper.make_node("Conv", [source, f"{name}/w", f"{name}/b"], [target], name, **options)
@@ -67,13 +69,14 @@ def network() -> Network:
         helper.make_node("Relu", ["a0"], ["a"]),
         conv("depthwise", "a", "b", group=16, pads=[1, 1, 1, 1]),
         conv("pointwise", "b", "c0"),
-        helper.make_node("Relu", ["c0"], ["c"]),
+        helper.make_node("Clip", ["c0", "zero", "six"], ["c"]),
         helper.make_node("GlobalAveragePool", ["c"], ["e"]),
         conv("gate", "e", "gate"),
         conv("reduce", "c", "d", group=6, strides=[2, 2], pads=[2, 2, 2, 2]),
         conv("maps", "d", "maps"),
     ]
-    stored = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    weights |= {"zero": np.float32(0), "six": np.float32(6)}
+    stored = [numpy_helper.from_array(np.asarray(value, np.float32), name) for name, value in weights.items()]
     ends = [
         [helper.make_tensor_value_info(name, 1, shape) for name, shape in given.items()]
         for given in ({"image": (1, 3, 12, 16)}, {"maps": (1, 5, 3, 4), "gate": (1, 4, 1, 1)})
@@ -206,16 +209,13 @@ def test_every_integer(given, layers, images, tmp_path) -> None:
         expected = rounded(found[sources.get(source, source)], factors.get(source, layer.arrays[3]))
         if source in factors:
             np.testing.assert_array_equal(found[source], expected, err_msg=name)
-        steps = planned.weight_scales * np.float32(plan.tensors[conv.input].scale)
+        steps = (planned.weight_scales * np.float32(plan.tensors[conv.input].scale))[:, None]
+        values = sums(conv, planned.weight, expected).reshape(len(steps), -1) * steps
+        low, high = LIMITS[layer.options.get("9")]
         outputs = found[layer.outputs[0]].reshape(len(steps), -1)
-        values = sums(conv, planned.weight, expected).reshape(len(steps), -1)
-        if layer.options.get("9") == "1":
-            values = np.maximum(values, np.ceil(-planned.bias / steps)[:, None])
-            outputs = np.where(outputs > 0, outputs, values * steps[:, None] + planned.bias[:, None])
-        integers = (outputs - planned.bias[:, None]) / steps[:, None]
         # for eight channels at once, ncnn's depthwise kernel on x86 takes a reciprocal of 12 bits
-        slack = 4e-4 * np.abs(values) if name == "depthwise" else 0
-        assert (np.abs(integers - values) <= 0.01 + slack).all(), name
+        slack = 0.01 * steps + (4e-4 * np.abs(values) if name == "depthwise" else 0)
+        assert (np.abs(outputs - np.clip(values + planned.bias[:, None], low, high)) < slack).all(), name
     exact = OnnxRuntime(model.model.SerializeToString(), 1).run({"image": images[:1]})
     for name, expected in zip(("maps", "gate"), exact, strict=True):
         assert np.abs(found[name].ravel() - expected.ravel()).max() < 0.05 * np.abs(expected).max()
