@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -140,12 +140,7 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
     exported = _to_onnx(session, thresholds)
     compared = compared and _to_onnx(resolved(compared), None)
     with staged(folder) as temp:
-        measured, kept_float = list[Measured](), dict[str, float]()
-        if len(settings.vendors) < len(settings.formats):
-            measured, kept_float = _write_and_measure(exported, compared, evaluator, calibration, settings, temp)
-        if names := settings.vendors:
-            source = Source.of(exported, calibration, names, float_depthwise=settings.float_depthwise)
-            measured += write_vendor_int8(names, source, compared, evaluator, settings.tool_env, temp)
+        measured, kept_float = _write_and_measure(exported, compared, evaluator, calibration, settings, temp)
         report, found = make_report(session, evaluator, measured, kept_float)
         (temp / "int8_report.json").write_text(json.dumps(report.as_dict(), indent=1))
     print(report)
@@ -155,6 +150,26 @@ def quantize(session: Session, output_dir: Path, settings: QuantizeSettings, com
 
 
 def _write_and_measure(
+    exported: Session,
+    compared: Session | None,
+    evaluator: Evaluator,
+    calibration: Dataset,
+    settings: QuantizeSettings,
+    folder: Path,
+) -> tuple[list[Measured], Mapping[str, float | None]]:
+    """Write the files of all formats; return what they give, and the convolutions that stay in float."""
+    measured: list[Measured] = []
+    kept_float: Mapping[str, float | None] = {}
+    if len(settings.vendors) < len(settings.formats):
+        measured, kept_float = _write_qdq(exported, compared, evaluator, calibration, settings, folder)
+    if names := settings.vendors:
+        source = Source.of(exported, calibration, names, float_depthwise=settings.float_depthwise)
+        measured += write_vendor_int8(names, source, compared, evaluator, settings.tool_env, folder)
+        kept_float = {**kept_float, **dict.fromkeys(source.kept_float)}
+    return measured, kept_float
+
+
+def _write_qdq(
     exported: Session,
     compared: Session | None,
     evaluator: Evaluator,

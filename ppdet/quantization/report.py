@@ -48,14 +48,14 @@ class Report:
     Attributes:
         metric: name of the score, as in "AP".
         rows: for each runtime the float file, then the INT8 file.
-        kept_float: the convolutions that stay in float, with their sensitivities.
+        kept_float: the convolutions that stay in float, with their sensitivities, None if they were not measured.
         changes: the change of the score from float to INT8 in each runtime, and its interval.
         class_changes: the change of each class's AP in each runtime, by name.
     """
 
     metric: str
     rows: Sequence[Row]
-    kept_float: Mapping[str, float]
+    kept_float: Mapping[str, float | None]
     changes: Mapping[str, Difference] = field(default_factory=dict)
     class_changes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
@@ -126,7 +126,7 @@ class _Line(NamedTuple):
 
 
 def make_report(
-    session: Session, evaluator: Evaluator, measured: Sequence[Measured], kept_float: Mapping[str, float]
+    session: Session, evaluator: Evaluator, measured: Sequence[Measured], kept_float: Mapping[str, float | None]
 ) -> tuple[Report, Found]:
     """Score detections; return the report and the detections.
 
@@ -134,7 +134,7 @@ def make_report(
         session: the run.
         evaluator: the images and the metric.
         measured: for each runtime the float file, then the INT8 file.
-        kept_float: the convolutions that stay in float, with their sensitivities.
+        kept_float: see `Report`.
     """
     found = {(each.file, each.runtime): each.found for each in measured}
     scores = [evaluator.score(each.found) for each in measured]

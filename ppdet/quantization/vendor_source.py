@@ -40,7 +40,7 @@ class Source:
         network: the network, for one image.
         config: its infer_cfg.
         feeds: the calibration images.
-        float_depthwise: convolutions of one channel each are not in the plans of `plan`.
+        float_depthwise: depthwise convolutions stay in float, in `plan`.
     """
 
     session: Session
@@ -70,6 +70,11 @@ class Source:
         """The calibration images, [N, 3, H, W] float32."""
         return np.concatenate([feed["image"] for feed in self.feeds])
 
+    @property
+    def kept_float(self) -> list[str]:
+        """The convolutions that stay in float."""
+        return [conv.name for conv in self.network.convs.values() if self.float_depthwise and conv.is_depthwise]
+
     @cached_property
     def statistics(self) -> Statistics:
         """What the network does on the images."""
@@ -83,8 +88,7 @@ class Source:
     def plan(self, rules: Rules) -> Plan:
         """Returns the plan of the network by its training in INT8, if that kept these rules, or by the images."""
         plan = self._trained(rules) or post_training_plan(self.network, self.statistics, rules)
-        convs = self.network.convs.values()
-        return plan.only([conv.name for conv in convs if not (self.float_depthwise and conv.is_depthwise)])
+        return plan.only(plan.convs.keys() - self.kept_float)
 
     def even(self, gate: Gate) -> Network:
         """Returns the network with channels of even size, for formats with one scale for an activation."""

@@ -136,6 +136,7 @@ def test_convolutions_that_stay_in_float(given, layers) -> None:
 def test_depthwise_convolutions_in_float(given, images) -> None:
     feeds = [{"image": image[None]} for image in images]
     source = Source(cast(Session, None), given[0], {}, feeds, float_depthwise=True)
+    assert source.kept_float == ["depthwise", "reduce"]
     assert set(source.plan(TARGETS["ncnn"]).convs) == {"stem", "pointwise", "maps", "gate"}
 
 
