@@ -1,7 +1,6 @@
 """Brings the channels of a float model's activations to one size, for targets that have one scale for a tensor.
 
     model = equalized(network, plan, gate)      # an onnx.ModelProto that computes the same
-    ranges = tensor_ranges(model, feeds, threads)   # {name: (smallest, largest value)} of all its tensors
 
 Each channel of an activation is divided by its scale of the plan: the convolution before it has smaller weights, and
 the convolutions behind it have larger ones. ReLU, pooling, resizing, concatenations, shuffles and products with a gate
@@ -14,16 +13,13 @@ step know that range.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ppdet.deploy.backends.base import Feed
 from ppdet.quantization.channels import Channels
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Gate, Plan, input_scales
-from ppdet.quantization.ranges import observed
 
 
 def equalized(network: Network, plan: Plan, gate: Gate) -> Any:
@@ -76,30 +72,6 @@ def equal_scales(network: Network, plan: Plan, gate: Gate) -> dict[str, np.ndarr
     return found
 
 
-def tensor_ranges(model: Any, feeds: Sequence[Feed], threads: int) -> dict[str, tuple[float, float]]:
-    """Returns the smallest and the largest value of each float tensor that the nodes of an onnx.ModelProto write.
-
-    Args:
-        model: the model.
-        feeds: the calibration images.
-        threads: number of threads that run the model.
-    """
-    clipped = {node.input[0] for node in model.graph.node if node.name.endswith(_GATE)}
-    names = [name for node in model.graph.node for name in node.output if name]
-    found: dict[str, tuple[float, float]] = {}
-    for values in observed(model, names, feeds, threads):
-        for name, value in values.items():
-            if value.dtype == np.float32 and value.size:
-                low, high = found.get(name, (np.inf, -np.inf))
-                found[name] = min(low, float(value.min())), max(high, float(value.max()))
-    return {
-        name: (max(low, 0), min(high, 1)) if name in clipped else (low, high) for name, (low, high) in found.items()
-    }
-
-
-_GATE = "/gate"
-
-
 class _Scales:
     """The scale of each channel, the geometric mean of those of the convolutions' inputs that have it."""
 
@@ -146,6 +118,6 @@ def _swish(node: Any, scales: np.ndarray, gate: str, tensors: dict[str, Any]) ->
     linear, clipped = f"{target}/linear", f"{target}/clipped"
     return [
         helper.make_node("Conv", [source, slope, half], [linear], linear, group=len(scales), kernel_shape=[1, 1]),
-        helper.make_node("Clip", [linear, constant(0, "bottom"), constant(top, "top")], [clipped], f"{target}{_GATE}"),
+        helper.make_node("Clip", [linear, constant(0, "bottom"), constant(top, "top")], [clipped], f"{target}/gate"),
         helper.make_node("Mul", [source, clipped], [target], node.name),
     ]
