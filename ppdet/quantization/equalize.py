@@ -7,7 +7,8 @@ the convolutions behind it have larger ones. ReLU, pooling, resizing, concatenat
 on one pixel pass scales on. A hard swish does not: its output is multiplied ("mul"), or it is written as
 z * clip(s * z / 6 + 1/2, 0, 1) ("clip"), so that its input is divided by s as well. With "relu6" it is
 z * clip(6 * s * z + 3, 0, 6), and its input is divided by 6 * s: runtimes that compute a clipped convolution in one
-step know that range.
+step know that range. If something else reads that input as well, or no convolution writes it, it is written as with
+"clip".
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ def equalized(network: Network, plan: Plan, gate: Gate) -> Any:
             for name, value in parts.items():
                 node.input.append(f"{node.name}/equal_{name}")
                 tensors[node.input[-1]] = numpy_helper.from_array(value.astype(np.float32), node.input[-1])
-        nodes += _swish(node, scales[node.output[0]], gate, tensors) if node.op_type == "HardSwish" else [node]
+        if node.op_type == "HardSwish":
+            own: Gate = "clip" if gate == "relu6" and not _is_for_swish(network, node.input[0]) else gate
+            nodes += _swish(node, scales[node.output[0]], own, tensors)
+        else:
+            nodes.append(node)
     used = {name for node in nodes for name in node.input}
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
@@ -66,7 +71,7 @@ def equal_scales(network: Network, plan: Plan, gate: Gate) -> dict[str, np.ndarr
     found = {name: scales.of(name) for name in swishes}
     for conv in network.convs.values():
         over = scales.of(conv.output, len(conv.weight))
-        if gate == "relu6" and (over != 1).any() and _feeds_swish(network, conv.output):
+        if gate == "relu6" and (over != 1).any() and _is_for_swish(network, conv.output):
             over = 6 * over
         found |= {conv.input: scales.of(conv.input, conv.channels), conv.output: over}
     return found
@@ -93,12 +98,17 @@ class _Scales:
         return np.array([self._of_root.get(root, 1.0) for root in roots.tolist()], np.float32)
 
 
-def _feeds_swish(network: Network, name: str) -> bool:
-    return [reader.op_type for reader in network.readers.get(name, ())] == ["HardSwish"]
+def _is_for_swish(network: Network, name: str) -> bool:
+    """Whether a convolution writes a tensor, and a hard swish alone reads it."""
+    maker, readers = network.makers.get(name), network.readers.get(name, ())
+    return maker is not None and maker.name in network.convs and [each.op_type for each in readers] == ["HardSwish"]
 
 
-def _swish(node: Any, scales: np.ndarray, gate: str, tensors: dict[str, Any]) -> list[Any]:
-    """Returns the nodes of a hard swish whose output, and with "clip" its input as well, is divided by `scales` [C]."""
+def _swish(node: Any, scales: np.ndarray, gate: Gate, tensors: dict[str, Any]) -> list[Any]:
+    """Returns the nodes of a hard swish whose output is divided by `scales` [C].
+
+    With "clip", its input is divided by them as well, and with "relu6" by 6 times as much.
+    """
     from onnx import helper, numpy_helper
 
     if (scales == 1).all():

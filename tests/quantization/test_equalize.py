@@ -78,6 +78,27 @@ def test_the_function_stays_and_channels_get_even(gate, feeds) -> None:
     assert spreads[1] < 0.7 * spreads[0]
 
 
+@pytest.mark.parametrize("gate", ["mul", "clip", "relu6"])
+@pytest.mark.parametrize("others", ["a", "pooled"])
+def test_the_function_stays_if_more_than_a_hard_swish_reads_its_input(gate, others, feeds) -> None:
+    """Here `a` is read twice, or pooled before it gets to the hard swish."""
+    from onnx import helper
+
+    model = uneven_model()
+    nodes = list(model.graph.node)
+    pooled = helper.make_node("MaxPool", ["a"], ["pooled"], "pool", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    nodes[1].input[0] = "a" if others == "a" else "pooled"
+    del model.graph.node[:]
+    model.graph.node.extend([nodes[0], pooled, *nodes[1:]])
+    join = next(node for node in model.graph.node if node.name == "join")
+    join.input[1] = "pooled" if others == "a" else "b"
+    network = Network.of(model)
+    plan = min_max_plan(network, channel_ranges(network, feeds, 1), Rules(outputs=False))
+    runs = [OnnxRuntime(each.SerializeToString(), 1).run for each in (model, equalized(network, plan, gate))]
+    (expected,), (found,) = (run(feeds[0]) for run in runs)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
 def test_channels_that_have_to_stay() -> None:
     """The image and the output are given; the gate's input is not in proportion to its output."""
     for follow, swish_input in ((True, True), (False, False)):
