@@ -106,13 +106,10 @@ def first_wrong_layer(
 def in_layout_of(expected: np.ndarray, found: np.ndarray) -> np.ndarray | None:
     """Returns `found` in the shape of `expected`; None if it has another size.
 
-    Runtimes may leave out axes of 1, and have the channels last.
+    Runtimes may leave out axes of 1, and have the channels last. Of a map with as many channels as rows and columns,
+    the channels count as second.
     """
     if found.size != expected.size:
         return None
-    last = found.ndim == expected.ndim > 2 and found.shape == (
-        *expected.shape[:1],
-        *expected.shape[2:],
-        expected.shape[1],
-    )
+    last = expected.ndim > 2 and found.shape == np.moveaxis(expected, 1, -1).shape != expected.shape
     return (np.moveaxis(found, -1, 1) if last else found).reshape(expected.shape)

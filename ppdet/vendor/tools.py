@@ -54,15 +54,22 @@ def python_of(tool_env: str | None) -> str:
 def require_tools(name: str, modules: Sequence[str], tool_env: str | None) -> None:
     """Raise UserError with the command that installs it if a module of the format's converter is missing."""
     python = python_of(tool_env)
-    found = subprocess.run([python, "-c", _FIND, *modules], capture_output=True, text=True)
-    if found.returncode:
-        raise UserError(
-            f"export.tool_env: {python} does not run ({last_line(found.stderr)}); make the environment anew"
-        )
-    if missing := found.stdout.split():
+    if missing := _missing(python, modules):
         install = " && ".join(install_command(module, tool_env) for module in missing)
         where = f", in {tool_env}" if tool_env else ", or name an environment that has it with --tool_env PATH"
         raise UserError(f"export.format: {name} needs {', '.join(missing)}, which is not installed; {install}{where}")
+
+
+def _missing(python: str, modules: Sequence[str]) -> list[str]:
+    """Those of `modules` that a Python program does not find. Raises UserError if it does not run."""
+    try:
+        found = subprocess.run([python, "-c", _FIND, *modules], capture_output=True, text=True)
+        failure = last_line(found.stderr) if found.returncode else ""
+    except OSError as error:  # it is no program, or may not be run
+        failure = str(error.strerror)
+    if failure:
+        raise UserError(f"export.tool_env: {python} does not run ({failure}); make the environment anew")
+    return found.stdout.split()
 
 
 def worker_command(name: str, tool_env: str | None) -> list[str]:

@@ -139,6 +139,8 @@ def test_layouts_of_runtimes() -> None:
     for found in (expected, expected[0], np.moveaxis(expected, 1, -1)):
         np.testing.assert_array_equal(vendor_format.in_layout_of(expected, found), expected)
     assert vendor_format.in_layout_of(expected, expected[:, :1]) is None
+    square = np.arange(16.0).reshape(1, 4, 4)  # as many classes as points
+    np.testing.assert_array_equal(vendor_format.in_layout_of(square, square), square)
 
 
 @pytest.mark.parametrize("name", ["ncnn", "mnn"])

@@ -68,6 +68,18 @@ def test_missing_tools_are_named_with_their_command(monkeypatch, tool_env) -> No
         require_tools("fake", ["absent_tool"], str(tool_env))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="programs have no permissions there")
+@pytest.mark.parametrize(("mode", "reason"), [(0o644, "Permission denied"), (0o755, "Exec format error")])
+def test_an_environment_whose_python_is_no_program(tmp_path, mode, reason) -> None:
+    python = tmp_path / "a b" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_bytes(b"text")
+    python.chmod(mode)
+    with pytest.raises(UserError) as error:
+        require_tools("fake", ["json"], str(tmp_path / "a b"))
+    assert str(error.value) == f"export.tool_env: {python} does not run ({reason}); make the environment anew"
+
+
 def test_this_environment_gets_an_extra_and_another_the_package() -> None:
     assert install_command("MNN") == 'pip install ".[mnn]"'
     assert install_command("MNN", "tools") == "pip install MNN"
