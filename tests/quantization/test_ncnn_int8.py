@@ -12,6 +12,7 @@ import pytest
 from ppdet.core.errors import UserError
 from ppdet.deploy.backends.runtimes import OnnxRuntime
 from ppdet.deploy.backends.small_runtimes import Ncnn
+from ppdet.quantization import vendor_source
 from ppdet.quantization.ncnn_int8 import int8_layers, labeled, write_ncnn_int8
 from ppdet.quantization.network import Conv, Network
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
@@ -133,7 +134,8 @@ def test_convolutions_that_stay_in_float(given, layers) -> None:
             np.testing.assert_array_equal(layer.arrays[1], model.convs[name].bias)
 
 
-def test_depthwise_convolutions_in_float(given, images) -> None:
+def test_depthwise_convolutions_in_float(given, images, monkeypatch) -> None:
+    monkeypatch.setattr(vendor_source, "plan_of_weights", lambda *_: None)
     feeds = [{"image": image[None]} for image in images]
     source = Source(cast(Session, None), given[0], {}, feeds, float_depthwise=True)
     assert source.kept_float == ["depthwise", "reduce"]
