@@ -101,7 +101,7 @@ def test_published_weights_lose_less_than_a_point(tools: Tools, shared: Path, tm
     ("option", "value", "said"),
     [
         ("--calib_images", "0", "--calib_images: found 0; expected 1 or more"),
-        ("--format", "paddle", "--format: found 'paddle'; expected some of onnx, openvino, rknn, tflite, mnn"),
+        ("--format", "paddle", "--format: found 'paddle'; expected some of onnx, openvino, rknn, tflite, mnn, ncnn"),
         ("--tolerance", "-1", "--tolerance: found -1.0; expected 0 or more"),
         ("--tolerance", "nan", "--tolerance: found nan; expected 0 or more"),
     ],
