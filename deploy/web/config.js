@@ -2,7 +2,15 @@
 
 import { PicodetError } from "./model_file.js";
 
-const STEPS = ["Decode", "Resize", "NormalizeImage", "Permute", "PadStride", "PadBatch"];
+// The options of each known step; those that change nothing here have the one value that is accepted.
+const STEPS = {
+  Decode: {},
+  Resize: { target_size: null, keep_ratio: null, interp: null },
+  NormalizeImage: { mean: null, std: null, is_scale: null, norm_type: null, is_channel_first: false },
+  Permute: { to_bgr: false, channel_first: true },
+  PadStride: { stride: null },
+  PadBatch: { pad_to_stride: null },
+};
 const UNITS = ["image", "input", "normalized"];
 
 /** The settings that `Detector` uses; throws PicodetError that names the key at fault. */
@@ -26,11 +34,19 @@ export function parseConfig(cfg, name) {
   check("arch", cfg.arch, "PicoDet", (arch) => arch === "PicoDet" || arch === "GFL", "PicoDet or GFL");
   const steps = {};
   for (const step of check("Preprocess", cfg.Preprocess, null, isList(0, object), "a list of steps")) {
-    steps[check("Preprocess.type", step.type, null, (type) => STEPS.includes(type) && !(type in steps), `one of each of ${STEPS}`)] = step;
+    const isNew = (type) => Object.hasOwn(STEPS, type) && !(type in steps);
+    const type = check("Preprocess.type", step.type, null, isNew, `one of each of ${Object.keys(STEPS)}`), options = STEPS[type];
+    for (const [key, value] of Object.entries(step)) {
+      if (key === "type") continue;
+      if (!Object.hasOwn(options, key)) fail(`${type}.${key}`, value, `one of its options (${Object.keys(options)})`);
+      if (options[key] !== null) check(`${type}.${key}`, value, options[key], (found) => found === options[key], options[key]);
+    }
+    steps[type] = step;
   }
   const resize = steps.Resize ?? fail("Preprocess", Object.keys(steps), "a step Resize");
   const sides = Number.isInteger(resize.target_size) ? [resize.target_size, resize.target_size] : resize.target_size;
   const labels = check("label_list", cfg.label_list, null, (list) => isList(0, (label) => ["string", "number"].includes(typeof label))(list) && list.length, "class names");
+  check("num_classes", cfg.num_classes, labels.length, (count) => count === labels.length, `${labels.length}, the number of names in label_list`);
   const nms = check("NMS", cfg.NMS, {}, object, "keys and values");
   const count = (key, fallback) => check(`NMS.${key}`, nms[key], fallback, (n) => n !== 0 && whole(-1, 1e9)(n), "-1 (all) or a number of boxes");
   const stride = steps.PadStride?.stride ?? steps.PadBatch?.pad_to_stride;
@@ -39,7 +55,7 @@ export function parseConfig(cfg, name) {
     size: check("Resize.target_size", sides, null, isList(2, whole(1, 8192)), "height and width"),
     keepRatio: check("Resize.keep_ratio", resize.keep_ratio, !("boxes" in cfg), truth, "true or false"),
     interpolation: check("Resize.interp", resize.interp, 1, whole(0, 2), "0 (nearest), 1 (linear) or 2 (cubic); browsers have no other here"),
-    tables: tables(steps.NormalizeImage, check, isList(3, within(-1e6, 1e6)), isList(3, within(1e-6, 1e6))),
+    tables: tables(steps.NormalizeImage, check, truth, isList(3, within(-1e6, 1e6)), isList(3, within(1e-6, 1e6))),
     padStride: Math.max(1, check("Preprocess.stride", stride, 1, whole(-1, 1024), "a whole number")),
     labels: labels.map(String),
     categoryIds: check("category_ids", cfg.category_ids, [...labels.keys()], isList(labels.length, () => true), "an id for each class"),
@@ -56,9 +72,9 @@ export function parseConfig(cfg, name) {
 }
 
 /** For each channel the network's value of each byte, Float32Array(256); null if the model takes bytes as they are. */
-function tables(step, check, areMeans, areStds) {
+function tables(step, check, truth, areMeans, areStds) {
   if (!step) return null;
-  const divisor = step.is_scale ?? true ? 255 : 1;
+  const divisor = check("NormalizeImage.is_scale", step.is_scale, true, truth, "true or false") ? 255 : 1;
   const isPlain = check("NormalizeImage.norm_type", step.norm_type, "mean_std", (type) => ["mean_std", "none"].includes(type), "mean_std or none") === "none";
   const mean = isPlain ? [0, 0, 0] : check("NormalizeImage.mean", step.mean, null, areMeans, "3 numbers");
   const std = isPlain ? [1, 1, 1] : check("NormalizeImage.std", step.std, null, areStds, "3 numbers above 0");

@@ -157,7 +157,7 @@ function ports(inputs, { name, size, keepRatio, tables }) {
 
 /** The network's inputs for one image, repeated up to the model's batch: {inputs, size, factors, takesFactors}. */
 function prepare(image, config, { image: port, batch, fixed, factors: factorsPort, shape: shapePort }) {
-  const factors = resizeFactors([image.height, image.width], config);
+  const factors = resizeFactors([image.height, image.width], config, fixed);
   const [h, w] = resizedSize([image.height, image.width], factors), stride = config.padStride;
   const size = fixed ?? [h, w].map((side) => Math.ceil(side / stride) * stride);
   const pixels = resize(image, factors, config.interpolation);
@@ -179,9 +179,10 @@ function prepare(image, config, { image: port, batch, fixed, factors: factorsPor
   return { inputs, size, factors, takesFactors: Boolean(factorsPort) };
 }
 
-/** The factors [y, x] to the input's size; with keepRatio one for both, by which the image fits inside. */
-function resizeFactors(sides, { size, keepRatio }) {
+/** The factors [y, x] to the input's size; with keepRatio one for both, by which the image fits inside a fixed input too. */
+function resizeFactors(sides, { size, keepRatio }, fixed) {
   if (!keepRatio) return sides.map((side, i) => size[i] / side);
-  const factor = Math.min(Math.min(...size) / Math.min(...sides), Math.max(...size) / Math.max(...sides));
+  const room = fixed ? fixed.map((side, i) => side / sides[i]) : [];
+  const factor = Math.min(Math.min(...size) / Math.min(...sides), Math.max(...size) / Math.max(...sides), ...room);
   return sides.map((side) => Math.max(factor, 1 / side));
 }

@@ -94,7 +94,7 @@ function candidates(score, points, lowest, boxOf, config) {
 
 /** The detections among candidates, the most confident first, after NMS in each class if the model needs one. */
 function choose(rows, { needsNms, iouThreshold, perClass, perImage }) {
-  rows.sort((a, b) => b.score - a.score);
+  rows.sort((a, b) => b.score - a.score || a.classId - b.classId); // and those of one class in the order of the levels
   const most = perImage < 0 ? Infinity : perImage, kept = [], classes = new Map();
   for (const row of rows) {
     if (kept.length === most) break;

@@ -36,12 +36,16 @@ function sampled({ data, width: w, height: h }, height, width, [scaleY, scaleX])
   return out;
 }
 
-function halved({ data, width: w }, height, width) {
+/** The mean of two by two pixels, or of those that are there: an odd side may have been rounded up. */
+function halved({ data, width: w, height: h }, height, width) {
   const plane = height * width, out = new Uint8ClampedArray(3 * plane), row = 4 * w;
   for (let y = 0, to = 0; y < height; y++) {
+    const down = 2 * y + 1 < h ? row : 0;
     for (let x = 0, from = 2 * y * row; x < width; x++, to++, from += 8) {
+      const right = 2 * x + 1 < w ? 4 : 0, isWhole = down && right;
       for (let c = 0, at = from; c < 3; c++, at++) {
-        out[c * plane + to] = (data[at] + data[at + 4] + data[at + row] + data[at + row + 4] + 2) >> 2;
+        const sum = data[at] + data[at + right] + data[at + down] + data[at + down + right];
+        out[c * plane + to] = isWhole ? (sum + 2) >> 2 : sum / 4; // the array rounds half to even
       }
     }
   }

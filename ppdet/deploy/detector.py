@@ -94,6 +94,8 @@ class Detector:
                 f"{self.file}: takes {height} x {width} pixels, but its infer_cfg resizes to {resized}; "
                 "export the model again"
             )
+        if self._inputs.ports["image"].dtype == np.uint8 and self.config.scale is not None:
+            raise DeployError(f"{self.file}: takes bytes, but its infer_cfg normalizes; export the model again")
         # one more than compute at the same time, for the work before and after the network
         self.lanes = side_by_side(self.threads) + 1 if isinstance(runtime, Cloneable) else 1
         self._pool = Pool(self._lane(runtime), lambda: self._lane(_clone(runtime)), self.lanes)

@@ -25,6 +25,8 @@ def as_nms_outputs(outputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         boxes, scores, classes = outputs[0][..., :4], outputs[0][..., 4], outputs[0][..., 5]
     else:
         return outputs
-    rows = np.concatenate([classes[..., None], scores[..., None], boxes], axis=-1, dtype=np.float32, casting="unsafe")
+    rows = np.concatenate(
+        [np.maximum(classes, -1)[..., None], scores[..., None], boxes], axis=-1, dtype=np.float32, casting="unsafe"
+    )
     images = 1 if rows.ndim == 2 else len(rows)
     return [rows.reshape(-1, 6), np.full(images, rows.shape[-2], np.int64)]

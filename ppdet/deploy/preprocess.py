@@ -41,15 +41,16 @@ class Preprocessor:
 
     def __call__(self, images: Sequence[tuple[np.ndarray, str]]) -> Prepared:
         """Prepares images [h, w, 3] uint8, each given with the order of its colors (rgb or bgr)."""
-        factors = [resize_factors(image.shape[:2], self._config.size, self._config.keep_ratio) for image, _ in images]
-        height, width = self._input_size or self._padded(images[0][0].shape[:2], factors[0])
+        config, room = self._config, self._input_size
+        factors = [resize_factors(image.shape[:2], config.size, config.keep_ratio, room) for image, _ in images]
+        height, width = room or self._padded(images[0][0].shape[:2], factors[0])
         shape = (len(images), 3, height, width)
         if self._batch.shape != shape:
             self._batch = np.zeros(shape, self._dtype)
         batch, sizes = self._batch, []
         for (image, order), (y, x), out in zip(images, factors, batch, strict=True):
             # The factors and not the size are given: OpenCV samples by the exact factor where the size is rounded.
-            resized = cv2.resize(image, None, fx=x, fy=y, interpolation=self._config.interp)
+            resized = cv2.resize(image, None, fx=x, fy=y, interpolation=config.interp)
             self._write(resized[:height, :width], order, out)
             sizes.append(resized.shape[:2])
         return Prepared(batch, np.array(factors, np.float32), np.array(sizes, np.float32))
@@ -78,14 +79,18 @@ class Preprocessor:
                 target += self._shift[channel]
 
 
-def resize_factors(size: tuple[int, int], target: tuple[int, int], keep_ratio: bool) -> tuple[float, float]:
+def resize_factors(
+    size: tuple[int, int], target: tuple[int, int], keep_ratio: bool, room: tuple[int, int] | None = None
+) -> tuple[float, float]:
     """The factors (y, x) that bring `size` to `target`, both (height, width).
 
     With keep_ratio there is one factor for both: the short side reaches the target's short side unless the long side
-    would then exceed the target's long side.
+    would then exceed the target's long side. An upright image may still be higher than a wide target: it is made to fit
+    into `room` (height, width), if that is given.
     """
     y, x = target[0] / size[0], target[1] / size[1]
     if keep_ratio:
-        y = x = min(min(target) / min(size), max(target) / max(size))
+        limits = [side / length for side, length in zip(room or (), size, strict=False)]
+        y = x = min(min(target) / min(size), max(target) / max(size), *limits)
         y, x = max(y, 1 / size[0]), max(x, 1 / size[1])  # something is left of the thinnest image
     return y, x

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ppdet.deploy import DeployError, Detector
+from ppdet.deploy.backends.base import Port
 from tests.deploy.conftest import INFER_CFG, make_model
 
 BACKENDS = ("onnxruntime", "openvino")
@@ -160,6 +161,17 @@ def test_bad_infer_cfg(kind, tmp_path):
     assert str(raised.value).startswith(str(model))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_bytes_are_not_normalized():
+    class Bytes:
+        inputs, infer_cfg = (Port("image", (1, 3, 64, 64), np.dtype("uint8")),), json.dumps(INFER_CFG)
+
+        def run(self, feeds):
+            return []
+
+    with pytest.raises(DeployError, match="^Bytes: takes bytes, but its infer_cfg normalizes; export the model again$"):
+        Detector(Bytes())
 
 
 def test_broken_yaml(tmp_path):

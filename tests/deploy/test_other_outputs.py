@@ -14,7 +14,7 @@ from ppdet.deploy.other_outputs import as_nms_outputs
 
 BOXES = np.float32([[[1, 2, 3, 4], [5, 6, 7, 8]], [[0, 0, 9, 9], [0, 0, 0, 0]]])
 SCORES = np.float32([[0.75, 0.5], [0.25, 0]])
-CLASSES = np.float32([[1, 0], [2, -1]])
+CLASSES = np.float32([[1, 0], [2, -7]])
 ROWS = [[1, 0.75, 1, 2, 3, 4], [0, 0.5, 5, 6, 7, 8], [2, 0.25, 0, 0, 9, 9], [-1, 0, 0, 0, 0, 0]]
 KINDS = {
     "boxes, scores, classes": [BOXES, SCORES, CLASSES],

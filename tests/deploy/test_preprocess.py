@@ -93,6 +93,18 @@ def test_keep_ratio_and_padding():
     assert (out[:, :, :112] > 2).all()
 
 
+def test_an_upright_image_fits_into_a_wide_input():
+    config = dataclasses.replace(parse_config(PUBLISHED, "x"), size=(32, 64), keep_ratio=True)
+    image = np.full((64, 32, 3), 255, np.uint8)
+    image[40:] = 0
+    out, scale_factor, im_shape = Preprocessor(config, (32, 64), np.dtype(np.float32))([(image, "rgb")])
+    np.testing.assert_array_equal(scale_factor, [[0.5, 0.5]])
+    np.testing.assert_array_equal(im_shape, [[32, 16]])
+    assert out[0, 0, 18, 0] > 2 > out[0, 0, 22, 0]  # the lower part is seen as well
+    _, scale_factor, im_shape = Preprocessor(config, None, np.dtype(np.float32))([(image, "rgb")])
+    np.testing.assert_array_equal(im_shape, [[64, 32]])
+
+
 @pytest.mark.parametrize(
     ("size", "target", "keep_ratio", "factors"),
     [

@@ -75,6 +75,7 @@ MISTAKES: dict[str, Callable[[dict], object]] = {
     "label_list": lambda cfg: cfg.update(label_list=[]),
     "num_classes": lambda cfg: cfg.update(num_classes=3),
     "draw_threshold": lambda cfg: cfg.update(draw_threshold=2),
+    "thresholds": lambda cfg: cfg.update(thresholds=[]),
     "boxes": lambda cfg: cfg.update(boxes="meters"),
     "keep_top_k": lambda cfg: cfg["NMS"].update(keep_top_k=0),
     "arch": lambda cfg: cfg.update(arch="YOLO"),

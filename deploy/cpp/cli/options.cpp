@@ -62,9 +62,9 @@ std::string path(const std::string& flag, const Values& values) {
   return is_home ? home + values[0].substr(1) : values[0];
 }
 
-float number(const std::string& flag, const Values& values, std::size_t i) {
+double number(const std::string& flag, const Values& values, std::size_t i) {
   char* end = nullptr;
-  const float value = values.size() > i ? std::strtof(values[i].c_str(), &end) : 0;
+  const double value = values.size() > i ? std::strtod(values[i].c_str(), &end) : 0;
   if (end == nullptr || *end != '\0' || values[i].empty()) fail(flag, values, "a number");
   return value;
 }
@@ -112,7 +112,7 @@ std::map<std::string, Setter> setters(Arguments& a) {
       {"batch_size", [&a](auto& flag, auto& values) { a.batch_size = whole(flag, values, 0, 1); }},
       {"threshold",
        [&a](auto& flag, auto& values) {
-         if (values != Values{"model"}) a.threshold = number(flag, values, 0);
+         if (values != Values{"model"}) a.threshold = static_cast<float>(number(flag, values, 0));
        }},
       {"slice_size",
        [&a](auto& flag, auto& values) {

@@ -17,7 +17,7 @@ struct Arguments {
   int batch_size = 1;
   bool slice_infer = false;
   int slice_width = 640, slice_height = 640;
-  float overlap_ratio = 0.25F;
+  double overlap_ratio = 0.25;
   bool save_images = true, save_results = false, benchmark = false;
   std::vector<std::string> without_effect;  // flags that were given, and ask for something else than what is done
 };

@@ -128,7 +128,7 @@ BoxUnits read_units(const Section& cfg) {
 std::vector<float> read_thresholds(const Section& cfg, std::size_t classes) {
   const double threshold = cfg.number("draw_threshold", 0, 1, 0.5);
   const Json* own = cfg.find("thresholds");
-  if (own == nullptr || own->empty()) return std::vector<float>(classes, static_cast<float>(threshold));
+  if (own == nullptr) return std::vector<float>(classes, static_cast<float>(threshold));
   const std::vector<double> values = cfg.numbers("thresholds", classes, 0, 1);
   return {values.begin(), values.end()};
 }

@@ -73,6 +73,7 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
   }
   const Port& image = ports[static_cast<std::size_t>(plan.image)];
   plan.bytes = image.type == Type::uint8;
+  if (plan.bytes && config.normalizes) throw Error(file + ": takes bytes, but its infer_cfg normalizes; export the model again");
   if (image.shape[2] > 0 && image.shape[3] > 0) {
     plan.fixed = {fixed_length(image, 2, file), fixed_length(image, 3, file)};
     const bool fits = plan.fixed.height == config.size.height && plan.fixed.width == config.size.width;
@@ -85,14 +86,17 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
   return plan;
 }
 
-Factors resize_factors(Size size, const Config& config) {
+Factors resize_factors(Size size, const Config& config, Size fixed) {
   const auto [target_height, target_width] = config.size;
   if (!config.keep_ratio) {
     return {static_cast<double>(target_height) / size.height, static_cast<double>(target_width) / size.width};
   }
   const auto [small, large] = std::minmax(size.height, size.width);
   const auto [low, high] = std::minmax(target_height, target_width);
-  const double factor = std::min(static_cast<double>(low) / small, static_cast<double>(high) / large);
+  double factor = std::min(static_cast<double>(low) / small, static_cast<double>(high) / large);
+  if (fixed.height > 0) {  // an upright image may be higher than a wide input
+    factor = std::min({factor, static_cast<double>(fixed.height) / size.height, static_cast<double>(fixed.width) / size.width});
+  }
   return {std::max(factor, 1.0 / size.height), std::max(factor, 1.0 / size.width)};  // something is left of thin images
 }
 
@@ -107,7 +111,7 @@ void Engine::prepare(const Image* images, std::size_t count) {
   const std::size_t batch = plan_.batch != 0 ? plan_.batch : count;
   size_ = plan_.fixed;
   if (!plan_.is_fixed()) {
-    const Factors factors = resize_factors({images[0].height, images[0].width}, config_);
+    const Factors factors = resize_factors({images[0].height, images[0].width}, config_, {});
     size_ = {padded(images[0].height, factors.y, config_.pad_stride), padded(images[0].width, factors.x, config_.pad_stride)};
   }
   const std::size_t numbers = batch * 3 * static_cast<std::size_t>(size_.height) * static_cast<std::size_t>(size_.width);
@@ -115,7 +119,7 @@ void Engine::prepare(const Image* images, std::size_t count) {
   factors_.resize(batch);
   shapes_.resize(2 * batch);
   for (std::size_t i = 0; i < count; ++i) {
-    const Factors factors = resize_factors({images[i].height, images[i].width}, config_);
+    const Factors factors = resize_factors({images[i].height, images[i].width}, config_, plan_.fixed);
     factors_[i] = {static_cast<float>(factors.y), static_cast<float>(factors.x)};
     write_image(images[i], factors, i);
   }

@@ -26,8 +26,8 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
 // Throws an Error if an image has no pixels, or rows that do not hold them.
 void check_image(const Image& image);
 
-// The factors that bring `size` to the size of the config.
-Factors resize_factors(Size size, const Config& config);
+// The factors that bring `size` to the size of the config, and into the network's input if that is `fixed`.
+Factors resize_factors(Size size, const Config& config, Size fixed);
 
 class Engine {
  public:

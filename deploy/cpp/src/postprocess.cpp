@@ -141,8 +141,8 @@ void Postprocessor::restore(Size input, ScaleFactor factor, bool has_rows, Detec
 }
 
 void Postprocessor::add_row(Detections& found, const float* row) const {
+  if (row[0] == -1) return;  // a row that stands for "none", whatever else it holds
   if (!std::isfinite(row[0]) || !is_score(row[1]) || !are_finite(row + 2, 4)) throw diverged(config_);
-  if (row[0] == -1) return;  // a row that stands for "none"
   if (row[0] < 0) throw misfit(config_, "negative class numbers");
   if (row[0] >= static_cast<float>(config_.labels.size())) {
     throw misfit(config_, "a class of number " + std::to_string(static_cast<std::int64_t>(row[0])));

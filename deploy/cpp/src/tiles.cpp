@@ -25,7 +25,7 @@ std::vector<int> starts(int length, int tile, double overlap) {
 }  // namespace
 
 std::vector<Window> windows(Size image, const SliceOptions& options) {
-  if (std::min(options.height, options.width) < 32 || !(options.overlap >= 0 && options.overlap <= 0.9F)) {
+  if (std::min(options.height, options.width) < 32 || !(options.overlap >= 0 && options.overlap <= 0.9)) {
     throw Error("tile, overlap: found " + std::to_string(options.height) + " x " + std::to_string(options.width) + ", " +
                 std::to_string(options.overlap) + "; expected 32 or more, and 0 to 0.9");
   }

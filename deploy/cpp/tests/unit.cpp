@@ -97,6 +97,8 @@ void test_rows_of_nms() {
   CHECK(found[1].x1 == 16 && found[1].y1 == 16 && found[1].x2 == 48 && found[1].y2 == 32);  // by the factors
   const Config unknown = parse_config(R"({"Preprocess": [{"type": "Resize", "target_size": 32}], "label_list": ["a", "b"]})", "t");
   CHECK(found_in(unknown, {tensor(rows, {4, 6})}, true)[1].x1 == 4);  // PaddleDetection scales for NMS
+  std::vector<float> nothing(6, -1);  // as multi-class NMS of Paddle gives it
+  CHECK(found_in(config_of(), {tensor(nothing, {1, 6})}).empty());
   rows[0] = 2;
   CHECK(has(message([&] { found_in(config_of(), {tensor(rows, {4, 6})}); }), "a class of number 2"));
   rows[0] = NAN;
@@ -174,11 +176,23 @@ void test_wrong_infer_cfg() {
   CHECK(has(message([] { config_of(R"(, "cell_offset": 1e999)"); }), "test: "));
 }
 
-void test_sizes_that_no_memory_holds() {
+void test_an_upright_image_fits_into_a_wide_input() {
+  const Config wide = parse_config(
+      R"({"Preprocess": [{"type": "Resize", "target_size": [32, 64], "keep_ratio": true}], "label_list": ["a"]})", "t");
+  CHECK(resize_factors({64, 32}, wide, {}).y == 1 && resize_factors({64, 32}, wide, {32, 64}).y == 0.5);
+  CHECK(resize_factors({64, 32}, wide, {32, 64}).x == 0.5 && resize_factors({16, 16}, wide, {32, 64}).x == 2);
+}
+
+void test_inputs_and_sizes() {
   const auto said = [](const Shape& shape) {
     return message([&] { plan_inputs({{"image", 4, shape, Type::float32}}, config_of(), "file"); });
   };
   CHECK(said({1, 3, 32, 32}).empty() && said({-1, 3, -1, -1}).empty());
+  const Port bytes = {"image", 4, {1, 3, 32, 32}, Type::uint8};
+  const std::string norm = R"({"Preprocess": [{"type": "Resize", "target_size": 32, "keep_ratio": false},
+                                              {"type": "NormalizeImage", "norm_type": "none"}], "label_list": ["a"]})";
+  CHECK(message([&] { plan_inputs({bytes}, config_of(), "file"); }).empty());
+  CHECK(has(message([&] { plan_inputs({bytes}, parse_config(norm, "t"), "file"); }), "takes bytes, but its infer_cfg normal"));
   CHECK(has(said({std::int64_t{1} << 62, 3, 32, 32}), "expected at most 8192"));
   CHECK(has(said({1, 3, (std::int64_t{1} << 32) + 32, 32}), "expected at most 8192"));
   const std::uint8_t pixel = 0;
@@ -237,9 +251,10 @@ void test_cores() {
 }
 
 void test_tiles() {
-  const std::vector<Window> parts = windows({100, 250}, {64, 100, 0.25F, true});
+  const std::vector<Window> parts = windows({100, 250}, {64, 100, 0.25, true});
   CHECK(parts.size() == 6 && parts[0].x1 == 0 && parts[2].x2 == 250 && parts[5].y2 == 100);
-  CHECK(has(message([] { windows({100, 100}, {8, 100, 0.25F, true}); }), "expected 32 or more"));
+  CHECK(has(message([] { windows({100, 100}, {8, 100, 0.25, true}); }), "expected 32 or more"));
+  CHECK(windows({640, 1152}, {640, 640, 0.2, true}).size() == 2);  // 0.2 in single precision would need a third
   const std::vector<TileDetection> boxes = {
       {{0, 0, 10, 10, 0.5F, 0}, 0, false}, {{0, 0, 10, 9, 0.9F, 0}, 1, true}, {{0, 0, 10, 9, 0.4F, 1}, 1, false}};
   const Detections found = merge(boxes, 0.5F);
@@ -293,7 +308,8 @@ int main() {
   test_decoded_outputs_and_nms();
   test_raw_outputs();
   test_wrong_infer_cfg();
-  test_sizes_that_no_memory_holds();
+  test_an_upright_image_fits_into_a_wide_input();
+  test_inputs_and_sizes();
   test_a_resizer_goes_on_after_memory_ran_out();
   test_cores();
   test_tiles();

@@ -56,7 +56,7 @@ struct Options {
 
 struct SliceOptions {
   int height = 640, width = 640;  // of a tile, pixels
-  float overlap = 0.25F;          // share of their sides that neighboring tiles have in common, 0 to 0.9
+  double overlap = 0.25;          // share of their sides that neighboring tiles have in common, 0 to 0.9
   bool whole = true;              // whether to detect in the image as a whole too
 };
 
