@@ -69,13 +69,18 @@ def warn_of_strange_images(network: Network, feeds: Sequence[Feed], threads: int
     """Log a warning if the float model finds next to nothing: the images are not what it was trained for.
 
     Args:
-        network: the float model; its decoded scores [B, C, L] are its tensor `scores`, without which nothing is done.
+        network: the float model; it has the tensor `scores` [B, C, L], or ends with the scores of levels and then, as
+            many, their box distributions.
         feeds: the calibration images.
         threads: number of threads that run the model.
     """
-    if "scores" not in network.makers:
-        return
-    best = [image.max() for values in observed(network.model, ["scores"], feeds, threads) for image in values["scores"]]
+    outputs = [output.name for output in network.model.graph.output]
+    names = ["scores"] if "scores" in network.makers else outputs[: len(outputs) // 2]
+    best = [
+        max(level.max() for level in levels)
+        for values in observed(network.model, names, feeds, threads)
+        for levels in zip(*values.values(), strict=True)
+    ]
     seen = sum(bool(score >= _SEEN) for score in best)
     if seen < _FEW * len(best):
         logger.warning(

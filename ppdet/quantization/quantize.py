@@ -90,6 +90,11 @@ class QuantizeSettings:
             require_tools(name, TOOLCHAINS[name].tools, self.tool_env)
             if self.tolerance is not None:
                 raise UserError(f"--tolerance: found with {name}; expected onnx or openvino; leave it out")
+        if self.tool_env is not None and not self.vendors:
+            raise UserError(
+                f"--tool_env: found {self.tool_env} with --format {self.formats[0]}, which needs no converter; "
+                f"expected one of {', '.join(VENDORS)}; leave it out"
+            )
         if self.target not in (None, *TARGETS):
             raise UserError(f"--target: found {self.target!r}; expected one of {', '.join(TARGETS)}")
         if self.float_depthwise and (others := [name for name in self.formats if name != "ncnn"]):
@@ -160,10 +165,14 @@ def _write_and_measure(
     """Write the files of all formats; return what they give, and the convolutions that stay in float."""
     measured: list[Measured] = []
     kept_float: Mapping[str, float | None] = {}
-    if len(settings.vendors) < len(settings.formats):
-        measured, kept_float = _write_qdq(exported, compared, evaluator, calibration, settings, folder)
-    if names := settings.vendors:
+    names, source = settings.vendors, None
+    if names:  # first, since settings may not fit the formats
         source = Source.of(exported, calibration, names, float_depthwise=settings.float_depthwise)
+    if len(names) < len(settings.formats):
+        measured, kept_float = _write_qdq(exported, compared, evaluator, calibration, settings, folder)
+    elif source:
+        warn_of_strange_images(source.network, source.feeds, cpu_threads())
+    if source:
         measured += write_vendor_int8(names, source, compared, evaluator, settings.tool_env, folder)
         kept_float = {**kept_float, **dict.fromkeys(source.kept_float)}
     return measured, kept_float

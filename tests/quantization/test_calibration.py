@@ -86,8 +86,10 @@ def test_some_images_of_one_color_are_named(caplog):
     assert "1 of 3 calibration images have a single color" in caplog.text
 
 
+@pytest.mark.parametrize("levels", [False, True])
 @pytest.mark.parametrize(("shift", "warned"), [(0.0, False), (-20.0, True)])
-def test_images_on_which_the_float_model_finds_nothing(shift, warned, caplog):
+def test_images_on_which_the_float_model_finds_nothing(shift, warned, levels, caplog):
+    """With `levels`, the model ends with the scores of a level and with what stands for its distributions."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     model = small_model()
@@ -95,6 +97,10 @@ def test_images_on_which_the_float_model_finds_nothing(shift, warned, caplog):
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(shift), "shift"))
     model.graph.node.insert(len(model.graph.node) - 1, onnx.helper.make_node("Add", [last.input[0], "shift"], ["low"]))
     model.graph.node[-1].input[0] = "low"
+    if levels:
+        model.graph.node[-1].output[0] = "level"
+        model.graph.output[1].name = "level"
+        model.graph.output.reverse()
     warn_of_strange_images(Network.of(model), small_images(4), threads=1)
     expected = "TrainDataset: the float model finds something (a score of 0.3 or more) on 0 of 4 calibration images"
     assert (expected in caplog.text) == warned

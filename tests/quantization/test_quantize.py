@@ -38,6 +38,11 @@ pytest.importorskip("onnxruntime")
             {"formats": ["onnx", "openvino"], "float_depthwise": True},
             "--float_depthwise: found with --format onnx; expected ncnn alone; leave it out",
         ),
+        (
+            {"tool_env": "tools"},
+            "--tool_env: found tools with --format onnx, which needs no converter; expected one of rknn, tflite, mnn, "
+            "ncnn; leave it out",
+        ),
         ({"images": 0}, "--calib_images: found 0; expected 1 or more"),
         ({"tolerance": -0.1}, "--tolerance: found -0.1; expected 0 or more"),
         ({"tolerance": float("nan")}, "--tolerance: found nan; expected 0 or more"),
