@@ -1,7 +1,7 @@
 """INT8 files of MNN: its converter writes our integers, given the scales and zero points.
 
-MNN's own quantizer is not used: it adds up the squares of all activations in float32, where small ones get lost, so
-that its ranges depend on the order of the images (ADMM), or measures them on the first image alone (KL).
+MNN's own quantizer is not used: it has no zero points, and adds up the squares of all activations in float32, where
+small ones get lost, so that its ranges depend on the order of the images.
 """
 
 from __future__ import annotations
@@ -41,14 +41,20 @@ def write_mnn_int8(model: Any, plan: Plan, job: Conversion) -> None:
 
 
 def without_max_pools(model: Any, plan: Plan) -> Plan:
-    """Returns the plan without convolutions that read maxima, so that these are of floats.
+    """Returns the plan without convolutions around a MaxPool, so that its maxima are of floats.
 
     MNN 3.6 takes wrong maxima of integers on x86 (benchmarks/vendor_faults.py shows it).
     """
-    maxima = {name for node in model.graph.node if node.op_type == "MaxPool" for name in node.output}
-    kept = [name for name, conv in plan.convs.items() if conv.input not in maxima]
+    read_by = readers(model.graph)
+    pools = [node for node in model.graph.node if node.op_type == "MaxPool"]
+    around = {name for node in pools for name in (*node.input, *node.output)}
+    kept = [
+        name
+        for name, conv in plan.convs.items()
+        if around.isdisjoint((conv.input, *_written_by(conv.output, read_by.get(conv.output, []))))
+    ]
     if left := plan.convs.keys() - kept:
-        logger.info("mnn: convolutions in float, because they read a MaxPool: %s", ", ".join(sorted(left)))
+        logger.info("mnn: convolutions in float, because they are beside a MaxPool: %s", ", ".join(sorted(left)))
     return plan.only(kept)
 
 
@@ -94,8 +100,12 @@ def _names(output: str, nodes: list[Any]) -> tuple[str, ...]:
     It is that of an activation which becomes a part of the convolution, or has an ending if MNN turns the axes of an
     output of the graph.
     """
-    names = [output, *(node.output[0] for node in nodes if node.op_type in _FUSED)]
-    return tuple(f"{name}{ending}" for name in names for ending in ("", "__before_tr"))
+    return tuple(f"{name}{ending}" for name in _written_by(output, nodes) for ending in ("", "__before_tr"))
+
+
+def _written_by(output: str, nodes: list[Any]) -> list[str]:
+    """What a convolution writes, and what the activations among its readers `nodes` make of it."""
+    return [output, *(node.output[0] for node in nodes if node.op_type in _FUSED)]
 
 
 def _steps(quantizer: Quantizer) -> Steps:

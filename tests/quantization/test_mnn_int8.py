@@ -82,7 +82,7 @@ def test_names_and_integers(planned) -> None:
     assert convs["depthwise"].source == convs["first"].target
 
 
-def test_what_reads_a_max_pool_stays_in_float(planned, caplog) -> None:
+def test_what_is_beside_a_max_pool_stays_in_float(planned, caplog) -> None:
     model, plan = onnx.ModelProto(), planned[1]
     model.CopyFrom(planned[0])
     assert without_max_pools(model, plan).convs.keys() == plan.convs.keys()
@@ -92,7 +92,9 @@ def test_what_reads_a_max_pool_stays_in_float(planned, caplog) -> None:
         left = without_max_pools(model, plan)
     assert left.convs.keys() == plan.convs.keys() - {"excite"}
     assert "e" not in left.tensors
-    assert "mnn: convolutions in float, because they read a MaxPool: excite" in caplog.text
+    assert "mnn: convolutions in float, because they are beside a MaxPool: excite" in caplog.text
+    mean.input[0] = "b"  # what the first convolution writes with its ReLU
+    assert without_max_pools(model, plan).convs.keys() == {"narrow", "last"}  # and what reads it
 
 
 def test_mnn_computes_with_these_integers(planned, feeds, tmp_path) -> None:
