@@ -149,6 +149,26 @@ def test_bombs_take_no_memory(tmp_path: Path) -> None:
     assert grown < 20
 
 
+JPEG = bytes(cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8))[1])
+PNG = bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1])
+WEBP = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\x07\0\0\x07\0\0"
+
+
+@pytest.mark.parametrize(
+    ("start", "piece", "end", "most"),
+    [
+        (JPEG[:2], b"\xff\xfe\0\2", JPEG[2:], 9_900),  # and its own
+        (JPEG[:-2], b"\xff\xda\0\2", JPEG[-2:], 1000),
+        (PNG, bytes(12), b"", 99_900),
+        (WEBP, bytes(8), b"", 99_900),
+    ],
+    ids=["segments", "scans", "PNG", "WebP"],
+)
+def test_so_many_pieces_that_they_would_take_minutes(start: bytes, piece: bytes, end: bytes, most: int) -> None:
+    assert read_header(start + most * piece + end).size == (8, 8)
+    assert read_header(start + (most + 101) * piece + end) is None
+
+
 def test_shared_bombs(shared: Path) -> None:
     folder = shared / "faults" / "inputs" / "bombs"
     if not folder.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 ORIENTATION = 0x112
+_MOST = 1 << 16  # entries of a directory, the most that TIFF has; BigTIFF could claim millions
 _Order = Literal["little", "big"]
 
 
@@ -29,7 +30,7 @@ def tags(data: bytes) -> list[tuple[int, int, int]]:
     position_bytes, count_bytes, entry_bytes = (8, 8, 20) if big else (4, 2, 12)
     at = number(data, position_bytes, position_bytes, order(data))
     start = at + count_bytes
-    count = int.from_bytes(data[at:start], order(data))
+    count = min(int.from_bytes(data[at:start], order(data)), _MOST)
     entries = range(start, min(start + count * entry_bytes, len(data) - entry_bytes + 1), entry_bytes)
     return [
         (number(data, entry, 2, order(data)), number(data, entry + 2, 2, order(data)), entry + 4 + position_bytes)

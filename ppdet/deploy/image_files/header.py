@@ -14,6 +14,7 @@ from .exif import number
 
 MAX_PIXELS = 180_000_000  # 540 MB decoded; larger than any camera's pictures
 _SEARCHED = 1 << 16  # bytes in which a text header ends
+_MOST_CHUNKS = 100_000  # of a file; millions, each of a few bytes, would take seconds
 _WIDTH, _HEIGHT, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 322, 323  # tags of TIFF
 # EXIF's orientation by (quarter turns to the left, axis of the mirror), which AVIF has in its place
 _AVIF_ORIENTATION = {(0, 1): 2, (2, None): 3, (0, 0): 4, (1, 0): 5, (3, None): 6, (3, 0): 7, (1, None): 8}
@@ -74,16 +75,22 @@ def _jpeg(data: bytes) -> Header:
         elif marker == jpeg.APP1 and not orientation and data.startswith(b"Exif\0\0", start):
             orientation = exif.exif_orientation(data[start:end])
         scan = start
+    if not jpeg.has_few_scans(data, scan):
+        raise ValueError("too many scans")
     return Header("JPEG", size, orientation or 1, scan)
 
 
 def _png(data: bytes) -> Header:
     position, orientation = 8, 1
-    while position + 12 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if position + 12 > len(data):
+            break
         length = number(data, position, 4, "big")
         if data.startswith(b"eXIf", position + 4):
             orientation = exif.exif_orientation(data[position + 8 : position + 8 + length])
         position += 12 + length
+    else:
+        raise ValueError("too many chunks")
     return Header("PNG", (number(data, 20, 4, "big"), number(data, 16, 4, "big")), orientation)
 
 
@@ -96,11 +103,15 @@ def _webp(data: bytes) -> Header | None:
     if kind == b"VP8L":
         bits = number(data, 21, 4, "little")
         return Header("WebP", ((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1))
-    while position + 8 <= len(data):
+    for _ in range(_MOST_CHUNKS):
+        if position + 8 > len(data):
+            break
         length = number(data, position + 4, 4, "little")
         if data.startswith(b"EXIF", position):
             orientation = exif.exif_orientation(data[position + 8 : position + 8 + length])
         position += 8 + length + length % 2
+    else:
+        raise ValueError("too many chunks")
     size = number(data, 27, 3, "little") + 1, number(data, 24, 3, "little") + 1
     return Header("WebP", size, orientation) if kind == b"VP8X" else None
 

@@ -9,6 +9,8 @@ import numpy as np
 START_OF_SCAN, APP1 = 0xDA, 0xE1
 FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _END = b"\xff\xd9"
+_MOST_SEGMENTS = 10_000  # before the first scan
+_MOST_SCANS = 1000  # progressive files have about 10; each takes time for all pixels, whatever its length
 _WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 _PROBE = np.random.default_rng(0).integers(1, 255, 256, np.uint8)  # without 0xFF, and so is its complement
 
@@ -16,10 +18,12 @@ _PROBE = np.random.default_rng(0).integers(1, 255, 256, np.uint8)  # without 0xF
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of the contents of each segment, up to the first scan's header.
 
-    Raises IndexError or ValueError if the data end before that.
+    Raises IndexError or ValueError if the data end before that, or have more than any camera writes.
     """
     marker, position = 0, 2
-    while marker != START_OF_SCAN:
+    for _ in range(_MOST_SEGMENTS):
+        if marker == START_OF_SCAN:
+            return
         position = data.index(b"\xff", position)  # as libjpeg, which passes over what lies between the segments
         while data[position] == 0xFF:
             position += 1
@@ -29,6 +33,12 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             end = position + (data[position] << 8) + data[position + 1]
             yield marker, position + 2, end
             position = end
+    raise ValueError("too many segments")
+
+
+def has_few_scans(data: bytes, scan: int) -> bool:
+    """Whether the scans from `scan` on are as many as files have, and not so many that decoding takes minutes."""
+    return data.count(b"\xff\xda", scan) <= _MOST_SCANS
 
 
 def has_end(data: bytes, scan: int) -> bool:
