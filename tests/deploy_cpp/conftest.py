@@ -23,7 +23,9 @@ UNITY = ("-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0", "-DCMAKE_
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment}
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=3000, env=env)
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, errors="replace", timeout=3000, env=env
+    )
 
 
 def package_folder(name: str) -> Path:

@@ -77,13 +77,13 @@ def test_five_hundred_mutated_images(sanitized: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_clang_tidy_finds_nothing(release: Path) -> None:
+@pytest.mark.parametrize("source", sorted(f"{file.parent.name}/{file.name}" for file in SOURCE.glob("[cs]*/*.cpp")))
+def test_clang_tidy_finds_nothing(release: Path, source: str) -> None:
     if not shutil.which("clang-tidy"):
         pytest.skip("clang-tidy is not installed")
-    sources = sorted([*(SOURCE / "src").glob("*.cpp"), *(SOURCE / "cli").glob("*.cpp")])
-    if not onnxruntime_options(release / "lib_onnxruntime"):
-        sources = [source for source in sources if source.stem != "backend_onnxruntime"]
-    done = run("clang-tidy", "--quiet", "-p", release / "build", *sources)
+    if source not in (release / "build" / "compile_commands.json").read_text():
+        pytest.skip(f"{source} belongs to a back end that is not built")
+    done = run("clang-tidy", "--quiet", "-p", release / "build", SOURCE / source)
     assert done.returncode == 0, done.stdout
 
 

@@ -18,7 +18,7 @@ from tests.support.cpp_library import difference, entries_of_cli
 
 pytestmark = pytest.mark.slow
 
-THRESHOLD = 0.01
+THRESHOLD = 0.05
 KINDS = {
     "NMS": [],
     "decoded": ["export.nms=false"],
@@ -84,7 +84,8 @@ def test_ncnn(release: Path, export_published: Callable[..., Path], images: Path
     if not os.environ.get("NCNN_DIR"):
         pytest.skip("NCNN_DIR, the folder of ncnnConfig.cmake, is not set")
     for module in ("ncnn", "pnnx"):
-        pytest.importorskip(module)
+        if not importlib.util.find_spec(module):
+            pytest.skip(f"{module} is not installed")
     for options in ([], ["export.post_process=false"], ["export.fp16=true"]):
         check(release, export_published("ncnn", *options), "ncnn", images)
 

@@ -28,7 +28,7 @@ std::string label(const picodet::Detection& box, const std::vector<std::string>&
   const std::string& name = labels[static_cast<std::size_t>(box.class_id)];
   const bool is_drawable = std::all_of(name.begin(), name.end(), [](char letter) { return letter >= 32 && letter < 127; });
   char score[8];
-  std::snprintf(score, sizeof score, " %.2f", box.score);
+  static_cast<void>(std::snprintf(score, sizeof score, " %.2f", box.score));
   return (is_drawable ? name : "class " + std::to_string(box.class_id)) + score;
 }
 

@@ -27,6 +27,8 @@ std::vector<Detections> detect(const Arguments& arguments, const picodet::Detect
                                const std::vector<cv::Mat>& mats) {
   std::vector<Detections> found;
   std::vector<picodet::Image> images;
+  images.reserve(mats.size());
+  found.reserve(mats.size());
   for (const cv::Mat& mat : mats) images.push_back(image_of(mat));
   if (!arguments.slice_infer) return detector.detect(images);
   const picodet::SliceOptions tiles = {arguments.slice_height, arguments.slice_width, arguments.overlap_ratio};
@@ -104,7 +106,7 @@ class ImageRun {
     });
   }
 
-  std::string count_of(std::size_t count) const {
+  [[nodiscard]] std::string count_of(std::size_t count) const {
     return "error: " + std::to_string(count) + " of " + std::to_string(files_.size()) + " images";
   }
 
@@ -119,9 +121,9 @@ std::string describe(const picodet::Detector& detector) {
   const auto [low, high] = std::minmax_element(detector.thresholds().begin(), detector.thresholds().end());
   char text[80];
   if (*low == *high) {
-    std::snprintf(text, sizeof text, "threshold %.2f", *low);
+    static_cast<void>(std::snprintf(text, sizeof text, "threshold %.2f", *low));
   } else {
-    std::snprintf(text, sizeof text, "thresholds of the classes %.2f to %.2f", *low, *high);
+    static_cast<void>(std::snprintf(text, sizeof text, "thresholds of the classes %.2f to %.2f", *low, *high));
   }
   return detector.file() + ": " + detector.backend() + ", " + std::to_string(detector.threads()) + " threads, " + text;
 }

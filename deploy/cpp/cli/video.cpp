@@ -75,7 +75,7 @@ int draw_video(const Arguments& arguments, const std::function<void(cv::Mat&)>& 
   cv::Mat frame;
   if (!capture.read(frame)) throw picodet::Error(name + ": no frame can be read; check it, or convert it");
   const double announced = is_file ? std::max(0.0, capture.get(cv::CAP_PROP_FRAME_COUNT)) : 0;
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  static_cast<void>(std::signal(SIGINT, [](int) { interrupted = 1; }));
   const auto start = std::chrono::steady_clock::now();
   int count = 0;
   write_whole(target, [&](const std::string& temporary) {
@@ -86,7 +86,8 @@ int draw_video(const Arguments& arguments, const std::function<void(cv::Mat&)>& 
     }
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::fprintf(stderr, "%s: %d frames, %.1f per second\n", printable(name).c_str(), count, count / std::max(seconds, 1e-6));
+  static_cast<void>(std::fprintf(stderr, "%s: %d frames, %.1f per second\n", printable(name).c_str(), count,
+                                 count / std::max(seconds, 1e-6)));
   if (interrupted == 0 && count < kEnough * announced) {
     throw picodet::Error(name + ": ends after " + std::to_string(count) + " of " +
                          std::to_string(static_cast<int>(announced)) + " frames; those are in " + target.string() +

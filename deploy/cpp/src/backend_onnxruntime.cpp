@@ -57,7 +57,7 @@ Type type_of(ONNXTensorElementDataType type) {
 // Sets type, rank and shape of a Port or a Tensor; a rank beyond 4 becomes -1.
 template <typename T>
 void set_shape(T& target, const OrtTensorTypeAndShapeInfo* info) {
-  ONNXTensorElementDataType type;
+  ONNXTensorElementDataType type = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
   std::size_t rank = 0;
   check(api().GetTensorElementType(info, &type));
   check(api().GetDimensionsCount(info, &rank));
@@ -109,9 +109,9 @@ class OnnxRuntime : public Backend {
     return std::make_unique<OnnxRuntimeRequest>(*this);
   }
 
-  OrtSession* session() const { return session_.get(); }
-  const std::vector<const char*>& input_names() const { return raw_input_names_; }
-  const std::vector<const char*>& output_names() const { return raw_output_names_; }
+  [[nodiscard]] OrtSession* session() const { return session_.get(); }
+  [[nodiscard]] const std::vector<const char*>& input_names() const { return raw_input_names_; }
+  [[nodiscard]] const std::vector<const char*>& output_names() const { return raw_output_names_; }
 
  private:
   void read_ports() {
@@ -138,7 +138,7 @@ class OnnxRuntime : public Backend {
     for (const std::string& name : output_names_) raw_output_names_.push_back(name.c_str());
   }
 
-  Port port(std::size_t i, std::string name) const {
+  [[nodiscard]] Port port(std::size_t i, std::string name) const {
     Port port;
     port.name = std::move(name);
     OrtTypeInfo* type = nullptr;

@@ -59,7 +59,7 @@ class OpenVinoRequest : public Request {
     const ov::Shape& shape = tensor.get_shape();
     output.rank = shape.size() <= 4 ? static_cast<int>(shape.size()) : -1;
     for (int i = 0; i < output.rank; ++i) {
-      output.shape[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(shape[static_cast<std::size_t>(i)]);
+      output.shape[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(shape[i]);
     }
     return output;
   }

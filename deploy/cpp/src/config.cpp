@@ -136,7 +136,7 @@ std::vector<float> read_thresholds(const Section& cfg, std::size_t classes) {
 std::string read_checksum(const Section& cfg) {
   const Json* value = cfg.find("checksum");
   if (value == nullptr) return "";
-  const std::string text = value->is_string() ? value->get<std::string>() : "?";
+  std::string text = value->is_string() ? value->get<std::string>() : "?";
   if (!text.empty() && text.size() != 64) {
     throw cfg.error("checksum", "found something else", "64 hexadecimal digits; or remove the key");
   }

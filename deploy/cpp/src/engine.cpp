@@ -37,6 +37,15 @@ int fixed_length(const Port& port, std::size_t axis, const std::string& file) {
               " images of as many pixels in height and width; export the model again");
 }
 
+// The size of an image that has one. Throws an Error if infer_cfg says another one.
+Size fixed_size(const Port& image, const Config& config, const std::string& file) {
+  const Size size = {fixed_length(image, 2, file), fixed_length(image, 3, file)};
+  if (config.keep_ratio || (size.height == config.size.height && size.width == config.size.width)) return size;
+  throw Error(file + ": takes " + std::to_string(size.height) + " x " + std::to_string(size.width) +
+              " pixels, but its infer_cfg resizes to " + std::to_string(config.size.height) + " x " +
+              std::to_string(config.size.width) + "; export the model again");
+}
+
 }  // namespace
 
 void check_image(const Image& image) {
@@ -74,15 +83,7 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
   const Port& image = ports[static_cast<std::size_t>(plan.image)];
   plan.bytes = image.type == Type::uint8;
   if (plan.bytes && config.normalizes) throw Error(file + ": takes bytes, but its infer_cfg normalizes; export the model again");
-  if (image.shape[2] > 0 && image.shape[3] > 0) {
-    plan.fixed = {fixed_length(image, 2, file), fixed_length(image, 3, file)};
-    const bool fits = plan.fixed.height == config.size.height && plan.fixed.width == config.size.width;
-    if (!config.keep_ratio && !fits) {
-      throw Error(file + ": takes " + std::to_string(plan.fixed.height) + " x " + std::to_string(plan.fixed.width) +
-                  " pixels, but its infer_cfg resizes to " + std::to_string(config.size.height) + " x " +
-                  std::to_string(config.size.width) + "; export the model again");
-    }
-  }
+  if (image.shape[2] > 0 && image.shape[3] > 0) plan.fixed = fixed_size(image, config, file);
   return plan;
 }
 
