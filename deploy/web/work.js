@@ -6,7 +6,8 @@ import { description, listClasses, listItem, listItems, show, state } from "./sc
 import { kindOf } from "./sources.js";
 import { playing } from "./video.js";
 
-const LEAST = 0.05; // score of what is kept; the threshold can go down to it without detecting again
+const LEAST = 0.05; // the threshold can go down to it without detecting again
+const kept = ({ thresholds }) => thresholds.map((threshold) => Math.min(threshold, LEAST)); // least scores of each class
 const NO_MODEL = "Open a model to begin: the .onnx file of ppdet export --format onnx";
 
 let model = null; // {content, name}, to load it again
@@ -37,9 +38,9 @@ function describeModel({ model, provider, labels, thresholds, threads }) {
   const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
   const where = provider === "wasm" ? `WebAssembly, ${plural(threads, "thread", "threads")}` : "WebGPU";
   $("model").textContent = `${model}: ${plural(labels.length, "class", "classes")}, ${where}`;
-  const differ = new Set(thresholds).size > 1;
-  $("own-row").hidden = !differ;
-  $("own").checked = differ;
+  const isOwn = new Set(thresholds).size > 1 || thresholds[0] < LEAST; // not one that the slider can say
+  $("own-row").hidden = !isOwn;
+  $("own").checked = isOwn;
   $("threshold").value = Math.max(LEAST, thresholds[0]);
   show();
 }
@@ -91,7 +92,7 @@ async function work() {
 async function workOn(item) {
   const { detector } = state;
   try {
-    const result = await detector.detect(item.file, item.name, LEAST);
+    const result = await detector.detect(item.file, item.name, kept(detector));
     if (detector === state.detector) item.results = [result];
   } catch (error) {
     if (detector !== state.detector) return; // another model came meanwhile
@@ -117,9 +118,9 @@ async function showProgress(item) {
 async function restart() {
   const { provider } = state.detector;
   state.detector = null;
-  const kept = state.items.map(({ results, fault }) => ({ results, fault }));
+  const before = state.items.map((item) => [item, { ...item }]); // others may come meanwhile
   await loadModel(model.content, model.name, provider);
-  state.items.forEach((item, i) => Object.assign(item, kept[i]));
+  before.forEach(([item, copy]) => Object.assign(item, copy));
 }
 
 /** Shows an item; its file is decoded again, since the pictures of a thousand files would fill the memory. */
@@ -156,9 +157,14 @@ export async function watch({ file, stream, name }) {
 }
 
 async function watchFrame(item, frame, time) {
-  const bitmap = await createImageBitmap(frame);
-  const result = { ...(await state.detector.detect(bitmap, item.name, LEAST)), ...time };
-  if (state.current !== item) return;
+  const bitmap = await createImageBitmap(frame), { detector } = state;
+  let result;
+  try {
+    result = { ...(await detector.detect(bitmap, item.name, kept(detector))), ...time };
+  } catch (error) {
+    if (detector === state.detector) throw error;
+  }
+  if (state.current !== item || detector !== state.detector) return; // other files or another model came meanwhile
   item.results = "time" in time ? [...item.results, result] : [result];
   state.picture = frame;
   $("download").disabled = false;

@@ -50,6 +50,33 @@ DROP = """async ([names, contents]) => {
 }"""
 
 
+# The worker ends at the first picture; another one is opened while the model is loaded again.
+CRASH = """async () => {
+  const here = (name) => import(new URL(name, location.href).href);
+  const [{ state }, { open }] = await Promise.all(["screen.js", "work.js"].map(here));
+  const canvas = new OffscreenCanvas(64, 48), context = canvas.getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, 64, 48);
+  const picture = await canvas.convertToBlob();
+  const opened = (path) => open([{ path, file: new File([picture], path) }]);
+  const detect = async (file, name) => {
+    setTimeout(() => opened("other.png"));
+    throw new Error(`${name}: no answer`);
+  };
+  state.detector = { thresholds: state.detector.thresholds, provider: "wasm", ended: true, detect };
+  opened("first.png");
+}"""
+# Another model comes while a frame is with the present one, which ends.
+SWAP = """async () => {
+  const { state } = await import(new URL("screen.js", location.href).href), next = state.detector;
+  const detect = async () => {
+    state.detector = next;
+    throw new Error("stopped");
+  };
+  state.detector = { thresholds: next.thresholds, detect };
+}"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of a known brightness, which is the score of the dog in the middle, and other files."""
@@ -184,6 +211,26 @@ def test_another_model_takes_over(show: Show, folder: Path, tmp_path: Path) -> N
     assert page.locator("#threshold").is_disabled()
 
 
+def test_a_model_that_is_satisfied_with_less(show: Show, folder: Path, tmp_path: Path) -> None:
+    """Its own thresholds count, even below the least one that can be chosen."""
+    sure = make_model(tmp_path / "sure.onnx", {**INFER_CFG, "thresholds": [0.9, 0.01]})
+    cv2.imwrite(str(tmp_path / "black.png"), np.full((48, 64, 3), 8, np.uint8))
+    (expected,) = Detector(sure, backend="onnxruntime").detect(tmp_path / "black.png").entries()
+    assert 0.01 < expected["score"] < 0.05
+    page = show()
+    page.set_input_files("#model-input", [sure])
+    said(page, "sure.onnx is ready")
+    page.set_input_files("#file-input", [tmp_path / "black.png"])
+    said(page, "black.png: 1 dog")
+
+
+def test_files_that_come_while_a_crashed_model_is_loaded_again(show: Show) -> None:
+    page = show()
+    page.evaluate(CRASH)
+    said(page, "other.png: 1 dog")
+    assert faults(page) == ["first.png: no answer"]
+
+
 def test_it_works_without_a_network(show: Show, folder: Path) -> None:
     page = show()
     page.context.set_offline(True)
@@ -223,8 +270,10 @@ def test_a_video_is_played_and_detected_in(show: Show, tmp_path: Path) -> None:
     writer.release()
     page = show()
     page.locator("#threshold").fill("0.05")
+    page.evaluate(SWAP)
     page.set_input_files("#file-input", [target])
     said(page, "film.webm: ended")
+    assert not faults(page)
     found = downloaded(page)
     times, scores = ([entry[key] for entry in found] for key in ("time", "score"))
     assert len(found) >= 2
