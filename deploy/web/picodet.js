@@ -109,7 +109,7 @@ export class Detector {
 }
 
 /** An image file, or a frame of a video, as ImageData, turned upright. Throws PicodetError that begins with `name`. */
-export async function decodeImage(source, name = source.name ?? "image") {
+export async function decodeImage(source, name = source?.name ?? "image") {
   let bitmap;
   try {
     bitmap = await createImageBitmap(source, { imageOrientation: "from-image", premultiplyAlpha: "none", colorSpaceConversion: "none" });
@@ -120,6 +120,11 @@ export async function decodeImage(source, name = source.name ?? "image") {
   try {
     if (width * height > LARGEST) throw new PicodetError(`${name}: has ${width} x ${height} pixels; at most ${LARGEST} are read; make it smaller`);
     const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    context?.fillRect(width - 1, height - 1, 1, 1); // a canvas that is too long for the browser stays empty without a word
+    if (!context?.getImageData(width - 1, height - 1, 1, 1).data[3]) {
+      throw new PicodetError(`${name}: has ${width} x ${height} pixels; this browser has no canvas of that size; make it smaller`);
+    }
+    context.clearRect(width - 1, height - 1, 1, 1);
     context.drawImage(bitmap, 0, 0);
     return context.getImageData(0, 0, width, height);
   } finally {

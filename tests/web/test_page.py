@@ -81,6 +81,7 @@ SWAP = """async () => {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of a known brightness, which is the score of the dog in the middle, and other files."""
     made = tmp_path_factory.mktemp("page")
+    cv2.imwrite(str(made / "long.png"), np.full((2, 70_000, 3), 255, np.uint8))
     rng = np.random.default_rng(0)
     for name, size, level in (
         ("dark.png", (60, 90), 40),
@@ -197,6 +198,8 @@ def test_wrong_files_are_named_and_the_others_go_on(show: Show, folder: Path) ->
         page.locator("#fault-list li", has_text=fault).wait_for()
     page.set_input_files("#file-input", [folder / "dark.png", folder / "bright.png"])
     said(page, "2 files are done")
+    page.set_input_files("#file-input", [folder / "long.png"])
+    page.locator("#fault-list li", has_text="long.png: has 70000 x 2 pixels; this browser has no canvas").wait_for()
 
 
 def test_another_model_takes_over(show: Show, folder: Path, tmp_path: Path) -> None:
