@@ -8,6 +8,7 @@
 #include <fstream>
 #include <opencv2/imgcodecs.hpp>
 
+#include "orientation.hpp"
 #include "picodet/picodet.hpp"
 
 namespace cli {
@@ -82,9 +83,10 @@ std::vector<fs::path> list_images(const fs::path& folder) {
 
 cv::Mat read_image(const fs::path& file) {
   const std::vector<unsigned char> data = read_bytes(file);
+  const int orientation = webp_orientation(data);
   cv::Mat image;
   try {
-    image = cv::imdecode(data, cv::IMREAD_COLOR);
+    image = cv::imdecode(data, orientation == 0 ? cv::IMREAD_COLOR : cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception&) {  // some broken headers, and images that are too large; most give no image
   }
   if (image.empty()) {
@@ -93,6 +95,7 @@ cv::Mat read_image(const fs::path& file) {
   if (is_cut_short(data)) {
     throw picodet::Error(file.string() + ": the JPEG is cut short; fetch it again or leave it out");
   }
+  make_upright(image, orientation);
   return image;
 }
 
