@@ -21,10 +21,12 @@ def convert_rknn(job: Conversion) -> None:
 
 def describe_rknn(job: Conversion, folder: Path) -> dict[str, Any]:
     """Returns the job of the worker; the images, one file each, go to `folder`."""
-    files = []
-    for i, image in enumerate(() if job.images is None else job.images):
-        files.append(folder / f"{i}.npy")
-        np.save(files[-1], image[None])
+    paths = {"source": str(job.source.absolute()), "target": str(job.target.absolute())}
+    if job.images is None:
+        return {**paths, "images": None}
+    names = [f"{i}.npy" for i in range(len(job.images))]
+    for name, image in zip(names, job.images, strict=True):
+        np.save(folder / name, image[None])
     listed = folder / "images.txt"
-    listed.write_text("".join(f"{file}\n" for file in files))
-    return {"source": str(job.source), "target": str(job.target), "images": str(listed) if files else None}
+    listed.write_text("".join(f"{name}\n" for name in names))
+    return {**paths, "images": str(listed.absolute())}

@@ -1,4 +1,4 @@
-"""Job: source (.onnx), target (.rknn), images (a list of [1, 3, H, W] .npy files, for INT8) or null.
+"""Job: source (.onnx), target (.rknn), images (a list of [1, 3, H, W] .npy files beside it, for INT8) or null.
 
 With `simulate`, nothing is written. The worker answers a line once the model is built, and then for each line
 [input .npy, outputs .npz] that it reads, until there are no more.
@@ -41,6 +41,8 @@ def _built(job: dict[str, Any]) -> Any:
     model = RKNN(verbose=False)
     model.config(target_platform=_PLATFORM)
     _check(model.load_onnx(model=job["source"]), "load_onnx")
+    if job["images"]:  # their names are relative, because the toolkit splits them at spaces
+        os.chdir(os.path.dirname(job["images"]))
     _check(model.build(do_quantization=job["images"] is not None, dataset=job["images"]), "build")
     return model
 
