@@ -35,26 +35,27 @@ def write_mnn_int8(model: Any, plan: Plan, job: Conversion) -> None:
     """
     import onnx
 
-    plan = without_max_pools(model, plan)
+    plan = without_pools(model, plan)
     onnx.save(with_rounded_weights(model, plan), str(job.source))
     convert_mnn(job, encoded(int8_convs(model, plan)))
 
 
-def without_max_pools(model: Any, plan: Plan) -> Plan:
-    """Returns the plan without convolutions around a MaxPool, so that its maxima are of floats.
+def without_pools(model: Any, plan: Plan) -> Plan:
+    """Returns the plan without convolutions beside a MaxPool, and without those that read means.
 
-    MNN 3.6 takes wrong maxima of integers on x86 (benchmarks/vendor_faults.py shows it).
+    MNN 3.6 takes wrong maxima of integers on x86 (benchmarks/vendor_faults.py shows it). And if the means of a map are
+    integers, it makes the map integers of the same steps, which are too small for it.
     """
-    read_by = readers(model.graph)
-    pools = [node for node in model.graph.node if node.op_type == "MaxPool"]
-    around = {name for node in pools for name in (*node.input, *node.output)}
+    read_by, nodes = readers(model.graph), model.graph.node
+    around = {name for node in nodes if node.op_type == "MaxPool" for name in (*node.input, *node.output)}
+    around |= {name for node in nodes if node.op_type == "GlobalAveragePool" for name in node.output}
     kept = [
         name
         for name, conv in plan.convs.items()
         if around.isdisjoint((conv.input, *_written_by(conv.output, read_by.get(conv.output, []))))
     ]
     if left := plan.convs.keys() - kept:
-        logger.info("mnn: convolutions in float, because they are beside a MaxPool: %s", ", ".join(sorted(left)))
+        logger.info("mnn: convolutions in float, because they are beside a pooling: %s", ", ".join(sorted(left)))
     return plan.only(kept)
 
 
