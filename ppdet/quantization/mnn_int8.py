@@ -7,6 +7,7 @@ small ones get lost, so that its ranges depend on the order of the images.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from ppdet.vendor.mnn_parameters import Int8Conv, Steps, encoded
 
 logger = logging.getLogger(__name__)
 
+# operators that move values: MNN gives what they read and write the steps of one of these tensors
+_MOVES = ("Concat", "Identity", "Reshape", "Resize", "Slice", "Split", "Transpose")
 _FUSED = ("Relu", "Clip")  # activations that MNN makes a part of the convolution before them
 
 
@@ -83,7 +86,7 @@ def with_rounded_weights(model: Any, plan: Plan) -> Any:
 
 def int8_convs(model: Any, plan: Plan) -> list[Int8Conv]:
     """Returns the parameters of the plan's convolutions."""
-    read_by, tensors = readers(model.graph), plan.tensors
+    read_by, tensors = readers(model.graph), with_common_steps(model, plan)
     return [
         Int8Conv(
             _names(conv.output, read_by.get(conv.output, [])),
@@ -93,6 +96,37 @@ def int8_convs(model: Any, plan: Plan) -> list[Int8Conv]:
         )
         for conv in plan.convs.values()
     ]
+
+
+def with_common_steps(model: Any, plan: Plan) -> dict[str, Quantizer]:
+    """Returns the quantizers of the plan, those of tensors that exchange values with the range of all of them."""
+    group: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while group.setdefault(name, name) != name:
+            name = group[name]
+        return name
+
+    constants = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in _MOVES:
+            first, *others = [name for name in (*node.input, *node.output) if name and name not in constants]
+            for name in others:
+                group[root(name)] = root(first)
+    found: dict[str, list[Quantizer]] = defaultdict(list)
+    for name, quantizer in plan.tensors.items():
+        found[root(name)].append(quantizer)
+    return {name: _common(found[root(name)]) for name in plan.tensors}
+
+
+def _common(quantizers: list[Quantizer]) -> Quantizer:
+    """Returns the quantizer that holds the ranges of all."""
+    if len(quantizers) == 1:
+        return quantizers[0]
+    ends = [[(limit - each.zero_point) * each.scale for limit in each.limits] for each in quantizers]
+    first = quantizers[0]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    return Quantizer.of_range(low, high, first.channel_scales, symmetric=first.signed)
 
 
 def _names(output: str, nodes: list[Any]) -> tuple[str, ...]:
