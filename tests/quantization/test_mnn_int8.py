@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from ppdet.deploy.backends.runtimes import OnnxRuntime
-from ppdet.quantization.mnn_int8 import int8_convs, with_rounded_weights, without_pools, write_mnn_int8
+from ppdet.quantization.mnn_int8 import (
+    int8_convs,
+    with_common_steps,
+    with_rounded_weights,
+    without_pools,
+    write_mnn_int8,
+)
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
 from ppdet.quantization.post_training import calibrated, model_to_write
@@ -94,6 +100,20 @@ def test_what_is_beside_a_pooling_stays_in_float(planned, caplog) -> None:
     assert "mnn: convolutions in float, because they are beside a pooling: excite" in caplog.text
     mean.input[0] = "b"  # what the first convolution writes with its ReLU
     assert without_pools(model, plan).convs.keys() == {"narrow", "last"}  # and what reads it
+
+
+def test_tensors_that_exchange_values_have_common_steps(planned) -> None:
+    """A concatenation of `i` and `d` is `j`; `d` has no quantizer of its own."""
+    model, plan = planned
+    found = with_common_steps(model, plan)
+    assert found["i"] is not found["a"]
+    assert (found["i"].scale, found["i"].zero_point) == (found["j"].scale, found["j"].zero_point)
+    for name in ("i", "j"):
+        own, common = (each[name] for each in (plan.tensors, found))
+        for limit, wider in zip(own.limits, common.limits, strict=True):
+            value, end = (limit - own.zero_point) * own.scale, (wider - common.zero_point) * common.scale
+            assert abs(end) >= abs(value) - common.scale
+    assert {name: found[name] for name in "abch"} == {name: plan.tensors[name] for name in "abch"}
 
 
 def test_mnn_computes_with_these_integers(planned, feeds, tmp_path) -> None:
