@@ -46,6 +46,12 @@ Size fixed_size(const Port& image, const Config& config, const std::string& file
               std::to_string(config.size.width) + "; export the model again");
 }
 
+bool takes_bytes(const Port& image, const Config& config, const std::string& file) {
+  const bool is_byte = image.type == Type::uint8;
+  if (is_byte && config.normalizes) throw Error(file + ": takes bytes, but its infer_cfg normalizes; export the model again");
+  return is_byte;
+}
+
 }  // namespace
 
 void check_image(const Image& image) {
@@ -81,8 +87,7 @@ InputPlan plan_inputs(const std::vector<Port>& ports, const Config& config, cons
                 "; expected an image [B, 3, H, W] and perhaps scale_factor, im_shape [B, 2]: not a PicoDet");
   }
   const Port& image = ports[static_cast<std::size_t>(plan.image)];
-  plan.bytes = image.type == Type::uint8;
-  if (plan.bytes && config.normalizes) throw Error(file + ": takes bytes, but its infer_cfg normalizes; export the model again");
+  plan.bytes = takes_bytes(image, config, file);
   if (image.shape[2] > 0 && image.shape[3] > 0) plan.fixed = fixed_size(image, config, file);
   return plan;
 }
