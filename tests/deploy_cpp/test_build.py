@@ -98,6 +98,7 @@ C_PROGRAM = """#include <picodet/picodet.h>
 #include <stdio.h>
 int main(int count, char** values) {
   char error[200];
+  if (picodet_num_classes(NULL) != 0 || picodet_label(NULL, 0) || picodet_backend(NULL)) return 3;
   picodet_detector* detector = picodet_create(values[count - 1], NULL, 1, -1, error, sizeof error);
   if (detector == NULL) return puts(error), 2;
   puts(picodet_label(detector, 1));

@@ -92,15 +92,16 @@ int64_t picodet_detect(picodet_detector* detector, const picodet_image* image, p
 }
 
 int32_t picodet_num_classes(const picodet_detector* detector) {
-  return static_cast<int32_t>(detector->detector.labels().size());
+  return detector == nullptr ? 0 : static_cast<int32_t>(detector->detector.labels().size());
 }
 
 const char* picodet_label(const picodet_detector* detector, int32_t class_id) {
-  const std::vector<std::string>& labels = detector->detector.labels();
-  const bool is_known = class_id >= 0 && static_cast<size_t>(class_id) < labels.size();
-  return is_known ? labels[static_cast<size_t>(class_id)].c_str() : nullptr;
+  if (class_id < 0 || class_id >= picodet_num_classes(detector)) return nullptr;
+  return detector->detector.labels()[static_cast<size_t>(class_id)].c_str();
 }
 
-const char* picodet_backend(const picodet_detector* detector) { return detector->detector.backend().c_str(); }
+const char* picodet_backend(const picodet_detector* detector) {
+  return detector == nullptr ? nullptr : detector->detector.backend().c_str();
+}
 
 const char* picodet_version(void) { return picodet::version(); }

@@ -45,6 +45,7 @@ PICODET_C_API void picodet_destroy(picodet_detector* detector); /* NULL is allow
 PICODET_C_API int64_t picodet_detect(picodet_detector* detector, const picodet_image* image, picodet_detection* found,
                                      size_t capacity, char* error, size_t error_size);
 
+/* Without a detector (NULL): 0 classes, and NULL. */
 PICODET_C_API int32_t picodet_num_classes(const picodet_detector* detector);
 PICODET_C_API const char* picodet_label(const picodet_detector* detector, int32_t class_id); /* NULL: no such class */
 PICODET_C_API const char* picodet_backend(const picodet_detector* detector);
