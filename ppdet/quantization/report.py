@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 _LARGE_LOSS = 0.01  # of AP
 _WORST = 5  # number of classes that are named
+_SMALLEST_LOSS = 0.0005  # of AP: what is printed as more than 0
+_SLOWER = 1.05  # times as long; less is the noise of the measurement
+_REMEDIES = {"ONNX Runtime": "use OpenVINO or ", "ncnn": "try --float_depthwise or "}
 Found = Mapping[tuple[str, str], Sequence[ImageDetections]]  # by file and runtime
 
 
@@ -72,10 +75,10 @@ class Report:
     @property
     def warnings(self) -> list[str]:
         """A line for each runtime in which the INT8 file takes longer than the float file."""
-        slow = [after.runtime for before, after in self.pairs if before.ms and after.ms and after.ms > before.ms]
+        pairs = [(before.ms, after.ms, after.runtime) for before, after in self.pairs]
+        slow = [runtime for before, after, runtime in pairs if before and after and after > _SLOWER * before]
         return [
-            f"INT8 is slower than float in {runtime} for this model; "
-            f"{'use OpenVINO or ' if runtime == 'ONNX Runtime' else ''}keep the float file"
+            f"INT8 is slower than float in {runtime} for this model; {_REMEDIES.get(runtime, '')}keep the float file"
             for runtime in slow
         ]
 
@@ -106,7 +109,7 @@ class Report:
     def worst_classes(self, runtime: str) -> str:
         """Returns the classes whose AP falls most in a runtime as text; empty if none falls."""
         changes = self.class_changes.get(runtime, {})
-        worst = [name for name in sorted(changes, key=changes.__getitem__)[:_WORST] if changes[name] < 0]
+        worst = [name for name in sorted(changes, key=changes.__getitem__)[:_WORST] if changes[name] <= -_SMALLEST_LOSS]
         listed = ", ".join(f"{name} {100 * changes[name]:+.1f}" for name in worst)
         return listed and f"of {len(changes)} classes, these lose most: {listed}"
 
