@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ppdet.quantization.channels import Channels
-from ppdet.quantization.network import Network
+from ppdet.quantization.network import Network, drop_unread_constants
 from ppdet.quantization.plan import Gate, Plan, input_scales
 
 
@@ -54,10 +54,10 @@ def equalized(network: Network, plan: Plan, gate: Gate) -> Any:
             nodes += _swish(node, scales[node.output[0]], own, tensors)
         else:
             nodes.append(node)
-    used = {name for node in nodes for name in node.input}
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(tensor for name, tensor in tensors.items() if name in used)
+    model.graph.initializer.extend(tensors.values())
+    drop_unread_constants(model.graph)
     return model
 
 

@@ -17,14 +17,7 @@ from ppdet.quantization.plan import Plan
 
 def of_original(plan: Plan, scales: Mapping[str, np.ndarray]) -> Plan:
     """Returns the plan of the float model that has the integers of `plan`, of the model with even channels."""
-    tensors = {name: replace(each, channel_scales=scales[name]) for name, each in plan.tensors.items()}
-    convs = {
-        name: replace(
-            conv, weight_scales=conv.weight_scales * scales[conv.output], bias=conv.bias * scales[conv.output]
-        )
-        for name, conv in plan.convs.items()
-    }
-    return replace(plan, tensors=tensors, convs=convs)
+    return _in_units(plan, scales, np.multiply, scales)
 
 
 def of_equalized(plan: Plan, scales: Mapping[str, np.ndarray]) -> Plan:
@@ -39,12 +32,20 @@ def of_equalized(plan: Plan, scales: Mapping[str, np.ndarray]) -> Plan:
             f"export.fuse_normalize: found true, but with one scale for {uneven} its channels cannot be divided by "
             "the standard deviation in INT8; set it to false"
         )
-    tensors = {
-        name: replace(each, channel_scales=np.ones_like(each.channel_scales)) for name, each in plan.tensors.items()
-    }
+    even = {name: np.ones_like(each.channel_scales) for name, each in plan.tensors.items()}
+    return _in_units(plan, even, np.divide, scales)
+
+
+def _in_units(
+    plan: Plan, channel_scales: Mapping[str, np.ndarray], change: np.ufunc, scales: Mapping[str, np.ndarray]
+) -> Plan:
+    """The plan with other channel scales, and what convolutions write changed by those of the same tensor."""
+    tensors = {name: replace(each, channel_scales=channel_scales[name]) for name, each in plan.tensors.items()}
     convs = {
         name: replace(
-            conv, weight_scales=conv.weight_scales / scales[conv.output], bias=conv.bias / scales[conv.output]
+            conv,
+            weight_scales=change(conv.weight_scales, scales[conv.output]),
+            bias=change(conv.bias, scales[conv.output]),
         )
         for name, conv in plan.convs.items()
     }

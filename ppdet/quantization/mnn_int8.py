@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ppdet.quantization.network import readers
+from ppdet.quantization.network import drop_unread_constants, readers
 from ppdet.quantization.plan import Plan, Quantizer
 from ppdet.vendor.conversion import Conversion
 from ppdet.vendor.mnn import convert_mnn
@@ -77,10 +77,7 @@ def with_rounded_weights(model: Any, plan: Plan) -> Any:
             for part, value in {"weight": conv.scaled_weight, "bias": conv.bias}.items():
                 node.input.append(f"{node.name}/rounded_{part}")
                 graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.float32), node.input[-1]))
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    drop_unread_constants(graph)
     return rounded
 
 

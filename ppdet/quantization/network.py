@@ -84,6 +84,14 @@ def readers(graph: Any) -> dict[str, list[Any]]:
     return dict(found)
 
 
+def drop_unread_constants(graph: Any) -> None:
+    """Remove the initializers that nothing reads, as weights that were replaced."""
+    used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
 def _conv(node: Any, constants: dict[str, np.ndarray]) -> Conv:
     from onnx import helper
 

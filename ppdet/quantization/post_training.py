@@ -30,9 +30,14 @@ def calibrated(network: Network, feeds: Sequence[Feed], rules: Rules, threads: i
     if rules.channel_quantizers:
         return plan
     even = Network.of(equalized(network, plan, rules.gate))
-    of_even = post_training_plan(even, collect(even, feeds, threads), rules)
-    # without the convolutions that stand for hard swishes
-    return of_original(of_even.only(network.convs), equal_scales(network, plan, rules.gate))
+    of_even = plan_of_even(network, even, collect(even, feeds, threads), rules)
+    return of_original(of_even, equal_scales(network, plan, rules.gate))
+
+
+def plan_of_even(network: Network, even: Network, found: Statistics, rules: Rules) -> Plan:
+    """Returns the plan of a network's version with channels of even size; `found`: what that does on the images."""
+    plan = post_training_plan(even, found, rules)
+    return plan.only(network.convs)  # without the convolutions that stand for hard swishes
 
 
 def model_to_write(network: Network, plan: Plan) -> tuple[Any, Plan]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ppdet.quantization.integer_gates import gate_nodes, integer_gates, parameter_node
-from ppdet.quantization.network import readers
+from ppdet.quantization.network import drop_unread_constants, readers
 from ppdet.quantization.plan import ConvPlan, Plan, Quantizer
 
 
@@ -155,11 +155,9 @@ class _Writer:
 
 
 def _drop_unused(graph: Any) -> None:
-    """Remove initializers that nothing reads, as float weights, and such DequantizeLinear, which would be computed."""
+    """Remove what nothing reads: DequantizeLinear nodes, which would be computed, and initializers."""
     used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
     nodes = [node for node in graph.node if node.op_type != "DequantizeLinear" or node.output[0] in used]
     del graph.node[:]
     graph.node.extend(nodes)
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    drop_unread_constants(graph)

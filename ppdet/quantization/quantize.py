@@ -26,6 +26,7 @@ from ppdet.quantization.calibration import (
     require_variety,
     warn_of_strange_images,
 )
+from ppdet.quantization.exported_network import exported_network, with_export
 from ppdet.quantization.measure import Measured, measure_files
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Plan, Rules
@@ -190,11 +191,10 @@ def _write_qdq(
     import onnx
 
     float_file = export(compared or exported, folder) / "model.onnx"
-    model = onnx.load(str(float_file)) if compared is None else _float_graph(exported)
-    builder = FeedBuilder.of(exported, model)
+    network = Network.of(onnx.load(str(float_file))) if compared is None else exported_network(exported)
+    builder = FeedBuilder.of(exported, network.model)
     feeds = calibration_feeds(exported, calibration, builder)
     require_variety(feeds)
-    network = Network.of(model)
     warn_of_strange_images(network, feeds, cpu_threads())
     model, plan, kept_float = _plan(exported, network, feeds, settings)
     files = _write(model, plan, settings.formats, folder)
@@ -205,16 +205,7 @@ def _write_qdq(
 
 def _to_onnx(session: Session, thresholds: str | None) -> Session:
     """Returns the session whose export is a float ONNX file of one size."""
-    options: dict[str, Any] = {"format": "onnx", "fp16": False, "dynamic_size": False, "thresholds": thresholds}
-    return replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
-
-
-def _float_graph(session: Session) -> Any:
-    """Returns the onnx.ModelProto that a session exports."""
-    import onnx
-
-    with temporary_folder() as folder:
-        return onnx.load(str(export(session, folder) / "model.onnx"))
+    return with_export(session, format="onnx", fp16=False, dynamic_size=False, thresholds=thresholds)
 
 
 def _plan(

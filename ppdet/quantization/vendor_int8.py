@@ -14,13 +14,14 @@ from pathlib import Path
 from ppdet.deploy.backends.base import Backend, Runner, keep_outputs
 from ppdet.evaluation.evaluator import Evaluator
 from ppdet.export.checksum import save_config_beside
+from ppdet.quantization.exported_network import exported_network
 from ppdet.quantization.measure import Measured, latencies, megabytes
 from ppdet.quantization.mnn_int8 import write_mnn_int8
 from ppdet.quantization.ncnn_int8 import write_ncnn_int8
 from ppdet.quantization.network import Network
 from ppdet.quantization.targets import TARGETS
 from ppdet.quantization.vendor_runner import detect_with_networks
-from ppdet.quantization.vendor_source import Source, ending_with_network, exported_network
+from ppdet.quantization.vendor_source import Source, ending_with_network
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
 from ppdet.utils.files import temporary_folder
@@ -55,7 +56,7 @@ def write_vendor_int8(
     Raises:
         UserError: a converter fails.
     """
-    before = source.network if compared is None else exported_network(ending_with_network(compared, names))[0]
+    before = source.network if compared is None else exported_network(ending_with_network(compared, names))
     return [each for name in names for each in _write_and_measure(name, source, before, evaluator, tool_env, folder)]
 
 

@@ -6,7 +6,7 @@ The files end with the network, so that integers need not hold boxes; `Detector`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,19 +16,18 @@ from ppdet.data.datasets import Dataset
 from ppdet.deploy.backends.base import Feed
 from ppdet.evaluation.feeds import FeedBuilder
 from ppdet.export.checksum import stored_config
-from ppdet.export.export import export
 from ppdet.export.image_input import ImageInput
 from ppdet.export.resolve import resolved
 from ppdet.quantization.calibration import calibration_feeds, require_variety
 from ppdet.quantization.equalize import equalized
+from ppdet.quantization.exported_network import exported_network, with_export
 from ppdet.quantization.network import Network
 from ppdet.quantization.plan import Gate, Plan, Rules
-from ppdet.quantization.post_training import model_to_write, post_training_plan
+from ppdet.quantization.post_training import model_to_write, plan_of_even, post_training_plan
 from ppdet.quantization.qat.trained import plan_of_weights
 from ppdet.quantization.statistics import Statistics, collect
 from ppdet.runtime.cpu_tuning import cpu_threads
 from ppdet.session import Session
-from ppdet.utils.files import temporary_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +59,10 @@ class Source:
             UserError: settings do not fit the formats, or the images show no ranges of values.
         """
         ending = ending_with_network(session, formats)
-        network, config = exported_network(ending)
+        network = exported_network(ending)
         feeds = calibration_feeds(ending, calibration, FeedBuilder(1, ["image"], ImageInput.of(ending)))
         require_variety(feeds)
-        return cls(ending, network, config, feeds, float_depthwise)
+        return cls(ending, network, stored_config(network.model), feeds, float_depthwise)
 
     @property
     def images(self) -> np.ndarray:
@@ -101,8 +100,7 @@ class Source:
         if trained := self._trained(rules):
             return model_to_write(self.network, trained)[1]
         even = self.even(rules.gate)
-        plan = post_training_plan(even, collect(even, self.feeds, cpu_threads()), rules)
-        return plan.only(self.network.convs)  # without the convolutions that stand for hard swishes
+        return plan_of_even(self.network, even, collect(even, self.feeds, cpu_threads()), rules)
 
     def _trained(self, rules: Rules) -> Plan | None:
         return self.trained_plan if self.trained_plan is not None and self.trained_plan.rules == rules else None
@@ -118,18 +116,5 @@ def ending_with_network(session: Session, formats: Sequence[str]) -> Session:
     Raises:
         UserError: settings do not fit the formats.
     """
-    checked = resolved(_with_export(session, format=",".join(formats), post_process=False, layout="flat"))
-    return _with_export(checked, format="onnx", batch_size=1)
-
-
-def exported_network(session: Session) -> tuple[Network, dict[str, Any]]:
-    """Returns the float network that a session exports, and its infer_cfg."""
-    import onnx
-
-    with temporary_folder() as folder:
-        model = onnx.load(str(export(session, folder) / "model.onnx"))
-    return Network.of(model), stored_config(model)
-
-
-def _with_export(session: Session, **options: Any) -> Session:
-    return replace(session, settings=replace(session.settings, export=replace(session.settings.export, **options)))
+    checked = resolved(with_export(session, format=",".join(formats), post_process=False, layout="flat"))
+    return with_export(checked, format="onnx", batch_size=1)

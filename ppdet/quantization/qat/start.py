@@ -20,6 +20,7 @@ from ppdet.export.onnx_format import save_onnx
 from ppdet.export.resolve import resolved
 from ppdet.modeling.fake_quant import attach_fake_quant
 from ppdet.quantization.calibration import calibration_feeds, calibration_set, require_variety
+from ppdet.quantization.exported_network import with_export
 from ppdet.quantization.integer_gates import integer_gates
 from ppdet.quantization.network import Network
 from ppdet.quantization.post_training import calibrated
@@ -68,10 +69,10 @@ def write_int8_start(session: Session, file: Path) -> None:
 
 def _of_float_model(session: Session) -> Session:
     """The session whose `weights` are the float model, and whose exported graph takes what the network takes."""
-    settings = replace(session.settings, weights=session.settings.pretrain_weights)
+    float_model = replace(session, settings=replace(session.settings, weights=session.settings.pretrain_weights))
     plain: dict[str, Any] = {"format": "onnx", "nms": False, "fp16": False, "dynamic_size": False, "thresholds": None}
     plain |= {"fuse_normalize": False, "input_dtype": "float32", "post_process": True}
-    return resolved(replace(session, settings=replace(settings, export=replace(settings.export, **plain))))
+    return resolved(with_export(float_model, **plain))
 
 
 def _network(session: Session, graph: ExportModel) -> Network:
