@@ -136,7 +136,7 @@ def _names(output: str, nodes: list[Any]) -> tuple[str, ...]:
 
 
 def _written_by(output: str, nodes: list[Any]) -> list[str]:
-    """What a convolution writes, and what the activations among its readers `nodes` make of it."""
+    """Names of what a convolution writes, and of what the activations among its readers `nodes` make of it."""
     return [output, *(node.output[0] for node in nodes if node.op_type in _FUSED)]
 
 

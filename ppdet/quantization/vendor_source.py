@@ -1,4 +1,4 @@
-"""What INT8 files of vendors' formats are made of: the network, calibration images, and plans by the rules.
+"""Material of INT8 files of vendors' formats: the network, calibration images, and plans by the rules.
 
 The files end with the network, so that integers need not hold boxes; `Detector` decodes them.
 """
@@ -76,7 +76,7 @@ class Source:
 
     @cached_property
     def statistics(self) -> Statistics:
-        """What the network does on the images."""
+        """Ranges and sums of the network's values on the images."""
         return collect(self.network, self.feeds, cpu_threads())
 
     @cached_property
