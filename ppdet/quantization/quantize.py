@@ -109,7 +109,7 @@ class QuantizeSettings:
 
     @property
     def vendors(self) -> list[str]:
-        """Those of `formats` that a vendor's converter writes."""
+        """The formats that a vendor's converter writes."""
         return [name for name in self.formats if name in VENDORS]
 
 

@@ -56,7 +56,7 @@ def _renamed(words: list[str], names: dict[str, str]) -> list[str]:
 
 
 def _end(words: list[str]) -> int:
-    """Where the options of a layer begin, behind its type, name, numbers of inputs and outputs, and their names."""
+    """The place of a layer's first option, behind its type, name, numbers of inputs and outputs, and their names."""
     return 4 + int(words[2]) + int(words[3]) if len(words) >= 4 else len(words)  # the first lines have fewer words
 
 

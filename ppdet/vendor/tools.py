@@ -61,7 +61,7 @@ def require_tools(name: str, modules: Sequence[str], tool_env: str | None) -> No
 
 
 def _missing(python: str, modules: Sequence[str]) -> list[str]:
-    """Those of `modules` that a Python program does not find. Raises UserError if it does not run."""
+    """The `modules` that a Python program does not find. Raises UserError if it does not run."""
     try:
         found = subprocess.run([python, "-c", _FIND, *modules], capture_output=True, text=True)
         failure = last_line(found.stderr) if found.returncode else ""
